@@ -90,20 +90,36 @@ export const errors = {
       { ...named(gr, name), retryAfterSeconds: 1 },
     ),
   conflict: (gr: GroupResource, name: string, why: string) =>
-    failure(409, 'Conflict', `Operation cannot be fulfilled on ${groupResourceText(gr)} "${name}": ${why}`, named(gr, name)),
+    failure(
+      409,
+      'Conflict',
+      `Operation cannot be fulfilled on ${groupResourceText(gr)} "${name}": ${why}`,
+      named(gr, name),
+    ),
   stale: (gr: GroupResource, name: string) =>
-    errors.conflict(gr, name, 'the object has been modified; please apply your changes to the latest version and try again'),
+    errors.conflict(
+      gr,
+      name,
+      'the object has been modified; please apply your changes to the latest version and try again',
+    ),
   forbidden: (gr: GroupResource, name: string, why: string) =>
     failure(
       403,
       'Forbidden',
-      name === '' ? `${groupResourceText(gr)} is forbidden: ${why}` : `${groupResourceText(gr)} "${name}" is forbidden: ${why}`,
+      name === ''
+        ? `${groupResourceText(gr)} is forbidden: ${why}`
+        : `${groupResourceText(gr)} "${name}" is forbidden: ${why}`,
       named(gr, name),
     ),
   unauthorized: (message = 'Unauthorized') => failure(401, 'Unauthorized', message),
   badRequest: (message: string) => failure(400, 'BadRequest', message),
   methodNotAllowed: (gr: GroupResource, action: string) =>
-    failure(405, 'MethodNotAllowed', `${action} is not supported on resources of kind "${groupResourceText(gr)}"`, named(gr, '')),
+    failure(
+      405,
+      'MethodNotAllowed',
+      `${action} is not supported on resources of kind "${groupResourceText(gr)}"`,
+      named(gr, ''),
+    ),
   notAcceptable: (accepted: readonly string[]) =>
     failure(406, 'NotAcceptable', `only the following media types are accepted: ${accepted.join(', ')}`),
   unsupportedMediaType: (accepted: readonly string[]) =>
@@ -112,8 +128,7 @@ export const errors = {
       'UnsupportedMediaType',
       `the body of the request was in an unknown format - accepted media types include: ${accepted.join(', ')}`,
     ),
-  tooLarge: (limit: number) =>
-    failure(413, 'RequestEntityTooLarge', `Request entity too large: limit is ${limit}`),
+  tooLarge: (limit: number) => failure(413, 'RequestEntityTooLarge', `Request entity too large: limit is ${limit}`),
   expired: (message: string, continueToken?: string) =>
     failure(410, 'Expired', message, undefined, continueToken === undefined ? {} : { continue: continueToken }),
   timeout: (message: string, retryAfterSeconds = 0) =>
@@ -176,8 +191,18 @@ export interface FieldError {
 /** Builders of field errors; `field` is a path like "spec.containers[0].name". */
 export const field = {
   required: (path: string, detail = ''): FieldError => ({ type: 'Required', field: path, detail }),
-  invalid: (path: string, value: unknown, detail: string): FieldError => ({ type: 'Invalid', field: path, value, detail }),
-  typeInvalid: (path: string, value: unknown, detail: string): FieldError => ({ type: 'TypeInvalid', field: path, value, detail }),
+  invalid: (path: string, value: unknown, detail: string): FieldError => ({
+    type: 'Invalid',
+    field: path,
+    value,
+    detail,
+  }),
+  typeInvalid: (path: string, value: unknown, detail: string): FieldError => ({
+    type: 'TypeInvalid',
+    field: path,
+    value,
+    detail,
+  }),
   notSupported: (path: string, value: unknown, supported: readonly string[]): FieldError => ({
     type: 'NotSupported',
     field: path,
@@ -219,7 +244,9 @@ const withoutValue = new Set<FieldErrorType>(['Required', 'Forbidden', 'TooLong'
 
 /** The error without its field, as in Status causes: `Invalid value: "x": must be ...`. */
 export function fieldErrorBody(error: FieldError): string {
-  const head = withoutValue.has(error.type) ? typeText[error.type] : `${typeText[error.type]}: ${valueText(error.value)}`
+  const head = withoutValue.has(error.type)
+    ? typeText[error.type]
+    : `${typeText[error.type]}: ${valueText(error.value)}`
   return error.detail === '' ? head : `${head}: ${error.detail}`
 }
 

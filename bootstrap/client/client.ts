@@ -72,9 +72,21 @@ export interface Client {
   get<T extends KubeObject>(resource: Resource<T>, name: Name): Promise<T>
   list<T extends KubeObject>(resource: Resource<T>, options?: ListOptions): Promise<ListResult<T>>
   /** Ends normally when the server closes the stream; throws StatusError (410 Expired) when the version is too old. */
-  watch<T extends KubeObject>(resource: Resource<T>, options: WatchOptions, signal: AbortSignal): AsyncIterable<WatchEvent<T>>
-  create<T extends KubeObject>(resource: Resource<T>, object: T, options?: WriteOptions & { subresource?: string; name?: string }): Promise<T>
-  update<T extends KubeObject>(resource: Resource<T>, object: T, options?: WriteOptions & { subresource?: string }): Promise<T>
+  watch<T extends KubeObject>(
+    resource: Resource<T>,
+    options: WatchOptions,
+    signal: AbortSignal,
+  ): AsyncIterable<WatchEvent<T>>
+  create<T extends KubeObject>(
+    resource: Resource<T>,
+    object: T,
+    options?: WriteOptions & { subresource?: string; name?: string },
+  ): Promise<T>
+  update<T extends KubeObject>(
+    resource: Resource<T>,
+    object: T,
+    options?: WriteOptions & { subresource?: string },
+  ): Promise<T>
   patch<T extends KubeObject>(resource: Resource<T>, name: Name, patch: unknown, options: PatchOptions): Promise<T>
   delete(resource: Resource, name: Name, options?: DeleteOptions): Promise<void>
   deleteCollection(resource: Resource, selector: ListOptions, options?: DeleteOptions): Promise<void>

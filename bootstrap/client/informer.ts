@@ -24,5 +24,8 @@ export interface Informer<T extends KubeObject = KubeObject> {
 
 /** One informer per resource and selector, started on first use, shared by all who ask. */
 export interface Informers {
-  get<T extends KubeObject>(resource: Resource<T>, options?: { fieldSelector?: string; labelSelector?: string }): Informer<T>
+  get<T extends KubeObject>(
+    resource: Resource<T>,
+    options?: { fieldSelector?: string; labelSelector?: string },
+  ): Informer<T>
 }

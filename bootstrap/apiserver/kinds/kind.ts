@@ -35,7 +35,9 @@ export interface Column {
 export interface Table {
   readonly columns: readonly Column[]
   /** Row conditions, e.g. Completed for finished pods. */
-  readonly conditions?: (object: KubeObject) => readonly { type: string; status: string; reason?: string; message?: string }[]
+  readonly conditions?: (
+    object: KubeObject,
+  ) => readonly { type: string; status: string; reason?: string; message?: string }[]
 }
 
 export interface Scale {
