@@ -1,0 +1,209 @@
+/** What `server` and `agent` run with: the flags' values resolved, completed from the machine and checked against each other. */
+
+import { isIP } from 'node:net'
+import { hostname, networkInterfaces } from 'node:os'
+import { join } from 'node:path'
+import { ConfigError, type FlagValues } from './parse.ts'
+
+export interface NodeConfig {
+  readonly dataDir: string
+  readonly nodeName: string
+  readonly nodeIps: readonly string[]
+  readonly nodeExternalIps: readonly string[]
+  readonly nodeLabels: readonly string[]
+  readonly nodeTaints: readonly string[]
+  readonly kubeletArgs: readonly string[]
+  readonly kubeProxyArgs: readonly string[]
+  readonly containerRuntimeEndpoint: string | undefined
+  readonly privateRegistry: string
+  readonly pauseImage: string
+  readonly snapshotter: string
+  readonly resolvConf: string | undefined
+  readonly bindAddress: string
+  readonly debug: boolean
+}
+
+export interface ServerConfig extends NodeConfig {
+  readonly httpsPort: number
+  readonly advertiseAddress: string
+  readonly advertisePort: number
+  readonly tlsSans: readonly string[]
+  readonly clusterCidrs: readonly string[]
+  readonly serviceCidrs: readonly string[]
+  readonly nodePortRange: readonly [first: number, last: number]
+  readonly clusterDns: readonly string[]
+  readonly clusterDomain: string
+  readonly flannelBackend: string
+  readonly token: string | undefined
+  readonly agentToken: string | undefined
+  readonly kubeconfig: { readonly path: string | undefined; readonly mode: number | undefined; readonly name: string }
+  readonly disabled: ReadonlySet<string>
+  readonly disableAgent: boolean
+  readonly disableKubeProxy: boolean
+  readonly disableScheduler: boolean
+  readonly systemDefaultRegistry: string
+  readonly defaultLocalStoragePath: string
+}
+
+/** What this machine says about itself; passed in so that tests can say it. */
+export interface Machine {
+  readonly hostname: string
+  /** Its first global IPv4 address, the one nodes reach each other by. */
+  readonly primaryAddress: string | undefined
+}
+
+export function thisMachine(): Machine {
+  const addresses = Object.values(networkInterfaces()).flatMap(list => list ?? [])
+  const global = addresses.find(
+    address => address.family === 'IPv4' && !address.internal && !address.address.startsWith('169.254.'),
+  )
+  return { hostname: hostname(), primaryAddress: global?.address }
+}
+
+/** Throws ConfigError for flags that do not fit each other or are not built yet. */
+export function serverConfig(values: FlagValues, machine: Machine): ServerConfig {
+  refuseConflicts(values)
+  refuseUnbuilt(values)
+  const node = nodeConfig(values, machine)
+  const httpsPort = port(values, 'https-listen-port')
+  const serviceCidrs = cidrs(values, 'service-cidr')
+  const given = values.list('cluster-dns', true)
+  return {
+    ...node,
+    httpsPort,
+    advertiseAddress: values.string('advertise-address') ?? node.nodeExternalIps[0] ?? node.nodeIps[0]!,
+    advertisePort: values.given('advertise-port') ? port(values, 'advertise-port') : httpsPort,
+    tlsSans: values.list('tls-san', true),
+    clusterCidrs: cidrs(values, 'cluster-cidr'),
+    serviceCidrs,
+    nodePortRange: portRange(values.string('service-node-port-range') ?? ''),
+    clusterDns:
+      given.length > 0
+        ? given.map(address => ip('cluster-dns', address))
+        : serviceCidrs.map(cidr => nthAddress(cidr, 10)),
+    clusterDomain: values.string('cluster-domain') ?? 'cluster.local',
+    flannelBackend: oneOf(values, 'flannel-backend', ['none', 'vxlan', 'host-gw', 'wireguard-native']),
+    token: values.string('token'),
+    agentToken: values.string('agent-token'),
+    kubeconfig: {
+      path: values.string('write-kubeconfig'),
+      mode: fileMode(values),
+      name: values.string('write-kubeconfig-name') ?? 'default',
+    },
+    disabled: new Set(values.list('disable', true)),
+    disableAgent: values.bool('disable-agent'),
+    disableKubeProxy: values.bool('disable-kube-proxy'),
+    disableScheduler: values.bool('disable-scheduler'),
+    systemDefaultRegistry: values.string('system-default-registry') ?? '',
+    defaultLocalStoragePath: values.string('default-local-storage-path') ?? join(node.dataDir, 'storage'),
+  }
+}
+
+function nodeConfig(values: FlagValues, machine: Machine): NodeConfig {
+  const nodeIps = values.list('node-ip', true).map(address => ip('node-ip', address))
+  const primary = machine.primaryAddress
+  if (nodeIps.length === 0 && primary === undefined)
+    throw new ConfigError('this machine has no global IPv4 address: give one with --node-ip')
+  const nodeName = (values.string('node-name') ?? machine.hostname).toLowerCase()
+  if (!/^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/.test(nodeName))
+    throw new ConfigError(
+      `invalid node name "${nodeName}": want lower case letters, digits, "-" and ".", see --node-name`,
+    )
+  return {
+    dataDir: values.string('data-dir') ?? '/var/lib/rancher/k3s',
+    nodeName,
+    nodeIps: nodeIps.length > 0 ? nodeIps : [primary!],
+    nodeExternalIps: values.list('node-external-ip', true).map(address => ip('node-external-ip', address)),
+    nodeLabels: values.list('node-label', true),
+    nodeTaints: values.list('node-taint', true),
+    kubeletArgs: values.list('kubelet-arg'),
+    kubeProxyArgs: values.list('kube-proxy-arg'),
+    containerRuntimeEndpoint: values.string('container-runtime-endpoint'),
+    privateRegistry: values.string('private-registry') ?? '/etc/rancher/k3s/registries.yaml',
+    pauseImage: values.string('pause-image') ?? 'rancher/mirrored-pause:3.10.2',
+    snapshotter: values.string('snapshotter') ?? 'overlayfs',
+    resolvConf: values.string('resolv-conf'),
+    bindAddress: ip('bind-address', values.string('bind-address') ?? '0.0.0.0'),
+    debug: values.bool('debug'),
+  }
+}
+
+function refuseConflicts(values: FlagValues): void {
+  if (values.given('cluster-reset-restore-path') && !values.bool('cluster-reset'))
+    throw new ConfigError('invalid flag use; --cluster-reset required with --cluster-reset-restore-path')
+  if (values.bool('disable-etcd') && !values.given('server'))
+    throw new ConfigError('invalid flag use; --server is required with --disable-etcd')
+  if (values.given('datastore-endpoint') && values.bool('disable-apiserver'))
+    throw new ConfigError('invalid flag use; cannot use --disable-apiserver with --datastore-endpoint')
+  if (values.given('datastore-endpoint') && values.bool('disable-etcd'))
+    throw new ConfigError('invalid flag use; cannot use --disable-etcd with --datastore-endpoint')
+}
+
+/** Flags whose effect later issues bring: better refused than ignored where ignoring would lose or expose data. */
+function refuseUnbuilt(values: FlagValues): void {
+  const unbuilt = [
+    'cluster-init',
+    'cluster-reset',
+    'server',
+    'datastore-endpoint',
+    'secrets-encryption',
+    'rootless',
+    'docker',
+  ]
+  const asked = unbuilt.find(name => values.given(name) && values.string(name) !== 'false')
+  if (asked !== undefined) throw new ConfigError(`--${asked} is not supported by this version yet: leave it out`)
+}
+
+function port(values: FlagValues, name: string): number {
+  const value = values.int(name) ?? 0
+  if (value < 1 || value > 65535) throw new ConfigError(`invalid --${name} ${value}: want a port from 1 to 65535`)
+  return value
+}
+
+function ip(name: string, address: string): string {
+  if (isIP(address) === 0) throw new ConfigError(`invalid --${name} "${address}": want an IP address`)
+  return address
+}
+
+function cidrs(values: FlagValues, name: string): readonly string[] {
+  const list = values.list(name, true)
+  for (const cidr of list) {
+    const [address = '', bits = ''] = cidr.split('/')
+    const family = isIP(address)
+    if (family === 0 || !/^\d+$/.test(bits) || Number(bits) > (family === 4 ? 32 : 128))
+      throw new ConfigError(`invalid --${name} "${cidr}": want a network such as 10.42.0.0/16`)
+    if (family === 6) throw new ConfigError(`--${name} ${cidr}: IPv6 is not supported by this version yet`)
+  }
+  return list
+}
+
+function portRange(text: string): readonly [number, number] {
+  const match = /^(\d+)-(\d+)$/.exec(text)
+  const [first, last] = [Number(match?.[1]), Number(match?.[2])]
+  if (!match || first < 1 || last > 65535 || first > last)
+    throw new ConfigError(`invalid --service-node-port-range "${text}": want a range such as 30000-32767`)
+  return [first, last]
+}
+
+function oneOf(values: FlagValues, name: string, choices: readonly string[]): string {
+  const value = values.string(name) ?? choices[0]!
+  if (!choices.includes(value)) throw new ConfigError(`invalid --${name} "${value}": want one of ${choices.join(', ')}`)
+  return value
+}
+
+function fileMode(values: FlagValues): number | undefined {
+  const text = values.string('write-kubeconfig-mode')
+  if (text === undefined) return undefined
+  if (!/^0?[0-7]{3}$/.test(text))
+    throw new ConfigError(`invalid --write-kubeconfig-mode "${text}": want an octal mode such as 644`)
+  return Number.parseInt(text, 8)
+}
+
+/** The nth address of an IPv4 network: 10.43.0.0/16 and 10 give 10.43.0.10. */
+export function nthAddress(cidr: string, n: number): string {
+  const [address = '', bits = '32'] = cidr.split('/')
+  const base = address.split('.').reduce((sum, part) => sum * 256 + Number(part), 0)
+  const size = 2 ** (32 - Number(bits))
+  const value = Math.floor(base / size) * size + n
+  return [24, 16, 8, 0].map(shift => Math.floor(value / 2 ** shift) % 256).join('.')
+}
