@@ -50,10 +50,8 @@ export class FlagValues {
   }
 }
 
-const truths: { readonly [text: string]: string } = {
-  '1': 'true', t: 'true', T: 'true', true: 'true', TRUE: 'true', True: 'true',
-  '0': 'false', f: 'false', F: 'false', false: 'false', FALSE: 'false', False: 'false',
-} // biome-ignore format: pairs read better than lines
+const yes = ['1', 't', 'T', 'true', 'TRUE', 'True']
+const no = ['0', 'f', 'F', 'false', 'FALSE', 'False']
 
 /**
  * Parses flags. `fileArgs` are the arguments a configuration file stands for, `args` the command line's own.
@@ -114,9 +112,9 @@ function findFlag(flags: readonly Flag[], name: string): Flag {
 
 function checked(flag: Flag, value: string, where: string): string {
   if (flag.type === 'bool') {
-    const truth = truths[value]
-    if (truth === undefined) throw new ConfigError(`invalid value "${value}" for ${where}: want true or false`)
-    return truth
+    if (yes.includes(value)) return 'true'
+    if (no.includes(value)) return 'false'
+    throw new ConfigError(`invalid value "${value}" for ${where}: want true or false`)
   }
   if (flag.type === 'int' && !/^-?\d+$/.test(value))
     throw new ConfigError(`invalid value "${value}" for ${where}: want a whole number`)

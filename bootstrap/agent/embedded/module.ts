@@ -1,0 +1,31 @@
+/** The contract of built-in modules that run as if they were containers (RuntimeClass `embedded`). */
+import type { Client } from '../../client/client.ts'
+
+export interface EmbeddedContext {
+  /** command and args of the container, after the module's name. */
+  readonly args: readonly string[]
+  readonly env: { readonly [name: string]: string }
+  readonly pod: {
+    readonly name: string
+    readonly namespace: string
+    readonly uid: string
+    readonly nodeName: string
+    readonly ips: readonly string[]
+  }
+  /** Acts as the pod's service account. */
+  readonly client: Client
+  /** Where a path inside the container lies on the host, following its volume mounts. */
+  hostPath(path: string): string
+  stdout(text: string): void
+  stderr(text: string): void
+  /** Aborted for SIGTERM; the module then has the grace period to return. */
+  readonly signal: AbortSignal
+}
+
+export interface EmbeddedModule {
+  /** Runs until done or aborted; resolves with the exit code. A throw is exit code 1 with the message on stderr. */
+  run(context: EmbeddedContext): Promise<number>
+}
+
+/** Modules by name; a container's image `embedded/<name>` chooses one. Loaded on first use. */
+export type EmbeddedModules = ReadonlyMap<string, () => Promise<EmbeddedModule>>
