@@ -1,0 +1,28 @@
+/** What `server` and `agent` share on the command line: their configuration file, and --help. */
+import { readConfigFiles } from '../config/file.ts'
+import type { Flag } from '../config/flags.ts'
+import { commandHelp } from '../config/help.ts'
+import { type FlagValues, parseFlags } from '../config/parse.ts'
+
+export interface CommandLine {
+  readonly values: FlagValues
+  /** Keys of the configuration file that this command does not know. */
+  readonly unknown: readonly string[]
+}
+
+/** Reads arguments, configuration files and environment; undefined when --help was asked for and printed. */
+export function readCommandLine(
+  command: string,
+  summary: string,
+  flags: readonly Flag[],
+  args: readonly string[],
+  host: NodeJS.Process,
+): CommandLine | undefined {
+  if (args.some(arg => arg === '--help' || arg === '-h')) {
+    host.stdout.write(commandHelp(command, summary, flags))
+    return undefined
+  }
+  const path = parseFlags(flags, [], args, host.env).string('config')!
+  const file = readConfigFiles(path, flags)
+  return { values: parseFlags(flags, file.args, args, host.env), unknown: file.unknown }
+}

@@ -1,0 +1,96 @@
+/** Picks the subcommand, from the program's own name (`kubectl` as a link to skiff) or the first argument. */
+import { basename } from 'node:path'
+import { ConfigError } from '../config/parse.ts'
+import type { Userland } from '../userland.ts'
+import { gitVersion } from '../version.ts'
+
+export type LoadUserland = () => Promise<Userland>
+
+interface Command {
+  readonly summary: string
+  run(args: readonly string[], host: NodeJS.Process, userland: LoadUserland): Promise<number>
+}
+
+const notYet = (summary: string): Command => ({
+  summary: `${summary} (not in this version yet)`,
+  run: async () => {
+    throw new ConfigError(`this command is not supported by ${gitVersion} yet`)
+  },
+})
+
+/** Subcommands, each loaded on use so that `skiff --version` reads nothing it does not need. */
+const commands: { readonly [name: string]: Command } = {
+  server: {
+    summary: 'Run management server',
+    run: async (args, host, userland) => (await import('./server.ts')).runServer(args, host, userland),
+  },
+  agent: {
+    summary: 'Run node agent',
+    run: async (args, host) => (await import('./agent.ts')).runAgent(args, host),
+  },
+  kubectl: {
+    summary: 'Run kubectl',
+    run: async (args, host) => (await import('./tools.ts')).runKubectl(args, host),
+  },
+  crictl: {
+    summary: 'Run crictl',
+    run: async (args, host) => (await import('./tools.ts')).runCrictl(args, host),
+  },
+  ctr: {
+    summary: 'Run ctr',
+    run: async (args, host) => (await import('./tools.ts')).runCtr(args, host),
+  },
+  'etcd-snapshot': notYet('Manage snapshots'),
+  'secrets-encrypt': notYet('Control secrets encryption and keys rotation'),
+  certificate: notYet('Manage certificates'),
+  token: notYet('Manage tokens'),
+  'check-config': notYet('Run config check'),
+  completion: notYet('Install shell completion script'),
+  help: { summary: 'Show this list', run: async (_, host) => print(host, overview()) },
+}
+
+/** Runs the program; every mistake of the user ends it with one line on stderr and exit code 1. */
+export async function main(host: NodeJS.Process, userland: LoadUserland): Promise<void> {
+  const called = basename(host.env['SKIFF_ARGV0'] ?? 'skiff')
+  const args = host.argv.slice(2)
+  const [name = 'help', ...rest] = called in commands && called !== 'help' ? [called, ...args] : args
+  try {
+    host.exitCode = await run(name, rest, host, userland)
+  } catch (error) {
+    host.stderr.write(
+      error instanceof ConfigError ? `skiff: ${error.message}\n` : `${(error as Error).stack ?? error}\n`,
+    )
+    host.exitCode = 1
+  }
+}
+
+async function run(
+  name: string,
+  args: readonly string[],
+  host: NodeJS.Process,
+  userland: LoadUserland,
+): Promise<number> {
+  if (name === '--version' || name === '-v')
+    return print(host, `skiff version ${gitVersion}\nnode version ${host.version}\n`)
+  if (name === '--help' || name === '-h') return print(host, overview())
+  const command = commands[name]
+  if (!command) throw new ConfigError(`No help topic for '${name}': see skiff help`)
+  return command.run(args, host, userland)
+}
+
+function print(host: NodeJS.Process, text: string): number {
+  host.stdout.write(text)
+  return 0
+}
+
+function overview(): string {
+  const rows = Object.entries(commands).map(([name, { summary }]) => `   ${name.padEnd(16)} ${summary}`)
+  return [
+    'NAME:\n   skiff - Kubernetes, but small and simple\n',
+    'USAGE:\n   skiff [global options] command [command options]\n',
+    `VERSION:\n   ${gitVersion}\n`,
+    'COMMANDS:',
+    ...rows,
+    '\nGLOBAL OPTIONS:\n   --help, -h       show help\n   --version, -v    print the version\n',
+  ].join('\n')
+}

@@ -1,0 +1,47 @@
+/** `skiff server`: reads the configuration, checks the machine, runs until it is told to stop. */
+import { readFileSync } from 'node:fs'
+import { serverFlags } from '../config/flags.ts'
+import { ConfigError, type FlagValues } from '../config/parse.ts'
+import { serverConfig, thisMachine } from '../config/server-config.ts'
+import { createLogger } from '../log.ts'
+import { preflight } from '../preflight.ts'
+import { startServer } from '../server.ts'
+import { gitVersion } from '../version.ts'
+import { readCommandLine } from './flags.ts'
+import type { LoadUserland } from './main.ts'
+
+export async function runServer(
+  args: readonly string[],
+  host: NodeJS.Process,
+  userland: LoadUserland,
+): Promise<number> {
+  const line = readCommandLine('server', 'Run management server', serverFlags, args, host)
+  if (!line) return 0
+  const token = tokenOf(line.values)
+  const config = { ...serverConfig(line.values, thisMachine()), ...(token === undefined ? {} : { token }) }
+  await preflight(config, { env: host.env, now: Date.now() })
+
+  const log = createLogger({ debug: config.debug, stream: host.stderr, pretty: host.stderr.isTTY })
+  log.info({}, `Starting skiff ${gitVersion}`)
+  for (const key of line.unknown) log.warn({}, `Unknown flag --${key} found in config.yaml, skipping`)
+  const stopAsked = new AbortController()
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) host.once(signal, () => stopAsked.abort())
+
+  const server = await startServer(config, { userland, log, env: host.env, signal: stopAsked.signal })
+  await new Promise<void>(resolve => {
+    if (stopAsked.signal.aborted) resolve()
+    else stopAsked.signal.addEventListener('abort', () => resolve())
+  })
+  await server.stop()
+  return 0
+}
+
+function tokenOf(values: FlagValues): string | undefined {
+  const file = values.string('token-file')
+  if (values.given('token') || file === undefined) return values.string('token')
+  try {
+    return readFileSync(file, 'utf8').trim()
+  } catch (error) {
+    throw new ConfigError(`cannot read --token-file ${file}: ${(error as Error).message}`)
+  }
+}

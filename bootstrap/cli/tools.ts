@@ -1,0 +1,49 @@
+/** `skiff kubectl|ctr|crictl`: the real programs, pointed at this machine's cluster. */
+import { accessSync, constants } from 'node:fs'
+import { join } from 'node:path'
+import { ConfigError } from '../config/parse.ts'
+
+const kubeconfig = '/etc/rancher/k3s/k3s.yaml'
+const containerdSocket = '/run/k3s/containerd/containerd.sock'
+
+export async function runKubectl(args: readonly string[], host: NodeJS.Process): Promise<number> {
+  const chosen = host.env['KUBECONFIG'] ?? kubeconfig
+  return replaceBy('kubectl', args, { KUBECONFIG: chosen }, host)
+}
+
+export async function runCtr(args: readonly string[], host: NodeJS.Process): Promise<number> {
+  return replaceBy('ctr', args, { CONTAINERD_ADDRESS: containerdSocket, CONTAINERD_NAMESPACE: 'k8s.io' }, host)
+}
+
+export async function runCrictl(args: readonly string[], host: NodeJS.Process): Promise<number> {
+  return replaceBy('crictl', args, { CONTAINER_RUNTIME_ENDPOINT: `unix://${containerdSocket}` }, host)
+}
+
+/** Becomes `program`; only returns by throwing. Variables the user has set stay. */
+function replaceBy(
+  program: string,
+  args: readonly string[],
+  env: { readonly [name: string]: string },
+  host: NodeJS.Process,
+): number {
+  const path = findProgram(program, host.env)
+  if (path === undefined) throw new ConfigError(`${program} is not installed: install it, or run "make setup"`)
+  const { SKIFF_ARGV0: _, ...inherited } = host.env
+  host.execve!(path, [program, ...args], { ...env, ...inherited })
+  return 1
+}
+
+/** Looks in SKIFF_TOOLS first (where the set-up put programs the distribution has none of), then in PATH. */
+export function findProgram(name: string, env: { readonly [name: string]: string | undefined }): string | undefined {
+  const folders = [env['SKIFF_TOOLS'] ?? '', ...(env['PATH'] ?? '').split(':')].filter(folder => folder !== '')
+  return folders.map(folder => join(folder, name)).find(isExecutable)
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK)
+    return true
+  } catch {
+    return false
+  }
+}

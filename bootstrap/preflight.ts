@@ -1,0 +1,84 @@
+/** What must hold before a server changes anything: each mistake is one ConfigError that says what would be right. */
+import { accessSync, constants, existsSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { dirname } from 'node:path'
+import { findProgram } from './cli/tools.ts'
+import { ConfigError } from './config/parse.ts'
+import type { ServerConfig } from './config/server-config.ts'
+
+/** Checks clock, rights, data-dir, port and container runtime. */
+export async function preflight(config: ServerConfig, host: { env: NodeJS.ProcessEnv; now: number }): Promise<void> {
+  if (host.now < Date.UTC(1980, 0, 1))
+    throw new ConfigError("server time isn't set properly: set the clock of this machine")
+  checkFolder(config.dataDir, '--data-dir')
+  if (config.kubeconfig.path !== undefined) checkFolder(dirname(config.kubeconfig.path), '--write-kubeconfig')
+  if (!config.disableAgent && config.containerRuntimeEndpoint === undefined) {
+    for (const program of ['containerd', 'runc'])
+      if (findProgram(program, host.env) === undefined)
+        throw new ConfigError(
+          `${program} is not installed: install it, run "make setup", or use --container-runtime-endpoint`,
+        )
+  }
+  await checkPort(config.bindAddress, config.httpsPort)
+}
+
+function checkFolder(path: string, flag: string): void {
+  let at = path
+  while (!existsSync(at) && dirname(at) !== at) at = dirname(at)
+  if (!statSync(at).isDirectory()) throw new ConfigError(`${flag} ${path}: ${at} is not a directory`)
+  try {
+    accessSync(at, constants.W_OK | constants.X_OK)
+  } catch (error) {
+    throw new ConfigError(
+      `${flag} ${path}: ${at} is not writable (${(error as NodeJS.ErrnoException).code}): choose another directory or run as root`,
+    )
+  }
+}
+
+async function checkPort(host: string, port: number): Promise<void> {
+  const failure = await new Promise<NodeJS.ErrnoException | undefined>(resolve => {
+    const probe = createServer()
+    probe.once('error', resolve)
+    probe.listen({ host, port, exclusive: true }, () => probe.close(() => resolve(undefined)))
+  })
+  if (failure === undefined) return
+  if (failure.code !== 'EADDRINUSE') throw new ConfigError(`cannot listen on ${host}:${port}: ${failure.message}`)
+  const holder = portHolder(port)
+  throw new ConfigError(
+    `port ${port} is already in use${holder === undefined ? '' : ` by ${holder}`}: stop it or use --https-listen-port`,
+  )
+}
+
+/** "name (pid 12)" of the process that listens on a TCP port, as far as /proc tells. */
+export function portHolder(port: number): string | undefined {
+  const wanted = port.toString(16).toUpperCase().padStart(4, '0')
+  const inodes = ['/proc/net/tcp', '/proc/net/tcp6'].filter(existsSync).flatMap(table =>
+    readFileSync(table, 'utf8')
+      .split('\n')
+      .slice(1)
+      .map(line => line.trim().split(/\s+/))
+      .filter(fields => fields[1]?.endsWith(`:${wanted}`) && fields[3] === '0A')
+      .map(fields => fields[9]),
+  )
+  const pid = readdirSync('/proc').find(name => /^\d+$/.test(name) && holdsSocket(name, inodes))
+  return pid === undefined ? undefined : `${readFileSync(`/proc/${pid}/comm`, 'utf8').trim()} (pid ${pid})`
+}
+
+function holdsSocket(pid: string, inodes: readonly (string | undefined)[]): boolean {
+  try {
+    return readdirSync(`/proc/${pid}/fd`).some(fd => {
+      const target = linkTarget(`/proc/${pid}/fd/${fd}`)
+      return inodes.some(inode => target === `socket:[${inode}]`)
+    })
+  } catch {
+    return false // the process ended, or is not ours to look into
+  }
+}
+
+function linkTarget(path: string): string {
+  try {
+    return readlinkSync(path)
+  } catch {
+    return ''
+  }
+}

@@ -1,0 +1,27 @@
+/** Bundles the program into dist/: skiff.mjs, the datastore's writer thread beside it, and their source maps. */
+import { join } from 'node:path'
+import { build } from 'esbuild'
+
+const root = join(import.meta.dirname, '..')
+
+await build({
+  absWorkingDir: root,
+  entryPoints: { skiff: 'skiff.ts', 'sqlite-writer': 'bootstrap/datastore/sqlite/writer.ts' },
+  outdir: 'dist',
+  outExtension: { '.js': '.mjs' },
+  bundle: true,
+  splitting: true,
+  chunkNames: 'chunks/[name]-[hash]',
+  format: 'esm',
+  platform: 'node',
+  target: 'node24',
+  minifySyntax: true,
+  minifyWhitespace: true,
+  sourcemap: 'external',
+  // The native module stays outside; packages written for CommonJS find `require` here.
+  external: ['better-sqlite3'],
+  banner: {
+    js: "import{createRequire as __createRequire}from'node:module';const require=__createRequire(import.meta.url);",
+  },
+  logLevel: 'warning',
+})

@@ -1,0 +1,80 @@
+#!/usr/bin/env bash
+# Installs what Skiff needs and is missing, then builds: Debian packages, Node 24 (from npm), a kubectl, npm packages.
+# Safe to repeat; does nothing that is done already.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+tools=$PWD/.tools
+
+say() { echo "setup: $*"; }
+
+debian_packages() {
+  local wanted=(containerd runc containernetworking-plugins nftables iproute2 iptables conntrack catatonit busybox-static
+    util-linux procps openssl ca-certificates) missing=()
+  local name
+  for name in "${wanted[@]}"; do
+    [ "$(dpkg-query -W -f '${db:Status-Status}' "$name" 2>/dev/null)" = installed ] || missing+=("$name")
+  done
+  [ ${#missing[@]} -eq 0 ] && return
+  command -v apt-get >/dev/null || { echo "setup: please install: ${missing[*]}" >&2; exit 1; }
+  say "installing ${missing[*]}"
+  apt-get update -qq
+  # A package must not start services of its own here: Skiff runs its own containerd.
+  RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+}
+
+node_24() {
+  [ -x "$tools/node/bin/node" ] && return
+  local have
+  have=$(node --version 2>/dev/null | sed 's/^v\([0-9]*\).*/\1/') || true
+  if [ "${have:-0}" -ge 24 ]; then
+    mkdir -p "$tools/node/bin"
+    ln -sf "$(command -v node)" "$tools/node/bin/node"
+    return
+  fi
+  command -v npm >/dev/null || { echo "setup: npm is needed to fetch Node 24: install Debian's npm first" >&2; exit 1; }
+  say "fetching Node 24 from npm"
+  local arch work
+  case $(uname -m) in x86_64) arch=x64 ;; aarch64) arch=arm64 ;; *) echo "setup: no Node package for $(uname -m)" >&2; exit 1 ;; esac
+  work=$(mktemp -d)
+  npm install --silent --no-save --no-package-lock --prefix "$work" "node-linux-$arch@24.21.0"
+  mkdir -p "$tools/node/bin"
+  mv "$work/node_modules/node-linux-$arch/bin/node" "$tools/node/bin/node"
+  rm -rf "$work"
+}
+
+# A kubectl: the one on PATH, else the distribution's, else the package of a newer Debian.
+kubectl() {
+  command -v kubectl >/dev/null && return
+  [ -x "$tools/bin/kubectl" ] && return
+  if apt-cache show kubectl >/dev/null 2>&1; then
+    say "installing kubectl"
+    apt-get install -y -qq --no-install-recommends kubectl >/dev/null
+    return
+  fi
+  say "fetching kubectl from a newer Debian"
+  scripts/debian-package.sh trixie kubectl "$tools/kubectl-package" >/dev/null
+  mkdir -p "$tools/bin"
+  mv "$tools/kubectl-package/usr/bin/kubectl" "$tools/bin/kubectl"
+  rm -rf "$tools/kubectl-package"
+}
+
+npm_packages() {
+  local stamp=node_modules/.setup-stamp
+  [ -f "$stamp" ] && cmp -s package-lock.json "$stamp" && return
+  say "installing npm packages"
+  PATH="$tools/node/bin:$PATH" npm ci --silent --no-audit --no-fund
+  cp package-lock.json "$stamp"
+}
+
+build() {
+  PATH="$tools/node/bin:$PATH"
+  node scripts/build-types.ts
+  node scripts/build-schema.ts
+  node scripts/build.ts
+}
+
+debian_packages
+node_24
+kubectl
+npm_packages
+build
