@@ -19,7 +19,7 @@ const codec = new Codec({
   },
 })
 
-const filters = ['exit', 'start', 'oom'].map(topic => `namespace==k8s.io,topic==/tasks/${topic}`)
+const filters = ['exit', 'start', 'oom'].map(topic => `namespace==k8s.io,topic=="/tasks/${topic}"`)
 
 interface Envelope {
   readonly topic?: string
