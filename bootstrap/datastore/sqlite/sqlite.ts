@@ -1,0 +1,198 @@
+/** The default datastore: one SQLite file, owned by a writer thread. */
+import { randomUUID } from 'node:crypto'
+import { createReadStream } from 'node:fs'
+import { open, rm, stat } from 'node:fs/promises'
+import type { Writable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import {
+  type ChangeBatch,
+  CompactedError,
+  type Datastore,
+  type DatastoreHealth,
+  FutureRevisionError,
+  type Key,
+  type Page,
+  type ReadOptions,
+  type Revision,
+  type SnapshotInfo,
+  UnavailableError,
+  type Write,
+} from '../datastore.ts'
+import type { Clock, Logger } from '../effects.ts'
+import { CommitQueue, type Version } from './commit-queue.ts'
+import { rangeOf } from './key-range.ts'
+import type { Opened } from './log-file.ts'
+import { maintain } from './maintenance.ts'
+import { keyAfter, readAt, readHistory } from './read.ts'
+import { changesAfter, Subscription, WatchHub } from './watch-hub.ts'
+import { WriterClient } from './writer-client.ts'
+
+const indexStep = 5000
+const probeTimeoutMs = 5000
+
+export interface SqliteOptions {
+  /** The database file; created, readable by its owner only, when absent. Its folder must exist. */
+  readonly file: string
+  readonly clock: Clock
+  readonly log?: Logger
+}
+
+/** Opens the file; after an unclean end it is checked first. Throws one line when it cannot be used. */
+export async function openSqlite(options: SqliteOptions): Promise<Datastore> {
+  await createPrivate(options.file)
+  const writer = new WriterClient(options.file)
+  try {
+    const opened = await writer.call('opened', [])
+    return new SqliteDatastore(options, writer, opened, await loadIndex(writer, opened.revision))
+  } catch (error) {
+    await writer.terminate()
+    throw error
+  }
+}
+
+class SqliteDatastore implements Datastore {
+  readonly #file: string
+  readonly #clock: Clock
+  readonly #writer: WriterClient
+  readonly #hub = new WatchHub()
+  readonly #queue: CommitQueue
+  readonly #background = new AbortController()
+  #oldest: Revision
+  #compaction: Promise<void> = Promise.resolve()
+
+  constructor({ file, clock, log }: SqliteOptions, writer: WriterClient, opened: Opened, index: Map<Key, Version>) {
+    this.#file = file
+    this.#clock = clock
+    this.#writer = writer
+    this.#queue = new CommitQueue(writer, index, opened.revision, this.#hub)
+    this.#oldest = opened.compacted
+    void maintain(this, clock, this.#background.signal, log)
+  }
+
+  commit(write: Write): Promise<Revision> {
+    return this.#queue.commit(write)
+  }
+
+  async revision(): Promise<Revision> {
+    return this.#queue.revision
+  }
+
+  async read(prefix: string, options: ReadOptions = {}): Promise<Page> {
+    for (;;) {
+      const at = options.at ?? this.#queue.revision
+      if (at > this.#queue.revision) throw new FutureRevisionError(at, this.#queue.revision)
+      const page = await readAt(this.#writer, prefix, at, options, this.#readable)
+      if (page) return page
+      if (options.at !== undefined) throw new CompactedError(at, this.#oldest)
+    }
+  }
+
+  async *watch(prefix: string, after: Revision, signal: AbortSignal): AsyncGenerator<ChangeBatch> {
+    if (signal.aborted) return
+    const subscription = new Subscription(prefix, this.#queue.revision)
+    const stop = () => this.#hub.remove(subscription)
+    this.#hub.add(subscription)
+    signal.addEventListener('abort', stop, { once: true })
+    try {
+      let position = after
+      for (;;) {
+        while (position < subscription.since) {
+          if (!this.#readable(position)) throw new CompactedError(position, this.#oldest)
+          const batch = await readHistory(this.#writer, prefix, position, subscription.since)
+          if (signal.aborted) return
+          position = batch.revision
+          yield batch
+        }
+        const next = await subscription.next()
+        if (next === 'ended') return
+        if (next === 'lagging') continue
+        for (const batch of next) {
+          if (batch.revision <= position) continue
+          yield changesAfter(batch, position)
+          position = batch.revision
+        }
+      }
+    } finally {
+      signal.removeEventListener('abort', stop)
+      stop()
+    }
+  }
+
+  compact(before: Revision): Promise<void> {
+    this.#compaction = this.#compaction.then(
+      () => this.#compact(before),
+      () => this.#compact(before),
+    )
+    return this.#compaction
+  }
+
+  async snapshot(to: Writable, signal: AbortSignal): Promise<SnapshotInfo> {
+    const copy = `${this.#file}.snapshot-${randomUUID()}`
+    try {
+      await createPrivate(copy)
+      const revision = await this.#writer.call('backup', [copy])
+      const { size } = await stat(copy)
+      await pipeline(createReadStream(copy), to, { signal })
+      return { revision, bytes: size }
+    } finally {
+      await rm(copy, { force: true })
+    }
+  }
+
+  async health(): Promise<DatastoreHealth> {
+    const timeout = new AbortController()
+    const late = this.#clock.sleep(probeTimeoutMs, timeout.signal).then(
+      () => Promise.reject(new UnavailableError('the writer thread does not answer')),
+      () => undefined,
+    )
+    try {
+      await Promise.race([this.#writer.call('probe', [this.#queue.failure !== undefined]), late])
+      return { ok: true }
+    } catch (error) {
+      return { ok: false, reason: (error as Error).message }
+    } finally {
+      timeout.abort()
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#background.abort()
+    this.#hub.close()
+    await this.#queue.close()
+    await this.#compaction.catch(() => undefined)
+    try {
+      await this.#writer.call('close', [])
+    } finally {
+      await this.#writer.terminate()
+    }
+  }
+
+  readonly #readable = (revision: Revision): boolean => revision >= this.#oldest
+
+  async #compact(before: Revision): Promise<void> {
+    const target = Math.min(before, this.#queue.revision)
+    if (target <= this.#oldest) return
+    this.#oldest = target
+    let reached = 0
+    while (reached < target && !this.#background.signal.aborted) reached = await this.#writer.call('compact', [target])
+    while (!this.#background.signal.aborted && (await this.#writer.call('vacuum', [])) > 0);
+    await this.#writer.call('checkpoint', [])
+  }
+}
+
+async function loadIndex(writer: WriterClient, at: Revision): Promise<Map<Key, Version>> {
+  const index = new Map<Key, Version>()
+  let { start, end } = rangeOf('')
+  for (;;) {
+    const page = await writer.call('versions', [{ start, end, at }, indexStep])
+    page.keys.forEach((key, i) => {
+      index.set(key, { revision: page.revisions[i]!, createRevision: page.createRevisions[i]! })
+    })
+    if (!page.more) return index
+    start = keyAfter(page.keys.at(-1)!)
+  }
+}
+
+async function createPrivate(file: string): Promise<void> {
+  await (await open(file, 'a', 0o600)).close()
+}

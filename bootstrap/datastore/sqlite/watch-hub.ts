@@ -1,0 +1,94 @@
+/** Live watches: hands every durable batch to the subscribers, and lets one that lags read the log instead. */
+import type { Change, ChangeBatch, Revision } from '../datastore.ts'
+
+const maxQueuedChanges = 10_000
+
+/** One watcher's view: the batches since `since` that it has not taken yet. */
+export class Subscription {
+  readonly #prefix: string
+  #since: Revision
+  #queue: ChangeBatch[] = []
+  #queued = 0
+  #lagging = false
+  #ended = false
+  #wake: (() => void) | undefined
+
+  constructor(prefix: string, since: Revision) {
+    this.#prefix = prefix
+    this.#since = since
+  }
+
+  /** Everything after this revision comes from `next`; what is older has to be read from the log. */
+  get since(): Revision {
+    return this.#since
+  }
+
+  push(batch: ChangeBatch): void {
+    if (this.#lagging) {
+      this.#since = batch.revision
+      return
+    }
+    const changes = batch.changes.filter(change => keyOf(change).startsWith(this.#prefix))
+    this.#queue.push(changes.length === batch.changes.length ? batch : { changes, revision: batch.revision })
+    this.#queued += changes.length
+    if (this.#queued > maxQueuedChanges) {
+      this.#lagging = true
+      this.#queue = []
+      this.#since = batch.revision
+    }
+    this.#wake?.()
+  }
+
+  end(): void {
+    this.#ended = true
+    this.#wake?.()
+  }
+
+  /** The batches queued, waiting for the first; "lagging" once when some were dropped; "ended" after `end`. */
+  async next(): Promise<readonly ChangeBatch[] | 'lagging' | 'ended'> {
+    if (this.#queue.length === 0 && !this.#lagging && !this.#ended) {
+      await new Promise<void>(resolve => {
+        this.#wake = resolve
+      })
+      this.#wake = undefined
+    }
+    const taken = this.#queue
+    const lagging = this.#lagging
+    this.#queue = []
+    this.#queued = 0
+    this.#lagging = false
+    if (this.#ended) return 'ended'
+    return lagging ? 'lagging' : taken
+  }
+}
+
+export class WatchHub {
+  readonly #subscriptions = new Set<Subscription>()
+
+  publish(batch: ChangeBatch): void {
+    for (const subscription of this.#subscriptions) subscription.push(batch)
+  }
+
+  add(subscription: Subscription): void {
+    this.#subscriptions.add(subscription)
+  }
+
+  remove(subscription: Subscription): void {
+    this.#subscriptions.delete(subscription)
+    subscription.end()
+  }
+
+  close(): void {
+    for (const subscription of this.#subscriptions) this.remove(subscription)
+  }
+}
+
+function keyOf(change: Change): string {
+  return change.type === 'put' ? change.entry.key : change.key
+}
+
+/** The batch without what a watcher has seen up to `position`. */
+export function changesAfter(batch: ChangeBatch, position: Revision): ChangeBatch {
+  const isNew = (change: Change) => (change.type === 'put' ? change.entry.revision : change.revision) > position
+  return batch.changes.every(isNew) ? batch : { ...batch, changes: batch.changes.filter(isNew) }
+}
