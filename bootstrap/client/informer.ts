@@ -28,4 +28,6 @@ export interface Informers {
     resource: Resource<T>,
     options?: { fieldSelector?: string; labelSelector?: string },
   ): Informer<T>
+  /** Stops and forgets the informers of a resource that no longer exists. */
+  drop?(resource: Resource): void
 }

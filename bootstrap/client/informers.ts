@@ -210,13 +210,7 @@ function afterFailure(state: State, error: unknown): State {
 }
 
 /** Makes the shared informers of a client. Each starts on first use and runs until the signal aborts or it is dropped. */
-export function createInformers(
-  client: Client,
-  effects: InformerEffects,
-): Informers & {
-  /** Stops the informers of a resource that no longer exists. */
-  drop(resource: Resource): void
-} {
+export function createInformers(client: Client, effects: InformerEffects): Required<Informers> {
   const running = new Map<string, { informer: Informer; stop: AbortController }>()
   return {
     get<T extends KubeObject>(resource: Resource<T>, selector: Selector = {}) {

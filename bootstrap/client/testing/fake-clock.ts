@@ -42,6 +42,7 @@ export class FakeClock implements Clock {
 
   /** Moves time on and wakes whoever is due, earliest first, letting each run before the next. */
   async advance(ms: number): Promise<void> {
+    await turns()
     const end = this.#now + ms
     for (;;) {
       const due = this.#sleepers.filter(sleeper => sleeper.at <= end).sort((a, b) => a.at - b.at)[0]
