@@ -1,0 +1,62 @@
+/** The node's CNI configuration: K3s' network cbr0 on the bridge cni0, addresses from the node's pod CIDR. */
+import { accessSync, constants, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+
+export interface CniOptions {
+  readonly podCidr: string
+  readonly mtu: number
+}
+
+export const bridgeName = 'cni0'
+export const networkName = 'cbr0'
+
+/** The conflist K3s calls 10-flannel.conflist, with the standard bridge plugin in flannel's place. */
+export function conflist({ podCidr, mtu }: CniOptions): string {
+  const bridge = {
+    type: 'bridge',
+    bridge: bridgeName,
+    isGateway: true,
+    isDefaultGateway: true,
+    forceAddress: true,
+    hairpinMode: true,
+    ipMasq: false,
+    mtu,
+    ipam: { type: 'host-local', ranges: [[{ subnet: podCidr }]] },
+  }
+  const portmap = { type: 'portmap', capabilities: { portMappings: true }, snat: true }
+  return `${JSON.stringify({ cniVersion: '0.4.0', name: networkName, plugins: [bridge, portmap] }, null, 2)}\n`
+}
+
+/** Writes the configuration into `dir` unless it is there already; containerd picks it up by itself. */
+export function writeConflist(dir: string, options: CniOptions): void {
+  const path = join(dir, '10-flannel.conflist')
+  const text = conflist(options)
+  if (readOr(path, '') === text) return
+  mkdirSync(dir, { recursive: true })
+  writeFileSync(`${path}.tmp`, text)
+  renameSync(`${path}.tmp`, path)
+}
+
+function readOr(path: string, fallback: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch {
+    return fallback
+  }
+}
+
+/** The first folder that has the plugins this configuration needs; undefined when none has. */
+export function findPlugins(folders: readonly string[]): string | undefined {
+  return folders.find(folder =>
+    ['bridge', 'host-local', 'portmap', 'loopback'].every(plugin => executable(join(folder, plugin))),
+  )
+}
+
+function executable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK)
+    return true
+  } catch {
+    return false
+  }
+}

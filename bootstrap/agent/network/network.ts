@@ -1,0 +1,64 @@
+/** The node's network: CNI configuration, bridge, and the service table. */
+import { join } from 'node:path'
+import type { Clock } from '../../client/clock.ts'
+import type { Informers } from '../../client/informer.ts'
+import { endpointSlices, services } from '../../client/resources.ts'
+import type { Logger } from '../../log.ts'
+import { writeConflist } from './cni.ts'
+import { type Exec, hostExec } from './exec.ts'
+import { mtuOf, prepareBridge, setSwitches } from './host.ts'
+import { ServiceProxy } from './services/proxy.ts'
+
+export interface NetworkOptions {
+  readonly dataDir: string
+  readonly node: string
+  readonly nodeIp: string
+  readonly clusterCidr: string
+  readonly serviceCidr: string
+  /** Keep away from the node's service table (--disable-kube-proxy). */
+  readonly disableServices: boolean
+  /** Write no CNI configuration (--flannel-backend=none): somebody else's plugin does. */
+  readonly disableCni: boolean
+}
+
+export interface NetworkDeps {
+  readonly informers: Informers
+  readonly clock: Clock
+  readonly log: Logger
+  readonly random: () => number
+  readonly exec?: Exec
+}
+
+export interface Network {
+  /** Called once the node has its pod CIDR; resolves when pods can be given addresses. */
+  usePodCidr(podCidr: string): Promise<void>
+}
+
+/** Starts the service table and prepares the host; pods wait for usePodCidr. */
+export async function startNetwork(options: NetworkOptions, deps: NetworkDeps, signal: AbortSignal): Promise<Network> {
+  const exec = deps.exec ?? hostExec
+  const missing = setSwitches()
+  if (missing.length > 0)
+    deps.log.warn({ missing }, 'the kernel lacks network switches; services may not work from pods on this node')
+  if (!options.disableServices) {
+    const proxy = new ServiceProxy({
+      services: deps.informers.get(services),
+      slices: deps.informers.get(endpointSlices),
+      node: options.node,
+      clusterCidr: options.clusterCidr,
+      exec,
+      clock: deps.clock,
+      log: deps.log,
+      random: deps.random,
+    })
+    await proxy.start(signal)
+  }
+  return {
+    async usePodCidr(podCidr) {
+      if (options.disableCni) return
+      const mtu = await mtuOf(exec, options.nodeIp)
+      await prepareBridge(exec, { podCidr, serviceCidr: options.serviceCidr, nodeIp: options.nodeIp, mtu })
+      writeConflist(join(options.dataDir, 'agent/etc/cni/net.d'), { podCidr, mtu })
+    },
+  }
+}
