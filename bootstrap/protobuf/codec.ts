@@ -1,15 +1,20 @@
 /**
  * Encodes and decodes messages described by tables, `message -> field -> [number, type]`, instead of generated code.
  * Types: string, bool, bytes, double, float, int32, int64, uint32, uint64, a message or enum name, "[]T" for repeated,
- * "map<string,T>". Integers are JS numbers (64-bit ones lose precision beyond 2^53), bytes are Buffers.
+ * "map<string,T>", "+T" for an embedded message whose fields stand among its parent's. Integers are JS numbers (64-bit
+ * ones lose precision beyond 2^53), bytes are Buffers.
  */
 import { Reader, WireError, Writer } from './wire.ts'
 
-export type FieldTable = { readonly [field: string]: readonly [number: number, type: string] }
+/** `dropZero` leaves the field's zero value ("", 0, false) out when decoding: the encoder had no way to omit it. */
+export type FieldTable = {
+  readonly [field: string]: readonly [number: number, type: string, dropZero?: boolean]
+}
 
 /** A message whose JSON form is no object of its fields (a timestamp, a quantity). */
 export interface CustomMessage {
   encode(value: unknown): Buffer
+  /** Undefined for a value that counts as absent. */
   decode(data: Buffer): unknown
 }
 
@@ -19,17 +24,21 @@ export interface Descriptors {
   readonly custom?: { readonly [message: string]: CustomMessage }
   /** Enum values are names on the JavaScript side instead of numbers. */
   readonly enumsAsNames?: boolean
+  /** Bytes are base64 text on the JavaScript side instead of Buffers. */
+  readonly bytesAsBase64?: boolean
 }
 
 type Shape =
   | { kind: 'single'; type: string }
   | { kind: 'repeated'; type: string }
   | { kind: 'map'; key: string; value: string }
+  | { kind: 'embedded'; type: string }
 
 interface Field {
   readonly name: string
   readonly number: number
   readonly shape: Shape
+  readonly dropZero: boolean
 }
 
 const scalars = new Set(['string', 'bool', 'bytes', 'double', 'float', 'int32', 'int64', 'uint32', 'uint64'])
@@ -55,6 +64,10 @@ export class Codec {
     const writer = new Writer()
     const object = (value ?? {}) as Message
     for (const { name, number, shape } of this.#fieldsOf(message)) {
+      if (shape.kind === 'embedded') {
+        this.#writeEmbedded(writer, number, shape.type, object)
+        continue
+      }
       const content = object[name]
       if (content === undefined || content === null) continue
       if (shape.kind === 'single') this.#write(writer, number, shape.type, content)
@@ -82,12 +95,16 @@ export class Codec {
 
   #readField(reader: Reader, wireType: number, field: Field, result: Message): void {
     const { name, shape } = field
-    if (shape.kind === 'map') {
+    if (shape.kind === 'embedded') {
+      Object.assign(result, this.decode(shape.type, reader.delimited()))
+    } else if (shape.kind === 'map') {
       const entry = this.#readEntry(reader.delimited(), shape)
       const map = (result[name] ??= {}) as Message
       map[entry.key] = entry.value
     } else if (shape.kind === 'single') {
-      result[name] = this.#read(reader, wireType, shape.type)
+      const value = this.#read(reader, wireType, shape.type)
+      const dropped = value === undefined || (field.dropZero && (value === '' || value === 0 || value === false))
+      if (!dropped) result[name] = value
     } else {
       const list = (result[name] ??= []) as unknown[]
       const packed = wireType === 2 && this.#wireType(shape.type) !== 2
@@ -115,7 +132,7 @@ export class Codec {
 
   #zero(type: string): unknown {
     if (type === 'string') return ''
-    if (type === 'bytes') return Buffer.alloc(0)
+    if (type === 'bytes') return this.#bytes(Buffer.alloc(0))
     if (type === 'bool') return false
     if (scalars.has(type) || this.#descriptors.enums?.[type]) return 0
     return this.#decodeMessage(type, Buffer.alloc(0))
@@ -132,7 +149,7 @@ export class Codec {
       case 'string':
         return reader.delimited().toString('utf8')
       case 'bytes':
-        return reader.delimited()
+        return this.#bytes(reader.delimited())
       case 'bool':
         return reader.varint() !== 0n
       case 'double':
@@ -148,6 +165,10 @@ export class Codec {
       default:
         return this.#readNamed(reader, type)
     }
+  }
+
+  #bytes(data: Buffer): Buffer | string {
+    return this.#descriptors.bytesAsBase64 === true ? data.toString('base64') : data
   }
 
   #readNamed(reader: Reader, type: string): unknown {
@@ -169,6 +190,13 @@ export class Codec {
     else if (type === 'bytes')
       writer.delimited(typeof value === 'string' ? Buffer.from(value, 'base64') : (value as Uint8Array))
     else writer.delimited(this.encode(type, value))
+  }
+
+  #writeEmbedded(writer: Writer, number: number, type: string, object: Message): void {
+    const data = this.encode(type, object)
+    if (data.length === 0) return
+    writer.tag(number, 2)
+    writer.delimited(data)
   }
 
   #integer(type: string, value: unknown): number | bigint {
@@ -213,7 +241,7 @@ export class Codec {
     const table = this.#descriptors.messages[message]
     if (!table) throw new WireError(`unknown message ${message}`)
     const fields = Object.entries(table)
-      .map(([name, [number, type]]) => ({ name, number, shape: shapeOf(type) }))
+      .map(([name, [number, type, dropZero = false]]) => ({ name, number, shape: shapeOf(type), dropZero }))
       .sort((a, b) => a.number - b.number)
     this.#fields.set(message, fields)
     return fields
@@ -222,6 +250,7 @@ export class Codec {
 
 function shapeOf(type: string): Shape {
   if (type.startsWith('[]')) return { kind: 'repeated', type: type.slice(2) }
+  if (type.startsWith('+')) return { kind: 'embedded', type: type.slice(1) }
   const map = /^map<(\w+),\s*(.+)>$/.exec(type)
   return map ? { kind: 'map', key: map[1]!, value: map[2]! } : { kind: 'single', type }
 }
