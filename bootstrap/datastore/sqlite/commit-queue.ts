@@ -116,15 +116,17 @@ export class CommitQueue {
     const first = this.#revision + 1
     const rows = batch.map(({ write }, i) => this.#rowOf(write, first + i))
     const values = pack(batch.map(({ write }) => (write.op === 'delete' ? nothing : write.value)))
+    let previous: readonly Buffer[]
     try {
-      const previous = await this.#writer.call('commit', [first, rows, values], [values.bytes])
-      this.#failure = undefined
-      this.#publish(batch, rows, first, unpack(previous))
-      batch.forEach(({ resolve }, i) => resolve(first + i))
+      previous = unpack(await this.#writer.call('commit', [first, rows, values], [values.bytes]))
     } catch (error) {
-      this.#failure = error instanceof UnavailableError ? error : new UnavailableError(String(error), { cause: error })
+      this.#failure = error as UnavailableError
       for (const { reject } of batch) reject(this.#failure)
+      return
     }
+    this.#failure = undefined
+    this.#publish(batch, rows, first, previous)
+    for (const [i, { resolve }] of batch.entries()) resolve(first + i)
   }
 
   #rowOf(write: Write, revision: Revision): LogRow {

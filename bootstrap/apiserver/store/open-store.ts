@@ -1,0 +1,178 @@
+/** The store over a Datastore: one datastore watch feeds the caches of all resources. */
+import {
+  type Change,
+  type ChangeBatch,
+  CompactedError,
+  type Datastore,
+  type Revision,
+  UnavailableError,
+} from '../../datastore/datastore.ts'
+import type { Clock, Logger } from '../../datastore/effects.ts'
+import { prefixOf, registryPrefix, resourcePrefixOf } from './keys.ts'
+import { ResourceCache, type Shared } from './resource-cache.ts'
+import type { ResourceStore, Store } from './store.ts'
+import { Ticker } from './ticker.ts'
+
+const retryMs = 500
+
+export interface StoreOptions {
+  readonly datastore: Datastore
+  readonly clock: Clock
+  readonly log?: Logger
+}
+
+/** Starts following the datastore. The datastore stays the caller's to close, after the store. */
+export async function openStore(options: StoreOptions): Promise<Store> {
+  return new CachedStore(options, await options.datastore.revision())
+}
+
+interface Waiter {
+  readonly revision: Revision
+  resolve(): void
+  reject(error: Error): void
+}
+
+class CachedStore implements Store {
+  readonly #datastore: Datastore
+  readonly #clock: Clock
+  readonly #log: Logger | undefined
+  readonly #shared: Shared
+  readonly #stop = new AbortController()
+  readonly #caches = new Map<string, ResourceCache>()
+  readonly #loading = new Map<string, Promise<ResourceCache>>()
+  readonly #waiters = new Set<Waiter>()
+  readonly #following: Promise<void>
+  #revision: Revision
+  #ready = true
+
+  constructor({ datastore, clock, log }: StoreOptions, revision: Revision) {
+    this.#datastore = datastore
+    this.#clock = clock
+    this.#log = log
+    this.#revision = revision
+    this.#shared = {
+      datastore,
+      clock,
+      ticker: new Ticker(clock, this.#stop.signal),
+      revision: () => this.#revision,
+      reached: awaited => this.#reached(awaited),
+      waitFor: (awaited, signal) => this.#waitFor(awaited, signal),
+    }
+    this.#following = this.#follow()
+  }
+
+  revision(): Revision {
+    return this.#revision
+  }
+
+  ready(): boolean {
+    return this.#ready && !this.#stop.signal.aborted
+  }
+
+  loaded(group: string, resource: string): ResourceStore | undefined {
+    const prefix = prefixOf(group, resource)
+    return this.#loading.has(prefix) ? undefined : this.#caches.get(prefix)
+  }
+
+  async resource(group: string, resource: string, namespaced: boolean): Promise<ResourceStore> {
+    const prefix = prefixOf(group, resource)
+    const found = this.#loading.get(prefix) ?? this.#caches.get(prefix)
+    if (found) return found
+    const loading = this.#load(new ResourceCache(group, resource, namespaced, this.#shared))
+    this.#loading.set(prefix, loading)
+    return loading
+  }
+
+  async close(): Promise<void> {
+    this.#stop.abort()
+    for (const cache of this.#caches.values()) cache.close()
+    for (const waiter of this.#waiters) waiter.reject(closed())
+    this.#waiters.clear()
+    await this.#following
+  }
+
+  async #load(cache: ResourceCache): Promise<ResourceCache> {
+    this.#caches.set(cache.prefix, cache)
+    try {
+      await cache.load()
+    } catch (error) {
+      this.#caches.delete(cache.prefix)
+      throw error
+    } finally {
+      this.#loading.delete(cache.prefix)
+    }
+    return cache
+  }
+
+  /** Keeps the caches current until closed; reconnects where it stopped. */
+  async #follow(): Promise<void> {
+    const { signal } = this.#stop
+    while (!signal.aborted) {
+      try {
+        for await (const batch of this.#datastore.watch(registryPrefix, this.#revision, signal)) {
+          this.#ready = true
+          this.#apply(batch)
+        }
+      } catch (error) {
+        this.#log?.warn({ component: 'store', error: String(error) }, 'the watch of the datastore broke')
+        this.#ready = false
+        if (error instanceof CompactedError) await this.#startOver()
+      }
+      await this.#clock.sleep(retryMs, signal).catch(() => undefined)
+    }
+  }
+
+  /** After missing changes that cannot be had any more: fills every cache anew. */
+  async #startOver(): Promise<void> {
+    this.#revision = await this.#datastore.revision().catch(() => this.#revision)
+    for (const cache of this.#caches.values()) this.#loading.set(cache.prefix, this.#load(cache))
+  }
+
+  #apply({ changes, revision }: ChangeBatch): void {
+    const byCache = new Map<ResourceCache, Change[]>()
+    for (const change of changes) {
+      const cache = this.#caches.get(resourcePrefixOf(change.type === 'put' ? change.entry.key : change.key))
+      if (!cache) continue
+      const list = byCache.get(cache)
+      if (list) list.push(change)
+      else byCache.set(cache, [change])
+    }
+    const applied = Array.from(byCache, ([cache, list]) => [cache, cache.apply(list)] as const)
+    this.#revision = Math.max(this.#revision, revision)
+    for (const [cache, events] of applied) cache.publish(events)
+    for (const waiter of this.#waiters) {
+      if (waiter.revision > this.#revision) continue
+      this.#waiters.delete(waiter)
+      waiter.resolve()
+    }
+  }
+
+  #reached(revision: Revision): Promise<void> {
+    if (revision <= this.#revision) return Promise.resolve()
+    if (this.#stop.signal.aborted) return Promise.reject(closed())
+    return new Promise((resolve, reject) => {
+      this.#waiters.add({ revision, resolve, reject })
+    })
+  }
+
+  #waitFor(revision: Revision, signal: AbortSignal): Promise<void> {
+    if (revision <= this.#revision) return Promise.resolve()
+    if (this.#stop.signal.aborted) return Promise.reject(closed())
+    if (signal.aborted) return Promise.reject(signal.reason)
+    return new Promise((resolve, reject) => {
+      const settled = (settle: () => void) => () => {
+        signal.removeEventListener('abort', abort)
+        settle()
+      }
+      const waiter: Waiter = { revision, resolve: settled(resolve), reject: error => settled(() => reject(error))() }
+      const abort = () => {
+        this.#waiters.delete(waiter)
+        reject(signal.reason)
+      }
+      signal.addEventListener('abort', abort, { once: true })
+      this.#waiters.add(waiter)
+    })
+  }
+}
+
+const closed = () => new UnavailableError('the store is closed')
