@@ -1,4 +1,4 @@
-import { expect, test } from '@jest/globals'
+import { describe, expect, test } from '@jest/globals'
 import { Codec } from './codec.ts'
 import { WireError } from './wire.ts'
 
@@ -44,4 +44,28 @@ test('unknown fields are skipped, truncated input is an error', () => {
 
 test('enum names are accepted when encoding', () => {
   expect(codec.decode('Pod', codec.encode('Pod', { state: 'BUSY' }))).toEqual({ state: 1 })
+})
+
+describe('options of a field', () => {
+  const options = new Codec({
+    messages: {
+      Outer: { name: [1, 'string', true], '+2': [2, '+Inner'], data: [3, 'bytes'], size: [4, 'int32'] },
+      Inner: { path: [1, 'string'], mode: [2, 'int32'] },
+    },
+    bytesAsBase64: true,
+  })
+
+  test('an embedded message stands among its parent fields', () => {
+    const value = { name: 'a', path: '/x', mode: 0 }
+    expect(options.encode('Outer', value)).toEqual(Buffer.from('0a01611206 0a022f781000'.replace(' ', ''), 'hex'))
+    expect(options.decode('Outer', options.encode('Outer', value))).toEqual(value)
+  })
+
+  test('zero values are dropped only where the table says so', () => {
+    expect(options.decode('Outer', Buffer.from('0a002000', 'hex'))).toEqual({ size: 0 })
+  })
+
+  test('bytes are base64 text', () => {
+    expect(options.decode('Outer', options.encode('Outer', { data: 'YQ==' }))).toEqual({ data: 'YQ==' })
+  })
 })

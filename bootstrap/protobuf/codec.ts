@@ -127,7 +127,7 @@ export class Codec {
       else if (number === 2) value = this.#read(reader, wireType, shape.value)
       else reader.skip(wireType)
     }
-    return { key: String(key), value: value ?? this.#zero(shape.value) }
+    return { key: String(key), value: value ?? this.#zero(shape.value) ?? null }
   }
 
   #zero(type: string): unknown {

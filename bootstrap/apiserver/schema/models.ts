@@ -29,7 +29,9 @@ export const leafSchemas: { readonly [leaf: string]: Schema } = {
   },
 }
 
-const scalars: { readonly [type: string]: Schema } = {
+type SchemasByType = { readonly [type: string]: Schema }
+
+const scalars: SchemasByType = {
   string: { type: 'string' },
   boolean: { type: 'boolean' },
   int32: { type: 'integer', format: 'int32' },
@@ -37,6 +39,13 @@ const scalars: { readonly [type: string]: Schema } = {
   double: { type: 'number', format: 'double' },
   byte: { type: 'bytes', format: 'byte' },
 }
+
+const omittedScalars: SchemasByType = Object.fromEntries(
+  Object.entries({ ...scalars, '@IntOrString': leafSchemas.IntOrString! }).map(([type, schema]) => [
+    type,
+    { ...schema, omitEmpty: true },
+  ]),
+)
 
 /** An object whose fields are resolved when first asked for, because types recurse. */
 class ModelSchema implements Schema {
@@ -56,7 +65,7 @@ class ModelSchema implements Schema {
 
   get properties(): { readonly [field: string]: Schema } {
     this.#properties ??= Object.fromEntries(
-      Object.entries(this.#row.fields).map(([field, row]) => [field, fieldSchema(row)]),
+      Object.entries(this.#row.fields).map(([field, row]) => [field, fieldSchema(row, !this.required.includes(field))]),
     )
     return this.#properties
   }
@@ -101,8 +110,9 @@ export function schemaOf(modelName: string): Schema {
   return schema
 }
 
-function fieldSchema([type, , options]: FieldRow): Schema {
-  const schema = typeSchema(type)
+function fieldSchema([type, place, options]: FieldRow, optional: boolean): Schema {
+  const omitEmpty = optional && place !== '' && !place.endsWith('*')
+  const schema = omitEmpty ? omittedSchema(type) : typeSchema(type)
   if (!options) return schema
   const attributes = attributesOf(options)
   return schema instanceof ModelSchema ? new AttributedModel(schema, attributes) : { ...schema, ...attributes }
@@ -118,6 +128,12 @@ function attributesOf(options: NonNullable<FieldRow[2]>): Partial<Schema> {
     ...(map === undefined ? {} : { mapType: map as 'atomic' | 'granular' }),
     ...(value === undefined ? {} : { default: value }),
   }
+}
+
+/** The type of a field that is left out when empty: lists, maps and scalars that are no pointers in Go. */
+function omittedSchema(type: string): Schema {
+  if (type.startsWith('[]') || type.startsWith('{}')) return { ...typeSchema(type), omitEmpty: true }
+  return omittedScalars[type] ?? typeSchema(type)
 }
 
 function typeSchema(type: string): Schema {

@@ -60,7 +60,8 @@ function addMessage(tables: { [message: string]: MutableTable }, name: string, r
       tables[message]![`+${step}`] = [Number(step), `+${inner}`]
       message = inner
     }
-    const dropZero = !place.endsWith('*') && !row.required.includes(field)
+    const scalar = !type.startsWith('@') || type === '@IntOrString'
+    const dropZero = scalar && !place.endsWith('*') && !row.required.includes(field)
     tables[message]![field] = [Number(path.at(-1)), wireType(type, options?.proto), dropZero]
   }
 }

@@ -131,6 +131,6 @@ test('schemas carry what patches and apply need', () => {
   expect(container.properties?.ports?.items?.properties?.protocol?.default).toBe('TCP')
   const deployment = schemaOf('io.k8s.api.apps.v1.DeploymentSpec').properties?.strategy
   expect(deployment).toMatchObject({ type: 'object', patchStrategy: ['retainKeys'] })
-  expect(deployment?.properties?.type).toEqual({ type: 'string' })
+  expect(deployment?.properties?.type).toEqual({ type: 'string', omitEmpty: true })
   expect(() => schemaOf('io.k8s.api.core.v1.Nothing')).toThrow(RangeError)
 })

@@ -39,6 +39,8 @@ export interface Schema {
   /** x-kubernetes-embedded-resource (CRDs only). */
   readonly embeddedResource?: boolean
   readonly nullable?: boolean
+  /** The field is left out when it holds its type's zero value, as Go's omitempty does (built-in types only). */
+  readonly omitEmpty?: boolean
   /** The schema's default (CRDs; also the few defaults that apply's list keys need, e.g. a port's protocol). */
   readonly default?: unknown
   /** The raw JSONSchemaProps of a CRD node, for value validation. */
