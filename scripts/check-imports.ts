@@ -63,7 +63,7 @@ const kernel: { readonly [part: string]: readonly string[] } = {
   'bootstrap/config': [],
   'bootstrap/pki': ['bootstrap/config'],
   'bootstrap/client': [],
-  'bootstrap/apiserver': ['bootstrap/datastore', 'bootstrap/client'],
+  'bootstrap/apiserver': ['bootstrap/datastore', 'bootstrap/client', 'bootstrap/pki'],
   'bootstrap/agent': ['bootstrap/client', 'bootstrap/config'],
 }
 

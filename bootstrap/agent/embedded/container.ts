@@ -1,0 +1,155 @@
+/** One embedded container: a module's run, from created over running to exited. */
+import { assertNever } from '../../api/object.ts'
+import type { ContainerConfig, RuntimeContainer, RuntimeContainerStatus } from '../runtime.ts'
+import { ContainerLog } from './logs.ts'
+import type { EmbeddedContext, EmbeddedModule } from './module.ts'
+
+type State =
+  | { readonly kind: 'created' }
+  | {
+      readonly kind: 'running'
+      readonly startedAt: number
+      readonly stop: AbortController
+      readonly ended: Promise<void>
+    }
+  | {
+      readonly kind: 'exited'
+      readonly startedAt: number
+      readonly finishedAt: number
+      readonly exitCode: number
+      readonly message: string
+    }
+
+export interface EmbeddedContainerDeps {
+  readonly load: () => Promise<EmbeddedModule>
+  /** Everything of the module's context that the container does not know itself. */
+  readonly context: Pick<EmbeddedContext, 'pod' | 'client'>
+  readonly logDirectory: string
+  readonly now: () => number
+  readonly exited: (id: string, exitCode: number) => void
+}
+
+export class EmbeddedContainer {
+  readonly id: string
+  readonly sandboxId: string
+  readonly config: ContainerConfig
+  readonly #deps: EmbeddedContainerDeps
+  readonly #createdAt: number
+  #state: State = { kind: 'created' }
+
+  constructor(id: string, sandboxId: string, config: ContainerConfig, deps: EmbeddedContainerDeps) {
+    this.id = id
+    this.sandboxId = sandboxId
+    this.config = config
+    this.#deps = deps
+    this.#createdAt = deps.now()
+  }
+
+  start(): void {
+    if (this.#state.kind !== 'created') throw new Error(`container ${this.id} was started already`)
+    const stop = new AbortController()
+    const startedAt = this.#deps.now()
+    const ended = this.#run(stop.signal).then(({ exitCode, message }) => {
+      this.#state = { kind: 'exited', startedAt, finishedAt: this.#deps.now(), exitCode, message }
+      this.#deps.exited(this.id, exitCode)
+    })
+    this.#state = { kind: 'running', startedAt, stop, ended }
+  }
+
+  /** Asks the module to end; a module that does not within the time is given up on, as a killed process would be. */
+  async stop(timeoutMs: number): Promise<void> {
+    if (this.#state.kind !== 'running') return
+    const { stop, ended, startedAt } = this.#state
+    stop.abort()
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise<'late'>(resolve => (timer = setTimeout(() => resolve('late'), timeoutMs)))
+    if ((await Promise.race([ended, late])) === 'late') {
+      this.#state = { kind: 'exited', startedAt, finishedAt: this.#deps.now(), exitCode: 137, message: '' }
+      this.#deps.exited(this.id, 137)
+    }
+    clearTimeout(timer)
+  }
+
+  summary(): RuntimeContainer {
+    const { id, sandboxId, config } = this
+    return {
+      id,
+      podSandboxId: sandboxId,
+      metadata: config.metadata,
+      image: config.image,
+      imageRef: config.image.image,
+      state: this.#criState(),
+      createdAt: this.#createdAt * 1e6,
+      labels: config.labels,
+      annotations: config.annotations,
+    }
+  }
+
+  status(): RuntimeContainerStatus {
+    const state = this.#state
+    const { podSandboxId: _, ...summary } = this.summary()
+    const times = {
+      startedAt: state.kind === 'created' ? 0 : state.startedAt * 1e6,
+      finishedAt: state.kind === 'exited' ? state.finishedAt * 1e6 : 0,
+    }
+    const exitCode = state.kind === 'exited' ? state.exitCode : 0
+    const reason = state.kind !== 'exited' ? '' : exitCode === 0 ? 'Completed' : 'Error'
+    const message = state.kind === 'exited' ? state.message : ''
+    return {
+      ...summary,
+      ...times,
+      exitCode,
+      reason,
+      message,
+      logPath: `${this.#deps.logDirectory}/${this.config.logPath}`,
+    }
+  }
+
+  #criState(): RuntimeContainer['state'] {
+    const { kind } = this.#state
+    switch (kind) {
+      case 'created':
+        return 'CONTAINER_CREATED'
+      case 'running':
+        return 'CONTAINER_RUNNING'
+      case 'exited':
+        return 'CONTAINER_EXITED'
+      default:
+        return assertNever(kind)
+    }
+  }
+
+  async #run(signal: AbortSignal): Promise<{ exitCode: number; message: string }> {
+    const { config } = this
+    const log = new ContainerLog(`${this.#deps.logDirectory}/${config.logPath}`, this.#deps.now)
+    const context: EmbeddedContext = {
+      ...this.#deps.context,
+      args: [...config.command, ...config.args],
+      env: Object.fromEntries(config.envs.map(({ key, value }) => [key, Buffer.from(value).toString()])),
+      hostPath: path => hostPathOf(config, path),
+      stdout: text => log.write('stdout', text),
+      stderr: text => log.write('stderr', text),
+      signal,
+    }
+    try {
+      const module = await this.#deps.load()
+      return { exitCode: await module.run(context), message: '' }
+    } catch (error) {
+      if (signal.aborted) return { exitCode: 143, message: '' }
+      const message = (error as Error).message
+      log.write('stderr', `${message}\n`)
+      return { exitCode: 1, message }
+    } finally {
+      log.close()
+    }
+  }
+}
+
+/** Follows the volume mounts, the longest matching one first. */
+function hostPathOf(config: ContainerConfig, path: string): string {
+  const mounts = config.mounts.filter(
+    mount => path === mount.containerPath || path.startsWith(`${mount.containerPath.replace(/\/$/, '')}/`),
+  )
+  const mount = mounts.sort((a, b) => b.containerPath.length - a.containerPath.length)[0]
+  return mount ? mount.hostPath + path.slice(mount.containerPath.length) : path
+}

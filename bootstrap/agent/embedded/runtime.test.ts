@@ -1,0 +1,136 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from '@jest/globals'
+import type { Client } from '../../client/client.ts'
+import type { ContainerConfig, PodSandboxConfig, RuntimeEvent } from '../runtime.ts'
+import type { EmbeddedContext, EmbeddedModule } from './module.ts'
+import { EmbeddedPodRuntime } from './runtime.ts'
+
+let logDirectory: string
+beforeEach(() => {
+  logDirectory = mkdtempSync(join(tmpdir(), 'skiff-embedded-'))
+})
+afterEach(() => rmSync(logDirectory, { recursive: true }))
+
+const sandboxConfig = (): PodSandboxConfig => ({
+  metadata: { name: 'dns', namespace: 'kube-system', uid: 'u1', attempt: 0 },
+  logDirectory,
+  dnsConfig: { servers: [], searches: [], options: [] },
+  portMappings: [],
+  labels: { app: 'dns' },
+  annotations: {},
+  linux: {
+    cgroupParent: '',
+    sysctls: {},
+    securityContext: { namespaceOptions: { network: 'POD', pid: 'CONTAINER', ipc: 'POD' } },
+  },
+})
+
+const containerConfig = (image: string): ContainerConfig =>
+  ({
+    metadata: { name: 'c', attempt: 0 },
+    image: { image },
+    command: [],
+    args: ['-conf', '/etc/app/file'],
+    envs: [{ key: 'A', value: Buffer.from('b') }],
+    mounts: [
+      { containerPath: '/etc/app', hostPath: '/host/volume', readonly: true, propagation: 'PROPAGATION_PRIVATE' },
+    ],
+    labels: {},
+    annotations: {},
+    logPath: 'c/0.log',
+    stdin: false,
+    stdinOnce: false,
+    tty: false,
+    linux: { resources: {}, securityContext: {} },
+  }) as unknown as ContainerConfig
+
+/** A runtime with one module called "m", and what happened to its addresses. */
+function runtimeWith(module: EmbeddedModule) {
+  const released: string[] = []
+  const runtime = new EmbeddedPodRuntime({
+    modules: new Map([['m', async () => module]]),
+    addresses: { allocate: async () => '10.42.0.9', release: async (_, ip) => void released.push(ip) },
+    nodeName: 'n1',
+    clientOf: () => ({}) as Client,
+    clock: { now: () => 1000, sleep: async () => {} },
+    version: 'v1',
+  })
+  return { runtime, released }
+}
+
+async function runModule(module: EmbeddedModule) {
+  const { runtime, released } = runtimeWith(module)
+  const sandbox = await runtime.runPodSandbox(sandboxConfig())
+  const id = await runtime.createContainer(sandbox, containerConfig('embedded/m'), sandboxConfig())
+  const events = runtime.events(new AbortController().signal)[Symbol.asyncIterator]()
+  const nextEvent = async (): Promise<RuntimeEvent> => (await events.next()).value
+  await runtime.startContainer(id)
+  expect(await nextEvent()).toEqual({ type: 'started', containerId: id })
+  return { runtime, released, sandbox, id, nextEvent }
+}
+
+test('a module gets its arguments, environment, mounts and pod, and its output becomes a CRI log', async () => {
+  let seen: EmbeddedContext | undefined
+  const { runtime, id, nextEvent } = await runModule({
+    async run(context) {
+      seen = context
+      context.stdout('hello\nwor')
+      context.stdout('ld\n')
+      context.stderr('bad')
+      return 3
+    },
+  })
+  expect(await nextEvent()).toEqual({ type: 'exited', containerId: id, exitCode: 3 })
+  expect(seen).toMatchObject({
+    args: ['-conf', '/etc/app/file'],
+    env: { A: 'b' },
+    pod: { name: 'dns', ips: ['10.42.0.9'], nodeName: 'n1' },
+  })
+  expect(seen!.hostPath('/etc/app/file')).toBe('/host/volume/file')
+  expect(seen!.hostPath('/etc/application')).toBe('/etc/application')
+  const stamp = '1970-01-01T00:00:01.000000000Z'
+  expect(readFileSync(join(logDirectory, 'c/0.log'), 'utf8')).toBe(
+    `${stamp} stdout F hello\n${stamp} stdout F world\n${stamp} stderr F bad\n`,
+  )
+  expect(await runtime.containerStatus(id)).toMatchObject({ state: 'CONTAINER_EXITED', exitCode: 3, reason: 'Error' })
+})
+
+test('a throwing module exits with 1 and says why', async () => {
+  const { runtime, id, nextEvent } = await runModule({ run: async () => Promise.reject(new Error('no such zone')) })
+  expect(await nextEvent()).toMatchObject({ exitCode: 1 })
+  expect(await runtime.containerStatus(id)).toMatchObject({ exitCode: 1, message: 'no such zone' })
+})
+
+test('stop asks first, and gives up on a module that does not listen', async () => {
+  const kind: EmbeddedModule = {
+    run: ({ signal }) => new Promise(resolve => signal.addEventListener('abort', () => resolve(0))),
+  }
+  const polite = await runModule(kind)
+  await polite.runtime.stopContainer(polite.id, 5)
+  expect(await polite.runtime.containerStatus(polite.id)).toMatchObject({ exitCode: 0, reason: 'Completed' })
+
+  const deaf = await runModule({ run: () => new Promise(() => {}) })
+  await deaf.runtime.stopContainer(deaf.id, 0)
+  expect(await deaf.runtime.containerStatus(deaf.id)).toMatchObject({ exitCode: 137 })
+})
+
+test('removing a sandbox gives its address back and forgets its containers', async () => {
+  const { runtime, released, sandbox } = await runModule({ run: () => new Promise(() => {}) })
+  expect(await runtime.podSandboxStatus(sandbox)).toMatchObject({ ips: ['10.42.0.9'], state: 'SANDBOX_READY' })
+  await runtime.removePodSandbox(sandbox)
+  expect(released).toEqual(['10.42.0.9'])
+  expect(await runtime.listContainers()).toEqual([])
+  await expect(runtime.podSandboxStatus(sandbox)).rejects.toMatchObject({ code: 5 })
+})
+
+test('an unknown module is no image; exec says why it cannot be', async () => {
+  const { runtime } = runtimeWith({ run: async () => 0 })
+  expect(await runtime.imageStatus('embedded/nope')).toBeUndefined()
+  await expect(runtime.pullImage('nginx')).rejects.toMatchObject({ code: 5 })
+  await expect(runtime.execSync()).rejects.toMatchObject({
+    code: 12,
+    message: expect.stringContaining('embedded pods'),
+  })
+})

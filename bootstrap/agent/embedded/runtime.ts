@@ -1,0 +1,241 @@
+/** The runtime behind RuntimeClass `embedded`: sandboxes are addresses, containers are modules of this program. */
+import { randomBytes } from 'node:crypto'
+import type { Client } from '../../client/client.ts'
+import type { Clock } from '../../client/clock.ts'
+import {
+  type ContainerConfig,
+  type ContainerFilter,
+  type ContainerStats,
+  type ExecResult,
+  type FilesystemUsage,
+  type PodSandbox,
+  type PodSandboxConfig,
+  type PodSandboxStatus,
+  type Runtime,
+  type RuntimeContainer,
+  type RuntimeContainerStatus,
+  RuntimeError,
+  type RuntimeEvent,
+  type RuntimeImage,
+  runtimeCode,
+  type SandboxFilter,
+} from '../runtime.ts'
+import type { AddressPool } from './addresses.ts'
+import { EmbeddedContainer } from './container.ts'
+import { EventFan } from './event-fan.ts'
+import type { EmbeddedModules } from './module.ts'
+
+/** Images of embedded containers are named so. */
+const imagePrefix = 'embedded/'
+
+export interface EmbeddedRuntimeDeps {
+  readonly modules: EmbeddedModules
+  readonly addresses: AddressPool
+  readonly nodeName: string
+  /** The client of a pod's service account. */
+  readonly clientOf: (pod: { namespace: string; name: string }) => Client
+  readonly clock: Clock
+  readonly version: string
+}
+
+interface Sandbox {
+  readonly config: PodSandboxConfig
+  readonly createdAt: number
+  readonly ip: string | undefined
+  ready: boolean
+}
+
+export class EmbeddedPodRuntime implements Runtime {
+  readonly #deps: EmbeddedRuntimeDeps
+  readonly #sandboxes = new Map<string, Sandbox>()
+  readonly #containers = new Map<string, EmbeddedContainer>()
+  readonly #events = new EventFan<RuntimeEvent>()
+
+  constructor(deps: EmbeddedRuntimeDeps) {
+    this.#deps = deps
+  }
+
+  async version(): Promise<{ name: string; version: string }> {
+    return { name: 'embedded', version: this.#deps.version }
+  }
+
+  async status(): Promise<readonly { type: string; status: boolean; reason: string; message: string }[]> {
+    return ['RuntimeReady', 'NetworkReady'].map(type => ({ type, status: true, reason: '', message: '' }))
+  }
+
+  async updateRuntimeConfig(): Promise<void> {}
+
+  async runPodSandbox(config: PodSandboxConfig): Promise<string> {
+    const id = randomBytes(32).toString('hex')
+    const onHost = config.linux.securityContext.namespaceOptions.network === 'NODE'
+    const ip = onHost ? undefined : await this.#deps.addresses.allocate(id)
+    this.#sandboxes.set(id, { config, createdAt: this.#deps.clock.now(), ip, ready: true })
+    return id
+  }
+
+  async stopPodSandbox(id: string): Promise<void> {
+    const sandbox = this.#sandboxes.get(id)
+    if (!sandbox?.ready) return
+    await Promise.all(this.#of(id).map(container => container.stop(0)))
+    sandbox.ready = false
+    if (sandbox.ip !== undefined) await this.#deps.addresses.release(id, sandbox.ip)
+  }
+
+  async removePodSandbox(id: string): Promise<void> {
+    await this.stopPodSandbox(id)
+    for (const container of this.#of(id)) this.#containers.delete(container.id)
+    this.#sandboxes.delete(id)
+  }
+
+  async podSandboxStatus(id: string): Promise<PodSandboxStatus> {
+    const sandbox = this.#sandbox(id)
+    return { ...summaryOf(id, sandbox), ips: sandbox.ip === undefined ? [] : [sandbox.ip] }
+  }
+
+  async listPodSandboxes(filter: SandboxFilter = {}): Promise<readonly PodSandbox[]> {
+    return [...this.#sandboxes].map(([id, sandbox]) => summaryOf(id, sandbox)).filter(item => matches(item, filter))
+  }
+
+  async createContainer(sandboxId: string, config: ContainerConfig, sandbox: PodSandboxConfig): Promise<string> {
+    const { ip } = this.#sandbox(sandboxId)
+    const { metadata } = sandbox
+    const name = config.image.image
+    const load = this.#deps.modules.get(name.slice(imagePrefix.length))
+    if (!name.startsWith(imagePrefix) || !load)
+      throw new RuntimeError(`no embedded module is called "${name}"`, runtimeCode.notFound)
+    const id = randomBytes(32).toString('hex')
+    const pod = { ...metadata, nodeName: this.#deps.nodeName, ips: ip === undefined ? [] : [ip] }
+    const container = new EmbeddedContainer(id, sandboxId, config, {
+      load,
+      context: { pod, client: this.#deps.clientOf(metadata) },
+      logDirectory: sandbox.logDirectory,
+      now: () => this.#deps.clock.now(),
+      exited: (containerId, exitCode) => this.#events.emit({ type: 'exited', containerId, exitCode }),
+    })
+    this.#containers.set(id, container)
+    return id
+  }
+
+  async startContainer(id: string): Promise<void> {
+    this.#container(id).start()
+    this.#events.emit({ type: 'started', containerId: id })
+  }
+
+  async stopContainer(id: string, timeoutSeconds: number): Promise<void> {
+    await this.#container(id).stop(timeoutSeconds * 1000)
+  }
+
+  async removeContainer(id: string): Promise<void> {
+    await this.#containers.get(id)?.stop(0)
+    this.#containers.delete(id)
+  }
+
+  async containerStatus(id: string): Promise<RuntimeContainerStatus> {
+    return this.#container(id).status()
+  }
+
+  async listContainers(filter: ContainerFilter = {}): Promise<readonly RuntimeContainer[]> {
+    const all = [...this.#containers.values()].map(container => container.summary())
+    return all.filter(
+      item => matches(item, filter) && (filter.podSandboxId === undefined || item.podSandboxId === filter.podSandboxId),
+    )
+  }
+
+  async updateContainerResources(): Promise<void> {}
+  async reopenContainerLog(): Promise<void> {}
+
+  async execSync(): Promise<ExecResult> {
+    return unsupported('exec')
+  }
+
+  async execUrl(): Promise<string> {
+    return unsupported('exec')
+  }
+
+  async attachUrl(): Promise<string> {
+    return unsupported('attach')
+  }
+
+  async portForwardUrl(): Promise<string> {
+    return unsupported('port-forward')
+  }
+
+  async containerStats(): Promise<ContainerStats | undefined> {
+    return undefined
+  }
+
+  async listContainerStats(): Promise<readonly ContainerStats[]> {
+    return []
+  }
+
+  async listImages(): Promise<readonly RuntimeImage[]> {
+    return []
+  }
+
+  async imageStatus(image: string): Promise<RuntimeImage | undefined> {
+    const known = image.startsWith(imagePrefix) && this.#deps.modules.has(image.slice(imagePrefix.length))
+    return known ? { id: image, repoTags: [image], repoDigests: [], size: 0, username: '', pinned: true } : undefined
+  }
+
+  async pullImage(image: string): Promise<string> {
+    if (!(await this.imageStatus(image)))
+      throw new RuntimeError(`no embedded module is called "${image}"`, runtimeCode.notFound)
+    return image
+  }
+
+  async removeImage(): Promise<void> {}
+
+  async imageFsInfo(): Promise<readonly FilesystemUsage[]> {
+    return []
+  }
+
+  events(signal: AbortSignal): AsyncIterable<RuntimeEvent> {
+    return this.#events.subscribe(signal)
+  }
+
+  /** Ends every module, e.g. because the process ends; their pods start again with the next one. */
+  async close(graceMs: number): Promise<void> {
+    await Promise.all([...this.#containers.values()].map(container => container.stop(graceMs)))
+    for (const id of [...this.#sandboxes.keys()]) await this.stopPodSandbox(id)
+  }
+
+  #of(sandboxId: string): EmbeddedContainer[] {
+    return [...this.#containers.values()].filter(container => container.sandboxId === sandboxId)
+  }
+
+  #sandbox(id: string): Sandbox {
+    const sandbox = this.#sandboxes.get(id)
+    if (!sandbox) throw new RuntimeError(`no sandbox ${id}`, runtimeCode.notFound)
+    return sandbox
+  }
+
+  #container(id: string): EmbeddedContainer {
+    const container = this.#containers.get(id)
+    if (!container) throw new RuntimeError(`no container ${id}`, runtimeCode.notFound)
+    return container
+  }
+}
+
+function unsupported(what: string): never {
+  throw new RuntimeError(
+    `${what} is not supported in embedded pods: they run inside Skiff, without a container`,
+    runtimeCode.unimplemented,
+  )
+}
+
+function summaryOf(id: string, { config, createdAt, ready }: Sandbox): PodSandbox {
+  const { metadata, labels, annotations } = config
+  return {
+    id,
+    metadata,
+    state: ready ? 'SANDBOX_READY' : 'SANDBOX_NOTREADY',
+    createdAt: createdAt * 1e6,
+    labels,
+    annotations,
+  }
+}
+
+function matches(item: { id: string; labels: { readonly [key: string]: string } }, filter: SandboxFilter): boolean {
+  if (filter.id !== undefined && item.id !== filter.id) return false
+  return Object.entries(filter.labelSelector ?? {}).every(([key, value]) => item.labels[key] === value)
+}
