@@ -62,15 +62,17 @@ function addMessage(tables: { [message: string]: MutableTable }, name: string, r
     }
     const scalar = !type.startsWith('@') || type === '@IntOrString'
     const dropZero = scalar && !place.endsWith('*') && !row.required.includes(field)
-    tables[message]![field] = [Number(path.at(-1)), wireType(type, options?.proto), dropZero]
+    tables[message]![field] = [Number(path.at(-1)), wireType(type, options?.proto === 'items'), dropZero]
   }
 }
 
 const scalars: { readonly [type: string]: string } = { boolean: 'bool', byte: 'bytes' }
 
-function wireType(type: string, wrapper: string | undefined): string {
-  if (type.startsWith('{}')) return `map<string,${wrapper === 'items' ? 'Items' : wireType(type.slice(2), undefined)}>`
-  if (type.startsWith('[]')) return `[]${wireType(type.slice(2), undefined)}`
+/** `wrapped` lists of strings are messages of their own (ExtraValue, Verbs). */
+function wireType(type: string, wrapped = false): string {
+  if (wrapped && type.endsWith('[]string')) return wireType(type.replace('[]string', '@Items'))
+  if (type.startsWith('{}')) return `map<string,${wireType(type.slice(2))}>`
+  if (type.startsWith('[]')) return `[]${wireType(type.slice(2))}`
   return type.startsWith('@') ? type.slice(1) : (scalars[type] ?? type)
 }
 
