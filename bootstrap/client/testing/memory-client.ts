@@ -247,10 +247,10 @@ export class MemoryClient implements Client {
   }
 }
 
-/** What an update stores: the main resource leaves the status alone, a subresource everything else. */
+/** What an update stores: the main resource leaves the status alone, `status` everything but that and the metadata. */
 function settle(old: KubeObject, next: Draft<KubeObject>, subresource: string): KubeObject {
   const metadata = {
-    ...(subresource === 'status' ? draftOf(old.metadata) : next.metadata),
+    ...next.metadata,
     uid: old.metadata.uid,
     creationTimestamp: old.metadata.creationTimestamp,
     resourceVersion: old.metadata.resourceVersion,
