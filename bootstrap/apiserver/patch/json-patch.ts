@@ -44,13 +44,13 @@ function readOperation(source: { readonly [key: string]: unknown }): Operation {
     case 'add':
     case 'replace':
     case 'test':
-      if (source['value'] === undefined) throw new PatchFailure('missing value')
-      return { op, path: pointer(source['path']), value: source['value'] }
+      if (source.value === undefined) throw new PatchFailure('missing value')
+      return { op, path: pointer(source.path), value: source.value }
     case 'remove':
-      return { op, path: pointer(source['path']) }
+      return { op, path: pointer(source.path) }
     case 'move':
     case 'copy':
-      return { op, path: pointer(source['path']), from: pointer(source['from']) }
+      return { op, path: pointer(source.path), from: pointer(source.from) }
     default:
       throw new PatchFailure(`unexpected operation ${op}`)
   }
