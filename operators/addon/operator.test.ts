@@ -1,0 +1,199 @@
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
+import type { Resource } from '../../bootstrap/client/client.ts'
+import * as builtIn from '../../bootstrap/client/resources.ts'
+import { configMaps, events, secrets } from '../../bootstrap/client/resources.ts'
+import { MemoryClient } from '../../bootstrap/client/testing/memory-client.ts'
+import type { Operator } from '../runtime/operator.ts'
+import { Harness } from '../runtime/testing/harness.ts'
+import { addons } from './addon.ts'
+import { addonName, isDisabled, listManifests } from './files.ts'
+import { objectSetHash, parseGvkText } from './object-set.ts'
+import { addonOperator } from './operator.ts'
+import { parseManifest } from './parse.ts'
+import { fillIn, stageManifests } from './stage.ts'
+
+let root: string
+let harness: Harness
+let operator: Operator
+
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), 'skiff-addon-'))
+  mkdirSync(join(root, 'packaged'))
+  mkdirSync(join(root, 'manifests'))
+  const resources = [
+    ...Object.values(builtIn).filter((value): value is Resource => typeof value === 'object'),
+    addons as Resource,
+  ]
+  harness = new Harness(new MemoryClient({ resources }))
+  start()
+})
+afterEach(() => rmSync(root, { recursive: true }))
+
+function start(disabled: readonly string[] = []): void {
+  operator = addonOperator({
+    packaged: join(root, 'packaged'),
+    target: join(root, 'manifests'),
+    variables: {},
+    disabled: new Set(disabled),
+  })
+  operator.setup!(harness.cluster)
+}
+
+/** Writes a manifest and lets the operator see it. */
+async function drop(name: string, text: string): Promise<void> {
+  const path = join(root, 'manifests', name)
+  writeFileSync(path, text)
+  await operator.reconcile(path, harness.cluster)
+}
+
+const configMap = (name: string, data = 'x') =>
+  `apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: ${name}\ndata:\n  key: ${data}\n`
+const names = async (resource: Resource) =>
+  (await harness.client.list(resource)).items.map(item => item.metadata.name).sort()
+const addon = (name: string) => harness.client.get(addons, { name, namespace: 'kube-system' })
+
+test('a file is applied, marked as K3s marks it, and recorded', async () => {
+  await drop('app.yaml', `${configMap('one')}---\n${configMap('two')}`)
+  const one = await harness.client.get(configMaps, { name: 'one', namespace: 'default' })
+  expect(one.data).toEqual({ key: 'x' })
+  expect(one.metadata.labels).toEqual({ 'objectset.rio.cattle.io/hash': objectSetHash('app', 'kube-system') })
+  expect(one.metadata.annotations).toMatchObject({
+    'objectset.rio.cattle.io/id': '',
+    'objectset.rio.cattle.io/owner-gvk': 'k3s.cattle.io/v1, Kind=Addon',
+    'objectset.rio.cattle.io/owner-name': 'app',
+    'objectset.rio.cattle.io/owner-namespace': 'kube-system',
+  })
+  const record = await addon('app')
+  expect(record.spec).toEqual({
+    source: join(root, 'manifests/app.yaml'),
+    checksum: expect.stringMatching(/^[0-9a-f]{64}$/),
+  })
+  expect(record.metadata.annotations).toEqual({ 'addon.k3s.cattle.io/gvks': '/v1, Kind=ConfigMap' })
+})
+
+test('the hash is the one K3s gives its own coredns', () => {
+  expect(objectSetHash('coredns', 'kube-system')).toBe('bce283298811743a0386ab510f2f67ef74240c57')
+})
+
+test('what a file no longer names is removed, also kinds it no longer has, but not what says prune=false', async () => {
+  const secret = 'apiVersion: v1\nkind: Secret\nmetadata: {name: s}\n'
+  const kept = `${configMap('kept')}`.replace(
+    'metadata:\n',
+    'metadata:\n  labels: {objectset.rio.cattle.io/prune: "false"}\n',
+  )
+  await drop('app.yaml', [configMap('one'), configMap('two'), kept, secret].join('---\n'))
+  await drop('app.yaml', configMap('two'))
+  expect(await names(configMaps)).toEqual(['kept', 'two'])
+  expect(await names(secrets)).toEqual([])
+  await drop('app.yaml', '# nothing left\n')
+  expect(await names(configMaps)).toEqual(['kept'])
+})
+
+test('a file that only was touched, or is unchanged, is not applied again', async () => {
+  await drop('app.yaml', configMap('one'))
+  const writes = harness.client.calls.length
+  utimesSync(join(root, 'manifests/app.yaml'), 5, 5)
+  await operator.reconcile(join(root, 'manifests/app.yaml'), harness.cluster)
+  expect(harness.client.calls.slice(writes).filter(call => call.verb !== 'get')).toEqual([])
+})
+
+test('deleting the file leaves everything', async () => {
+  await drop('app.yaml', configMap('one'))
+  rmSync(join(root, 'manifests/app.yaml'))
+  await operator.reconcile(join(root, 'manifests/app.yaml'), harness.cluster)
+  expect(await names(configMaps)).toEqual(['one'])
+  expect((await addon('app')).metadata.name).toBe('app')
+})
+
+test('a broken file says where, keeps what it had, and leaves its neighbours alone', async () => {
+  await drop('good.yaml', configMap('good'))
+  await drop('bad.yaml', configMap('bad'))
+  await drop('bad.yaml', `${configMap('bad')}---\nkind: [\n`)
+  await harness.idle()
+  const messages = (await harness.client.list(events)).items.map(
+    event => `${event.involvedObject.name} ${event.reason} ${event.message}`,
+  )
+  expect(messages).toContainEqual(
+    expect.stringMatching(/^bad ParseManifestFailed Parse manifest at ".*bad.yaml" failed: document 2, line \d+/),
+  )
+  expect(messages.filter(message => message.startsWith('good'))).toHaveLength(2)
+  expect(await names(configMaps)).toEqual(['bad', 'good'])
+})
+
+test('an unknown kind fails the file with a message, and is tried again', async () => {
+  await expect(drop('app.yaml', 'apiVersion: no.such/v1\nkind: Thing\nmetadata: {name: t}\n')).rejects.toThrow(
+    'no matches for kind "Thing" in version "no.such/v1"',
+  )
+})
+
+test('--disable of a file that is there removes its objects, the file and the Addon', async () => {
+  await drop('traefik.yaml', configMap('one'))
+  start(['traefik'])
+  await operator.reconcile(join(root, 'manifests/traefik.yaml'), harness.cluster)
+  expect(await names(configMaps)).toEqual([])
+  expect(await names(addons as Resource)).toEqual([])
+  expect(() => statSync(join(root, 'manifests/traefik.yaml'))).toThrow()
+})
+
+describe('files', () => {
+  test('discovery: endings, dot-files, .skip anywhere, links one level', async () => {
+    const dir = join(root, 'manifests')
+    mkdirSync(join(dir, 'sub'))
+    mkdirSync(join(root, 'linked'))
+    symlinkSync(join(root, 'linked'), join(dir, 'link'))
+    for (const name of ['a.yaml', 'b.YML', 'c.json', 'd.txt', '.e.yaml', 'sub/f.yaml', 'g.yaml', 'sub/g.yaml.skip'])
+      writeFileSync(join(dir, name), '')
+    writeFileSync(join(root, 'linked/h.yaml'), '')
+    const found = (await listManifests(dir)).map(path => path.slice(dir.length + 1))
+    expect(found).toEqual(['a.yaml', 'b.YML', 'c.json', 'link/h.yaml', 'sub/f.yaml'])
+  })
+
+  test.each([
+    ['traefik.yaml', true],
+    ['metrics-server/auth.yaml', true],
+    ['other.yaml', false],
+  ])('--disable=traefik,metrics-server and %s', (name, expected) => {
+    expect(isDisabled('/m', `/m/${name}`, new Set(['traefik', 'metrics-server']))).toBe(expected)
+  })
+
+  test('the Addon is named up to the first dot', () => {
+    expect(addonName('/x/my.app.yaml')).toBe('my')
+  })
+})
+
+test('staging fills in variables, spares disabled and skipped files, and does not rewrite what is right', async () => {
+  const [packaged, target] = [join(root, 'packaged'), join(root, 'manifests')]
+  for (const name of ['dns.yaml', 'off.yaml', 'skipped.yaml'])
+    writeFileSync(join(packaged, name), 'ip: %{CLUSTER_DNS}% %{OTHER}%\n')
+  writeFileSync(join(target, 'skipped.yaml.skip'), '')
+  const options = { packaged, target, variables: { CLUSTER_DNS: '10.43.0.10' }, disabled: new Set(['off']) }
+  await stageManifests(options)
+  expect(readFileSync(join(target, 'dns.yaml'), 'utf8')).toBe('ip: 10.43.0.10 %{OTHER}%\n')
+  expect(statSync(join(target, 'dns.yaml')).mode & 0o777).toBe(0o600)
+  expect((await listManifests(target)).map(path => path.slice(target.length + 1))).toEqual(['dns.yaml'])
+  const before = statSync(join(target, 'dns.yaml')).ino
+  await stageManifests(options)
+  expect(statSync(join(target, 'dns.yaml')).ino).toBe(before)
+  expect(fillIn('%{A}%%{A}%', { A: 'b' })).toBe('bb')
+})
+
+test.each([
+  ['- a\n', 'document 1 (line 1): want an object with apiVersion, kind and metadata'],
+  ['kind: X\n', 'document 1 (line 1): apiVersion is missing'],
+  ['a: 1\n---\napiVersion: v1\nkind: X\n', 'document 1 (line 1): apiVersion is missing'],
+  ['apiVersion: v1\nkind: Pod\nmetadata: {}\n', 'document 1 (line 1): metadata.name of the Pod is missing'],
+  ['apiVersion: v1\nkind: List\nitems: [{apiVersion: v1}]\n', 'document 1 (line 1), item 1: kind is missing'],
+])('%j is refused', (text, message) => {
+  expect(() => parseManifest(text)).toThrow(message)
+})
+
+test('lists are expanded; kind texts are read back', () => {
+  expect(
+    parseManifest('apiVersion: v1\nkind: List\nitems: [{apiVersion: v1, kind: A, metadata: {name: a}}]\n'),
+  ).toHaveLength(1)
+  expect(parseGvkText('apps/v1, Kind=Deployment')).toEqual({ apiVersion: 'apps/v1', kind: 'Deployment' })
+  expect(parseGvkText('/v1, Kind=Pod')).toEqual({ apiVersion: 'v1', kind: 'Pod' })
+})
