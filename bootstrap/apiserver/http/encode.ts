@@ -1,0 +1,118 @@
+/** Answers in the form a client negotiated. JSON of stored objects is sent as the bytes that were stored. */
+import type { StatusError } from '../../api/errors.ts'
+import { failure } from '../../api/errors.ts'
+import type { KubeObject } from '../../api/object.ts'
+import { apiVersionOf } from '../../api/object.ts'
+import { formatYaml } from '../../api/yaml.ts'
+import type { Kind } from '../kinds/kind.ts'
+import type { Stored } from '../store/store.ts'
+import type { Listed } from '../verbs/read.ts'
+import type { ApiResponse, ResponseBody } from './message.ts'
+import type { Form } from './negotiate.ts'
+import type { IncludeObject } from './table.ts'
+import { partialMetadata, tableOf } from './table.ts'
+
+const newline = Buffer.from('\n')
+const comma = Buffer.from(',')
+const listEnd = Buffer.from(']}\n')
+
+export interface View {
+  readonly kind: Kind
+  readonly form: Form
+  readonly include: IncludeObject
+  /** Epoch milliseconds, for ages. */
+  readonly now: number
+}
+
+const contentType = (form: Form) => ({
+  'content-type': form.format === 'yaml' ? 'application/yaml' : 'application/json',
+})
+
+/** Any value as it is: Status, Scale, reviews. */
+export function valueResponse(form: Form, status: number, value: unknown): ApiResponse {
+  return { status, headers: contentType(form), body: valueBody(form, value) }
+}
+
+export function valueBody(form: Form, value: unknown): Buffer {
+  if (form.format === 'yaml') return Buffer.from(formatYaml(value))
+  return Buffer.from(`${form.pretty ? JSON.stringify(value, null, 2) : JSON.stringify(value)}\n`)
+}
+
+/** One object of the view's kind. `bytes` are its JSON when known. Throws 406 when a list form was asked for. */
+export async function objectResponse(
+  view: View,
+  status: number,
+  object: KubeObject,
+  bytes?: Buffer,
+): Promise<ApiResponse> {
+  const { form, kind } = view
+  switch (form.as) {
+    case 'Table': {
+      const { resourceVersion } = object.metadata
+      return valueResponse(
+        form,
+        status,
+        await tableOf(kind, form, [object], { resourceVersion }, view.include, view.now),
+      )
+    }
+    case 'PartialObjectMetadata':
+      return valueResponse(form, status, partialMetadata(form, object))
+    case 'PartialObjectMetadataList':
+      throw notAcceptable(
+        `you requested PartialObjectMetadataList, but the requested object is not a list (*${kind.version}.${kind.kind})`,
+      )
+    default: {
+      if (bytes && isPlainJson(form)) return { status, headers: contentType(form), body: [bytes, newline] }
+      return valueResponse(form, status, object)
+    }
+  }
+}
+
+/** A page of objects. Throws 406 when the form of a single object was asked for. */
+export async function listResponse(view: View, listed: Listed): Promise<ApiResponse> {
+  const { form, kind } = view
+  const metadata = {
+    resourceVersion: String(listed.revision),
+    ...(listed.continue === '' ? {} : { continue: listed.continue }),
+    ...(listed.remaining === undefined ? {} : { remainingItemCount: listed.remaining }),
+  }
+  const objects = () => listed.items.map(item => item.object)
+  switch (form.as) {
+    case 'Table':
+      return valueResponse(form, 200, await tableOf(kind, form, objects(), metadata, view.include, view.now))
+    case 'PartialObjectMetadataList':
+      return valueResponse(form, 200, {
+        kind: 'PartialObjectMetadataList',
+        apiVersion: `meta.k8s.io/${form.asVersion}`,
+        metadata,
+        items: objects().map(object => partialMetadata(form, object)),
+      })
+    case 'PartialObjectMetadata':
+      throw notAcceptable(
+        `you requested PartialObjectMetadata, but the requested object is a list (*${kind.version}.${kind.listKind})`,
+      )
+    default: {
+      const head = { kind: kind.listKind, apiVersion: apiVersionOf(kind), metadata }
+      if (!isPlainJson(form)) return valueResponse(form, 200, { ...head, items: objects() })
+      return { status: 200, headers: contentType(form), body: joinItems(head, listed.items) }
+    }
+  }
+}
+
+function isPlainJson(form: Form): boolean {
+  return form.format === 'json' && !form.pretty
+}
+
+function joinItems(head: object, items: readonly Stored[]): ResponseBody {
+  const parts: Buffer[] = [Buffer.from(`${JSON.stringify(head).slice(0, -1)},"items":[`)]
+  for (const [index, item] of items.entries()) {
+    if (index > 0) parts.push(comma)
+    parts.push(item.bytes)
+  }
+  parts.push(listEnd)
+  return parts
+}
+
+function notAcceptable(message: string): StatusError {
+  return failure(406, 'NotAcceptable', message)
+}

@@ -1,0 +1,81 @@
+/** Watch events as newline-delimited JSON frames; a frame is encoded once for all watchers of the same form. */
+import { errors, StatusError } from '../../api/errors.ts'
+import { apiVersionOf } from '../../api/object.ts'
+import type { Stored } from '../store/store.ts'
+import type { ViewEvent } from '../verbs/watch.ts'
+import type { View } from './encode.ts'
+import { partialMetadata, tableOf } from './table.ts'
+
+const frameEnd = Buffer.from('}\n')
+const frameStart = {
+  ADDED: Buffer.from('{"type":"ADDED","object":'),
+  MODIFIED: Buffer.from('{"type":"MODIFIED","object":'),
+  DELETED: Buffer.from('{"type":"DELETED","object":'),
+}
+
+type FrameCache = WeakMap<Stored, Buffer>
+const plainFrames: { readonly [type in keyof typeof frameStart]: FrameCache } = {
+  ADDED: new WeakMap(),
+  MODIFIED: new WeakMap(),
+  DELETED: new WeakMap(),
+}
+
+/** Yields one buffer per batch. A failure of the source becomes an ERROR event, which ends the stream. */
+export async function* frames(
+  view: View,
+  events: AsyncIterable<readonly ViewEvent[]>,
+): AsyncGenerator<Buffer, void, void> {
+  let first = true
+  try {
+    for await (const batch of events) {
+      const encoded: Buffer[] = []
+      for (const event of batch) {
+        encoded.push(await frame(view, event, first))
+        first = false
+      }
+      yield encoded.length === 1 ? encoded[0]! : Buffer.concat(encoded)
+    }
+  } catch (error) {
+    const failed = error instanceof StatusError ? error : errors.internal('the watch failed')
+    yield Buffer.from(`${JSON.stringify({ type: 'ERROR', object: failed.status })}\n`)
+  }
+}
+
+async function frame(view: View, event: ViewEvent, first: boolean): Promise<Buffer> {
+  if (event.type === 'BOOKMARK') return bookmark(view, event)
+  const { form, kind } = view
+  const { type, stored } = event
+  if (form.as === undefined) return plainFrame(type, stored)
+  const { object } = stored
+  const { resourceVersion } = object.metadata
+  const shown =
+    form.as === 'Table'
+      ? await tableOf(kind, form, [object], { resourceVersion }, view.include, view.now, first)
+      : partialMetadata(form, object)
+  return Buffer.from(`${JSON.stringify({ type, object: shown })}\n`)
+}
+
+function plainFrame(type: keyof typeof frameStart, stored: Stored): Buffer {
+  const cache = plainFrames[type]
+  let known = cache.get(stored)
+  if (!known) cache.set(stored, (known = Buffer.concat([frameStart[type], stored.bytes, frameEnd])))
+  return known
+}
+
+function bookmark(view: View, event: ViewEvent & { type: 'BOOKMARK' }): Buffer {
+  const { form, kind } = view
+  const metadata = {
+    resourceVersion: String(event.revision),
+    ...(event.initialEventsEnd ? { annotations: { 'k8s.io/initial-events-end': 'true' } } : {}),
+  }
+  const object =
+    form.as === undefined
+      ? { kind: kind.kind, apiVersion: apiVersionOf(kind), metadata }
+      : {
+          kind: form.as === 'Table' ? 'Table' : 'PartialObjectMetadata',
+          apiVersion: `meta.k8s.io/${form.asVersion}`,
+          metadata,
+          ...(form.as === 'Table' ? { columnDefinitions: [], rows: [] } : {}),
+        }
+  return Buffer.from(`${JSON.stringify({ type: 'BOOKMARK', object })}\n`)
+}

@@ -1,0 +1,175 @@
+/** The API over TLS: HTTP/2 and HTTP/1.1 on one port, limits, upgrades, a certificate that can change while running. */
+import type { Server as HttpServer, IncomingMessage, ServerResponse } from 'node:http'
+import {
+  createSecureServer,
+  type Http2SecureServer,
+  type Http2ServerRequest,
+  type Http2ServerResponse,
+  type ServerHttp2Session,
+} from 'node:http2'
+import type { AddressInfo, Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import type { TLSSocket } from 'node:tls'
+import { errors } from '../../api/errors.ts'
+import type { ApiRequest, ApiResponse, RequestHeaders } from './message.ts'
+import { send } from './send.ts'
+
+export const maxBodyBytes = 3 * 1024 * 1024
+const maxStreams = 1000
+const drainMs = 2000
+
+export interface TlsMaterial {
+  /** PEM. */
+  readonly key: string | Buffer
+  readonly cert: string | Buffer
+}
+
+export interface ListenOptions extends TlsMaterial {
+  readonly port: number
+  readonly host?: string
+  /** PEM of the CAs client certificates are asked for; what they are worth is for the authenticator. */
+  readonly clientCa?: string | Buffer
+  /** HTTP/1.1 upgrades. The handler owns the socket from then on. */
+  readonly onUpgrade?: (request: ApiRequest, socket: Duplex, head: Buffer) => void
+}
+
+export interface Listening {
+  readonly port: number
+  /** New connections get this certificate. */
+  setCertificate(material: TlsMaterial): void
+  /** Refuses new connections, ends watches cleanly, waits briefly for the rest. */
+  close(): Promise<void>
+}
+
+type AnyRequest = IncomingMessage | Http2ServerRequest
+type AnyResponse = ServerResponse | Http2ServerResponse
+export type Handle = (request: ApiRequest) => Promise<ApiResponse>
+
+export async function listen(handle: Handle, options: ListenOptions): Promise<Listening> {
+  const stopping = new AbortController()
+  const sockets = new Set<Socket>()
+  const sessions = new Set<ServerHttp2Session>()
+  const server = createSecureServer({
+    allowHTTP1: true,
+    key: options.key,
+    cert: options.cert,
+    ...(options.clientCa === undefined ? {} : { ca: options.clientCa }),
+    requestCert: true,
+    rejectUnauthorized: false,
+    minVersion: 'TLSv1.2',
+    settings: { maxConcurrentStreams: maxStreams, initialWindowSize: 1024 * 1024 },
+  })
+  server.on('connection', (socket: Socket) => {
+    socket.setNoDelay(true)
+    sockets.add(socket)
+    socket.once('close', () => sockets.delete(socket))
+  })
+  server.on('session', session => {
+    sessions.add(session)
+    session.once('close', () => sessions.delete(session))
+    session.on('error', () => session.destroy())
+  })
+  server.on('request', (request: AnyRequest, response: AnyResponse) => {
+    void serve(handle, request, response, stopping.signal)
+  })
+  server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    const gone = new AbortController()
+    socket.once('close', () => gone.abort())
+    socket.on('error', () => gone.abort())
+    const signal = AbortSignal.any([gone.signal, stopping.signal])
+    if (options.onUpgrade) options.onUpgrade(apiRequest(request, signal, readBody(request)), socket, head)
+    else socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n')
+  })
+  withoutHttp1Timeouts(server)
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(options.port, options.host ?? '::', () => {
+      server.off('error', reject)
+      resolve()
+    })
+  })
+  return {
+    port: (server.address() as AddressInfo).port,
+    setCertificate: ({ key, cert }) =>
+      server.setSecureContext({ key, cert, ...(options.clientCa === undefined ? {} : { ca: options.clientCa }) }),
+    close: () => close(server, sockets, sessions, stopping),
+  }
+}
+
+/** Watches over HTTP/1.1 last longer than Node's request timeouts allow. */
+function withoutHttp1Timeouts(server: Http2SecureServer): void {
+  const http1 = server as unknown as Pick<HttpServer, 'requestTimeout' | 'keepAliveTimeout'>
+  http1.requestTimeout = 0
+  http1.keepAliveTimeout = 180_000
+  server.setTimeout(0)
+}
+
+async function close(
+  server: Http2SecureServer,
+  sockets: ReadonlySet<Socket>,
+  sessions: ReadonlySet<ServerHttp2Session>,
+  stopping: AbortController,
+): Promise<void> {
+  stopping.abort()
+  const closed = new Promise<void>(resolve => server.close(() => resolve()))
+  const timer = setTimeout(() => {
+    for (const socket of sockets) socket.destroy()
+  }, drainMs)
+  for (const session of sessions) session.close()
+  ;(server as unknown as { closeIdleConnections?: () => void }).closeIdleConnections?.()
+  await closed
+  clearTimeout(timer)
+}
+
+async function serve(handle: Handle, request: AnyRequest, response: AnyResponse, stopping: AbortSignal): Promise<void> {
+  const gone = new AbortController()
+  response.once('close', () => gone.abort())
+  response.on('error', () => gone.abort())
+  request.on('error', () => gone.abort())
+  const signal = AbortSignal.any([gone.signal, stopping])
+  const incoming = apiRequest(request, signal, readBody(request))
+  const answer = await handle(incoming)
+  await send(incoming, answer, response as ServerResponse, gone.signal)
+}
+
+function apiRequest(request: AnyRequest, signal: AbortSignal, body: () => Promise<Buffer>): ApiRequest {
+  const url = request.url ?? '/'
+  const mark = url.indexOf('?')
+  const socket = (
+    'stream' in request ? (request.stream.session?.socket ?? request.socket) : request.socket
+  ) as TLSSocket
+  return {
+    method: request.method ?? 'GET',
+    path: mark < 0 ? url : url.slice(0, mark),
+    query: new URLSearchParams(mark < 0 ? '' : url.slice(mark + 1)),
+    headers: request.headers as RequestHeaders,
+    body,
+    signal,
+    remoteAddress: socket.remoteAddress ?? '',
+    peerCertificate: peerCertificate(socket),
+  }
+}
+
+/** DER of the client's certificate. */
+function peerCertificate(socket: TLSSocket): Buffer | undefined {
+  if (typeof socket.getPeerCertificate !== 'function') return undefined
+  const raw = socket.getPeerCertificate()?.raw
+  return raw && raw.length > 0 ? raw : undefined
+}
+
+/** Reads the body once, on demand, up to the limit. */
+function readBody(request: AnyRequest): () => Promise<Buffer> {
+  let body: Promise<Buffer> | undefined
+  return () => (body ??= collect(request))
+}
+
+async function collect(request: AnyRequest): Promise<Buffer> {
+  const chunks: Buffer[] = []
+  let size = 0
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    size += chunk.length
+    if (size > maxBodyBytes) throw errors.tooLarge(maxBodyBytes)
+    chunks.push(chunk)
+  }
+  return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)
+}

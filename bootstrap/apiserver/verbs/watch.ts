@@ -1,0 +1,138 @@
+/** watch: the changes of a collection as its selectors see them, from a revision on. */
+import { errors, StatusError } from '../../api/errors.ts'
+import type { Kind } from '../kinds/kind.ts'
+import type { Stored, StoreEvent } from '../store/store.ts'
+import type { Call, VerbDeps } from './call.ts'
+import { storeOf } from './call.ts'
+import type { ListOptions } from './listoptions.ts'
+import { revisionOf } from './listoptions.ts'
+import { present, withObject } from './present.ts'
+import { isCompacted, listObjects } from './read.ts'
+import type { Selection } from './selection.ts'
+import { selectionOf } from './selection.ts'
+
+export type ViewEvent =
+  | { readonly type: 'ADDED' | 'MODIFIED' | 'DELETED'; readonly stored: Stored }
+  | { readonly type: 'BOOKMARK'; readonly revision: number; readonly initialEventsEnd: boolean }
+
+const bookmarkEveryMs = 60_000
+const bookmarkBeforeEndMs = 2000
+const minimumWatchMs = 1_800_000
+
+/**
+ * Yields batches until the call's signal aborts or the time is up; throws StatusError 410 when the revision is too old.
+ * Bad options throw from the call itself, before anything is yielded.
+ */
+export async function watchObjects(
+  deps: VerbDeps,
+  call: Call,
+  options: ListOptions,
+): Promise<AsyncIterable<readonly ViewEvent[]>> {
+  const selection = selectionOf(call.kind, options, call.name)
+  const revision = revisionOf(options.resourceVersion) ?? 0
+  const cache = await storeOf(deps, call.kind)
+  const seconds = options.timeoutSeconds ?? 0
+  const durationMs = seconds > 0 ? seconds * 1000 : minimumWatchMs * (1 + deps.random())
+  const stop = new AbortController()
+  const signal = AbortSignal.any([call.signal, stop.signal])
+
+  async function* events(): AsyncGenerator<readonly ViewEvent[]> {
+    const end = setTimeout(() => stop.abort(), durationMs)
+    end.unref()
+    let announce: () => void = () => {}
+    const nearEnd = new Promise<void>(resolve => (announce = resolve))
+    const last = setTimeout(announce, Math.max(durationMs - bookmarkBeforeEndMs, 0))
+    last.unref()
+    try {
+      let after = revision
+      if (wantsInitialState(options, revision)) {
+        const state = await listObjects(deps, call, {
+          ...options,
+          limit: 0,
+          continue: '',
+          resourceVersion: revision > 0 ? options.resourceVersion : '',
+          resourceVersionMatch: '',
+        })
+        after = state.revision
+        const named = call.name === '' ? state.items : state.items.filter(item => item.name === call.name)
+        if (named.length > 0) yield named.map(stored => ({ type: 'ADDED' as const, stored }))
+        if (options.sendInitialEvents === true && options.allowWatchBookmarks) {
+          yield [{ type: 'BOOKMARK', revision: after, initialEventsEnd: true }]
+        }
+      }
+      const source = cache.watch({
+        ...(call.namespace === '' ? {} : { namespace: call.namespace }),
+        ...(selection.name === undefined || (call.kind.namespaced && call.namespace === '')
+          ? {}
+          : { name: selection.name }),
+        after,
+        signal,
+        ...(options.allowWatchBookmarks ? { bookmarkEveryMs } : {}),
+      })
+      const iterator = source[Symbol.asyncIterator]()
+      let next = iterator.next()
+      let closing: Promise<'closing'> | undefined = options.allowWatchBookmarks
+        ? nearEnd.then(() => 'closing' as const)
+        : undefined
+      for (;;) {
+        const got = await (closing ? Promise.race([next, closing]) : next)
+        if (got === 'closing') {
+          closing = undefined
+          yield [{ type: 'BOOKMARK', revision: cache.revision, initialEventsEnd: false }]
+          continue
+        }
+        if (got.done) return
+        next = iterator.next()
+        next.catch(() => {})
+        const view = got.value.flatMap(event => viewOf(call.kind, selection, event))
+        if (view.length > 0) yield view
+      }
+    } catch (error) {
+      if (signal.aborted) return
+      throw watchError(error, revision)
+    } finally {
+      clearTimeout(end)
+      clearTimeout(last)
+      stop.abort()
+    }
+  }
+  return events()
+}
+
+function wantsInitialState(options: ListOptions, revision: number): boolean {
+  return options.sendInitialEvents ?? revision === 0
+}
+
+/** An event as the selection sees it: leaving it is a deletion, entering it an addition. */
+function viewOf(kind: Kind, selection: Selection, event: StoreEvent): ViewEvent[] {
+  const { match } = selection
+  if (event.type === 'BOOKMARK') return [{ type: 'BOOKMARK', revision: event.revision, initialEventsEnd: false }]
+  const { stored } = event
+  if (!match) return [{ type: event.type, stored: present(kind, stored) }]
+  if (event.type === 'DELETED') return match(stored) ? [{ type: 'DELETED', stored: present(kind, stored) }] : []
+  const now = match(stored)
+  const before = event.previous !== undefined && match(event.previous)
+  if (now) return [{ type: before ? 'MODIFIED' : 'ADDED', stored: present(kind, stored) }]
+  return before ? [{ type: 'DELETED', stored: present(kind, departed(event.previous!, stored)) }] : []
+}
+
+const departures = new WeakMap<Stored, Stored>()
+
+/** The last state that matched, at the revision of the change that made it leave. */
+function departed(previous: Stored, stored: Stored): Stored {
+  let gone = departures.get(stored)
+  if (!gone) {
+    const { object } = previous
+    const metadata = { ...object.metadata, resourceVersion: String(stored.revision) }
+    departures.set(stored, (gone = withObject(previous, { ...object, metadata }, stored.revision)))
+  }
+  return gone
+}
+
+function watchError(error: unknown, revision: number): unknown {
+  if (isCompacted(error)) return errors.expired(`too old resource version: ${revision} (${error.oldest})`)
+  if (error instanceof Error && error.name === 'FutureRevisionError') {
+    return errors.resourceVersionTooLarge(revision, (error as Error & { current: number }).current)
+  }
+  return error instanceof StatusError ? error : errors.internal(error instanceof Error ? error.message : String(error))
+}
