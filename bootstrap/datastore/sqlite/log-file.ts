@@ -4,6 +4,7 @@ import type { Key, Revision } from '../datastore.ts'
 import { type Block, pack, unpack } from './block.ts'
 
 const format = 1
+const lockTimeoutMs = 500
 const compactStep = 500
 const vacuumStepPages = 256
 const pageBytes = 1024 * 1024
@@ -99,17 +100,17 @@ export class LogFile {
   readonly #db: Database.Database
   readonly #sql: ReturnType<typeof statementsOf>
 
-  /** Opens or creates the file. Throws when it is locked by another process, damaged, or of a newer format. */
+  /** Opens or creates the file. Throws when it is locked by another process, damaged, or of another format. */
   constructor(file: string) {
-    this.#db = new Database(file)
+    this.#db = new Database(file, { timeout: lockTimeoutMs })
     try {
-      prepareFile(this.#db, file)
+      prepareFile(this.#db)
       this.#sql = statementsOf(this.#db)
-      this.#checkAfterCrash(file)
+      this.#checkAfterCrash()
       this.#sql.setMeta.run('clean', 0)
     } catch (error) {
       this.#db.close()
-      throw error
+      throw new Error(`${file}: ${(error as Error).message}`, { cause: error })
     }
   }
 
@@ -221,10 +222,10 @@ export class LogFile {
     return revision === 0 ? empty : (this.#sql.value.get(revision) ?? empty)
   }
 
-  #checkAfterCrash(file: string): void {
+  #checkAfterCrash(): void {
     if (this.#sql.meta.get('clean') === 1) return
     const verdict = this.#db.pragma('quick_check(1)', { simple: true })
-    if (verdict !== 'ok') throw new Error(`${file} is damaged (${verdict}): restore a snapshot`)
+    if (verdict !== 'ok') throw new Error(`damaged, restore a snapshot (${verdict})`)
   }
 }
 
@@ -239,7 +240,7 @@ function versionsOf(rows: readonly (readonly [Key, number, number, number])[], m
   }
 }
 
-function prepareFile(db: Database.Database, file: string): void {
+function prepareFile(db: Database.Database): void {
   db.pragma('auto_vacuum = INCREMENTAL')
   db.pragma('locking_mode = EXCLUSIVE')
   db.pragma('journal_mode = WAL')
@@ -247,7 +248,7 @@ function prepareFile(db: Database.Database, file: string): void {
   db.pragma('journal_size_limit = 16777216')
   const tables = db.prepare("SELECT name FROM sqlite_master WHERE type = 'table'").pluck().all()
   if (tables.length === 0) db.transaction(() => db.exec(schema))()
-  else if (!tables.includes('log') || !tables.includes('meta')) throw new Error(`${file} is not a database of Skiff`)
+  else if (!tables.includes('log') || !tables.includes('meta')) throw new Error('a database, but not one of Skiff')
   const found = db.prepare<[], number>("SELECT value FROM meta WHERE name = 'format'").pluck().get()
-  if (found !== format) throw new Error(`${file} has format ${found}, this version reads format ${format}`)
+  if (found !== format) throw new Error(`has format ${found}, this version reads format ${format}`)
 }
