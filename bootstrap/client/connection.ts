@@ -1,0 +1,112 @@
+/** One HTTP/2 connection to an API server, made when needed and again when lost. */
+import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants } from 'node:http2'
+
+export interface ConnectionOptions {
+  /** The server's URL; a path in it goes before every request's path. */
+  readonly server: string
+  /** Certificates in PEM that vouch for the server; the system's where left out. */
+  readonly ca?: string | Buffer
+  /** The client's own certificate and key, in PEM. */
+  readonly cert?: string | Buffer
+  readonly key?: string | Buffer
+  /** The name the server's certificate must bear, where it is not that of the URL. */
+  readonly serverName?: string
+  /** Trust any server. */
+  readonly insecure?: boolean
+}
+
+export interface Request {
+  readonly method: string
+  readonly path: string
+  readonly headers: { readonly [name: string]: string | string[] }
+  readonly body?: string
+}
+
+export interface Response {
+  readonly status: number
+  readonly headers: { readonly [name: string]: unknown }
+  readonly stream: ClientHttp2Stream
+}
+
+const pingEveryMs = 30_000
+const pingTimeoutMs = 15_000
+
+export class Connection {
+  readonly #options: ConnectionOptions
+  readonly #base: string
+  #session: ClientHttp2Session | undefined
+
+  constructor(options: ConnectionOptions) {
+    this.#options = options
+    this.#base = new URL(options.server).pathname.replace(/\/$/, '')
+  }
+
+  /** Sends a request; resolves once the response's headers are there. The signal ends the response's stream too. */
+  async send(request: Request, signal?: AbortSignal): Promise<Response> {
+    signal?.throwIfAborted()
+    const session = this.#connected()
+    const stream = session.request(
+      { ...request.headers, ':method': request.method, ':path': `${this.#base}${request.path}` },
+      { endStream: request.body === undefined, ...(signal ? { signal } : {}) },
+    )
+    const response = new Promise<Response>((resolve, reject) => {
+      stream.once('error', reject)
+      stream.once('close', () => reject(new Error('the connection was closed before a response came')))
+      stream.once('response', headers => resolve({ status: Number(headers[':status']), headers, stream }))
+    })
+    if (request.body !== undefined) stream.end(request.body)
+    return response
+  }
+
+  close(): void {
+    this.#session?.close()
+    this.#session = undefined
+  }
+
+  #connected(): ClientHttp2Session {
+    const known = this.#session
+    if (known && !known.closed && !known.destroyed) return known
+    const { ca, cert, key, serverName, insecure } = this.#options
+    const session = connect(new URL(this.#options.server).origin, {
+      ...(ca === undefined ? {} : { ca }),
+      ...(cert === undefined ? {} : { cert }),
+      ...(key === undefined ? {} : { key }),
+      ...(serverName === undefined ? {} : { servername: serverName }),
+      rejectUnauthorized: insecure !== true,
+    })
+    const forget = () => {
+      if (this.#session === session) this.#session = undefined
+    }
+    session.on('error', forget)
+    session.on('goaway', () => {
+      forget()
+      session.close()
+    })
+    const stopPings = keepAlive(session)
+    session.on('close', () => {
+      forget()
+      stopPings()
+    })
+    this.#session = session
+    return session
+  }
+}
+
+/** Notices a peer that has vanished without a word. */
+function keepAlive(session: ClientHttp2Session): () => void {
+  let deadline: NodeJS.Timeout | undefined
+  const timer = setInterval(() => {
+    if (session.destroyed || session.connecting || deadline) return
+    deadline = setTimeout(() => session.destroy(new Error('ping timed out'), constants.NGHTTP2_CANCEL), pingTimeoutMs)
+    deadline.unref()
+    session.ping(() => {
+      clearTimeout(deadline)
+      deadline = undefined
+    })
+  }, pingEveryMs)
+  timer.unref()
+  return () => {
+    clearInterval(timer)
+    clearTimeout(deadline)
+  }
+}
