@@ -63,6 +63,8 @@ export interface Strategy {
   prepareForCreate?(draft: Mutable, context: WriteContext): void
   prepareForUpdate?(draft: Mutable, old: KubeObject, context: WriteContext): void
   validate?(object: KubeObject): readonly FieldError[]
+  /** What only holds on create, after `validate`. */
+  validateCreate?(object: KubeObject): readonly FieldError[]
   validateUpdate?(object: KubeObject, old: KubeObject): readonly FieldError[]
   /** Runs for PUT/PATCH of /status after the spec and metadata were restored from `old`. */
   prepareForStatusUpdate?(draft: Mutable, old: KubeObject, context: WriteContext): void
