@@ -44,11 +44,12 @@ export function podStatus(pod: Pod, facts: StatusFacts): PodStatus {
     'ephemeral',
     previous?.ephemeralContainerStatuses,
   )
-  const phase = facts.failure ? 'Failed' : podPhase(pod, init, app, facts.terminal)
+  const failed = facts.failure !== undefined && facts.terminal
+  const phase = failed ? 'Failed' : podPhase(pod, init, app, facts.terminal)
   return {
     ...(pod.metadata.generation === undefined ? {} : { observedGeneration: pod.metadata.generation }),
     phase,
-    ...(facts.failure ?? {}),
+    ...(failed ? facts.failure : {}),
     conditions: conditions(pod, facts, phase, init, app),
     ...(hostIps[0] ? { hostIP: hostIps[0], hostIPs: hostIps.map(ip => ({ ip })) } : {}),
     ...(podIps[0] ? { podIP: podIps[0], podIPs: podIps.map(ip => ({ ip })) } : {}),
@@ -94,15 +95,10 @@ export function podPhase(
     return anyStarted && progress.every(each => each === 'succeeded') ? 'Succeeded' : 'Failed'
   if (pendingInit && !anyStarted) return 'Pending'
   if (progress.includes('waiting')) return 'Pending'
-  if (progress.includes('running') || sidecarsRun(sidecars, progress)) return 'Running'
+  if (progress.includes('running') || sidecars.some(status => status?.state?.running)) return 'Running'
   if (policy === 'Always') return 'Running'
   if (progress.every(each => each === 'succeeded')) return 'Succeeded'
   return policy === 'Never' ? 'Failed' : 'Running'
-}
-
-/** Sidecars hold the phase at Running only while some app container still has work. */
-function sidecarsRun(sidecars: readonly (ContainerStatus | undefined)[], app: readonly Progress[]): boolean {
-  return sidecars.some(status => status?.state?.running) && app.includes('running')
 }
 
 type Draft = Pick<PodCondition, 'type' | 'status' | 'reason' | 'message'>

@@ -4,9 +4,13 @@ import type { Pod } from '../../client/resources.ts'
 import type { PodSandboxStatus, RuntimeContainerStatus } from '../runtime.ts'
 import { containerAnnotation, isSidecar } from './identity.ts'
 
+export interface ViewedContainer extends RuntimeContainerStatus {
+  readonly sandboxId: string
+}
+
 export interface PodView {
   readonly sandboxes: readonly PodSandboxStatus[]
-  readonly containers: readonly RuntimeContainerStatus[]
+  readonly containers: readonly ViewedContainer[]
 }
 
 export const emptyView: PodView = { sandboxes: [], containers: [] }
@@ -22,11 +26,11 @@ export function readySandbox(pod: Pod, view: PodView): PodSandboxStatus | undefi
   return pod.spec.hostNetwork || newest.ips.length > 0 ? newest : undefined
 }
 
-export function containersNamed(view: PodView, name: string): readonly RuntimeContainerStatus[] {
+export function containersNamed(view: PodView, name: string): readonly ViewedContainer[] {
   return view.containers.filter(container => container.metadata.name === name)
 }
 
-export function newestContainer(view: PodView, name: string): RuntimeContainerStatus | undefined {
+export function newestContainer(view: PodView, name: string): ViewedContainer | undefined {
   return view.containers.find(container => container.metadata.name === name)
 }
 

@@ -1,0 +1,126 @@
+/** Publishes pod status: the latest wins, one request per pod at a time, nothing when nothing changed. */
+import { isConflict, isNotFound } from '../../api/errors.ts'
+import type { PodCondition, PodStatus } from '../../api/types.gen.ts'
+import type { Client } from '../../client/client.ts'
+import { backoffMs, type Clock } from '../../client/clock.ts'
+import { type Pod, pods } from '../../client/resources.ts'
+
+interface Entry {
+  pod: Pod
+  /** What the API has, as far as we know. */
+  published: PodStatus | undefined
+  wanted: PodStatus
+  sending: Promise<void> | undefined
+}
+
+export interface StatusDeps {
+  readonly client: Client
+  readonly clock: Clock
+  readonly random: () => number
+  readonly signal: AbortSignal
+  readonly log: { warn(fields: object, message: string): void }
+}
+
+export class StatusWriter {
+  readonly #deps: StatusDeps
+  readonly #entries = new Map<string, Entry>()
+
+  constructor(deps: StatusDeps) {
+    this.#deps = deps
+  }
+
+  /** The status last asked to be published. */
+  last(uid: string): PodStatus | undefined {
+    return this.#entries.get(uid)?.wanted
+  }
+
+  put(uid: string, pod: Pod, status: PodStatus): void {
+    const entry = this.#entries.get(uid) ?? { pod, published: pod.status, wanted: status, sending: undefined }
+    this.#entries.set(uid, entry)
+    entry.pod = pod
+    entry.wanted = status
+    entry.sending ??= this.#send(entry).finally(() => {
+      entry.sending = undefined
+    })
+  }
+
+  /** Resolves once the latest status is published, or cannot be. */
+  async flush(uid: string): Promise<void> {
+    await this.#entries.get(uid)?.sending
+  }
+
+  forget(uid: string): void {
+    this.#entries.delete(uid)
+  }
+
+  async #send(entry: Entry): Promise<void> {
+    const { client, clock, random, signal, log } = this.#deps
+    for (let failures = 0; !signal.aborted; ) {
+      await Promise.resolve()
+      const status = entry.wanted
+      const patch = statusPatch(entry.published, status)
+      if (!patch) return
+      const { name = '', namespace, uid } = entry.pod.metadata
+      try {
+        await client.patch(
+          pods,
+          { namespace, name },
+          { metadata: { uid }, status: patch },
+          { type: 'strategic', subresource: 'status' },
+        )
+        entry.published = status
+        failures = 0
+      } catch (error) {
+        if (isNotFound(error) || isConflict(error)) return
+        log.warn({ pod: name, namespace, error: (error as Error).message }, 'pod status not published')
+        await clock.sleep(backoffMs(failures++, 200, 10_000, random), signal).catch(() => undefined)
+      }
+    }
+  }
+}
+
+const equal = (a: unknown, b: unknown): boolean => canonical(a) === canonical(b)
+
+/** JSON with sorted keys and without nulls and undefined, which the API drops. */
+function canonical(value: unknown): string {
+  return JSON.stringify(value, (_, inner) => {
+    if (inner === null) return undefined
+    if (typeof inner !== 'object' || Array.isArray(inner)) return inner
+    const entries = Object.entries(inner as object).filter(([, item]) => item !== null && item !== undefined)
+    return Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)))
+  })
+}
+
+const ipLists = ['podIPs', 'hostIPs'] as const
+
+/** The strategic merge patch from one status to another; undefined when they are equal. */
+export function statusPatch(before: PodStatus | undefined, after: PodStatus): { [field: string]: unknown } | undefined {
+  const patch: { [field: string]: unknown } = {}
+  const old = (before ?? {}) as { [field: string]: unknown }
+  const wanted = after as { [field: string]: unknown }
+  for (const key of new Set([...Object.keys(old), ...Object.keys(wanted)])) {
+    if (equal(old[key], wanted[key])) continue
+    if (wanted[key] === undefined) {
+      if (key !== 'resourceClaimStatuses' && key !== 'nominatedNodeName') patch[key] = null
+    } else if (key === 'conditions') {
+      const changed = changedConditions(before?.conditions ?? [], after.conditions ?? [])
+      if (changed.length > 0) patch[key] = changed
+    } else if (ipLists.some(list => list === key) && Array.isArray(old[key])) {
+      patch[key] = [...(wanted[key] as object[]), { $patch: 'replace' }]
+    } else patch[key] = wanted[key]
+  }
+  return Object.keys(patch).length === 0 ? undefined : patch
+}
+
+/** Conditions merge by type, so only those that differ are sent; absent texts are cleared. */
+function changedConditions(before: readonly PodCondition[], after: readonly PodCondition[]): object[] {
+  return after
+    .filter(
+      condition =>
+        !equal(
+          before.find(({ type }) => type === condition.type),
+          condition,
+        ),
+    )
+    .map(condition => ({ ...condition, reason: condition.reason ?? null, message: condition.message ?? null }))
+}
