@@ -12,7 +12,7 @@ import { RequestMetrics } from './http/metrics.ts'
 import type { Clock } from './kinds/kind.ts'
 import type { KindRegistry } from './schema/registry.ts'
 import type { Store } from './store/store.ts'
-import type { NodeConnect, ProxyDialer } from './subresources/connect.ts'
+import type { NodeConnect, ProxyDialer } from './subresources/backends.ts'
 import type { TokenIssuer } from './subresources/token.ts'
 import type { AdmissionChain, Call, VerbDeps, WriteHook } from './verbs/call.ts'
 

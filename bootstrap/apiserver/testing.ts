@@ -5,8 +5,10 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { openSqlite } from '../datastore/sqlite/sqlite.ts'
 import type { UserInfo } from './auth/user.ts'
+import { discovery } from './discovery/discovery.ts'
+import { discoveryRoute } from './http/documents.ts'
 import type { ApiRequest } from './http/message.ts'
-import type { Strategy } from './kinds/kind.ts'
+import { strategyOf } from './kinds/index.ts'
 import type { KindRegistry } from './schema/registry.ts'
 import { kindRegistry } from './schema/registry.ts'
 import type { ApiServer, ApiServerDeps } from './server.ts'
@@ -36,10 +38,7 @@ const clock = {
   sleep: (ms: number, signal: AbortSignal) => sleep(ms, undefined, { signal, ref: false }),
 }
 
-export async function testServer(
-  overrides: Partial<ApiServerDeps> = {},
-  strategyOf?: (group: string, kind: string) => Strategy,
-): Promise<TestServer> {
+export async function testServer(overrides: Partial<ApiServerDeps> = {}): Promise<TestServer> {
   const directory = await mkdtemp(join(tmpdir(), 'skiff-api-'))
   const datastore = await openSqlite({ file: join(directory, 'state.db'), clock })
   const store = await openStore({ datastore, clock })
@@ -52,6 +51,7 @@ export async function testServer(
     admission: { mutate: () => {}, validate: () => {} },
     clock,
     version: { major: '1', minor: '36', gitVersion: 'v1.36.4+skiff1' },
+    documents: [discoveryRoute(discovery(registry))],
     ...overrides,
   })
   server.setReady()

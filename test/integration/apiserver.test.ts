@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import type { KubeObject } from '../../bootstrap/api/object.ts'
 import { apiRequest, type TestServer, testServer } from '../../bootstrap/apiserver/testing.ts'
 
 let api: TestServer
@@ -21,12 +22,12 @@ async function firstEvents(
   url: string,
   count: number,
   act?: () => Promise<unknown>,
-): Promise<{ type: string; object: any }[]> {
+): Promise<{ type: string; object: KubeObject }[]> {
   const stop = new AbortController()
   const response = await api.server.handle(apiRequest('GET', url, undefined, {}, stop.signal))
   expect(response.status).toBe(200)
   const iterator = (response.body as AsyncIterable<Uint8Array>)[Symbol.asyncIterator]()
-  const events: { type: string; object: any }[] = []
+  const events: { type: string; object: KubeObject }[] = []
   let pending = iterator.next()
   await act?.()
   while (events.length < count) {

@@ -1,32 +1,53 @@
-/** Which code answers a subresource. */
+/** Which code answers a subresource over HTTP. */
 import { errors } from '../../api/errors.ts'
+import { parseApiVersion } from '../../api/object.ts'
 import type { HandlerParts } from '../handler.ts'
+import { valueResponse } from '../http/encode.ts'
 import type { ApiResponse } from '../http/message.ts'
+import { bodyType, negotiate } from '../http/negotiate.ts'
+import { writeOptions } from '../http/queryoptions.ts'
 import type { RequestInfo } from '../http/requestinfo.ts'
 import type { Exchange } from '../http/verbs.ts'
-import { handleGet, handlePatch, handleUpdate } from '../http/verbs.ts'
+import { handleGet, handlePatch, handleUpdate, readPatch } from '../http/verbs.ts'
+import type { Kind } from '../kinds/kind.ts'
+import type { KindRegistry } from '../schema/registry.ts'
+import { decodeObject, parseBody } from '../verbs/decode.ts'
+import { checkPatchOptions } from '../verbs/patch.ts'
 import type { UpdateProfile } from '../verbs/profiles.ts'
-import { statusProfile } from '../verbs/profiles.ts'
+import { binding } from './binding.ts'
+import { connectPod, podLog } from './connect.ts'
+import { eviction } from './eviction.ts'
+import type { ObjectSubresource } from './object.ts'
+import { partProfiles } from './parts.ts'
+import { connectProxy } from './proxy.ts'
+import { scale } from './scale.ts'
+import { token } from './token.ts'
 
-type Handler = (parts: HandlerParts, exchange: Exchange, info: RequestInfo) => Promise<ApiResponse>
+/** By the subresource's name. */
+export const objectSubresources: { readonly [name: string]: ObjectSubresource } = { scale, binding, eviction, token }
 
-/** Subresources that show the whole object and write part of it. */
-const profiles: { readonly [name: string]: UpdateProfile } = {
-  status: statusProfile,
+type Connect = (parts: HandlerParts, exchange: Exchange, info: RequestInfo) => Promise<ApiResponse>
+
+const connects: { readonly [name: string]: Connect } = {
+  log: podLog,
+  exec: connectPod,
+  attach: connectPod,
+  portforward: connectPod,
+  proxy: connectProxy,
 }
-
-const handlers: { readonly [name: string]: Handler } = {}
 
 export async function handleSubresource(
   parts: HandlerParts,
   exchange: Exchange,
   info: RequestInfo,
 ): Promise<ApiResponse> {
-  const profile = profiles[info.subresource]
+  const profile = partProfiles[info.subresource]
   if (profile) return await handlePart(exchange, info, profile)
-  const handler = handlers[info.subresource]
-  if (!handler) throw errors.unknownPath()
-  return await handler(parts, exchange, info)
+  const object = objectSubresources[info.subresource]
+  if (object) return await handleObject(parts, exchange, info, object)
+  const connect = connects[info.subresource]
+  if (!connect) throw errors.unknownPath()
+  return await connect(parts, exchange, info)
 }
 
 async function handlePart(exchange: Exchange, info: RequestInfo, profile: UpdateProfile): Promise<ApiResponse> {
@@ -40,4 +61,42 @@ async function handlePart(exchange: Exchange, info: RequestInfo, profile: Update
     default:
       throw errors.methodNotAllowed(exchange.call.kind, info.verb)
   }
+}
+
+/** The type of a subresource's objects. */
+export function subresourceKind(registry: KindRegistry, parent: Kind, name: string, apiVersion?: string): Kind {
+  const declared = parent.subresources.find(subresource => subresource.name === name)
+  const { group = parent.group, version = parent.version, kind = '' } = declared ?? {}
+  const asked = apiVersion === undefined ? undefined : parseApiVersion(apiVersion)
+  const found =
+    (asked?.group === group ? registry.byKind(group, asked.version, kind) : undefined) ??
+    registry.byKind(group, version, kind)
+  if (!found) throw errors.unknownPath()
+  return found
+}
+
+async function handleObject(
+  { deps, verbs }: HandlerParts,
+  { call, request }: Exchange,
+  info: RequestInfo,
+  handler: ObjectSubresource,
+): Promise<ApiResponse> {
+  const form = negotiate(request, false)
+  const kind = subresourceKind(deps.registry, call.kind, info.subresource)
+  const context = { deps, verbs, call, kind }
+  if (info.verb === 'get' && handler.get) return valueResponse(form, 200, await handler.get(context))
+  if (info.verb === 'patch' && handler.patch) {
+    const options = writeOptions(request.query, 'PatchOptions')
+    const patch = await readPatch(request, false, options.fieldValidation !== 'Ignore')
+    checkPatchOptions(patch.type, options, request.query.has('force'))
+    const { status, object } = await handler.patch(context, patch, options)
+    return valueResponse(form, status, object)
+  }
+  const write = info.verb === 'create' ? handler.create : info.verb === 'update' ? handler.update : undefined
+  if (!write) throw errors.methodNotAllowed(call.kind, info.verb)
+  const options = writeOptions(request.query, info.verb === 'create' ? 'CreateOptions' : 'UpdateOptions')
+  const document = await parseBody(bodyType(request), await request.body(), options.fieldValidation !== 'Ignore')
+  const body = decodeObject(kind, document, options.fieldValidation, call.warn)
+  const { status, object } = await write(context, body, options)
+  return valueResponse(form, status, object)
 }

@@ -26,7 +26,7 @@ export function decodeContinue(text: string, prefix: string): ContinueToken {
   if (typeof token.start !== 'string' || token.start === '') {
     throw bad('encoded start key empty (version meta.k8s.io/v1)')
   }
-  const start = token.start.replace(/\u0000$/, '')
+  const start = token.start.endsWith('\u0000') ? token.start.slice(0, -1) : token.start
   if (start.split('/').some(part => part === '..' || part === '.')) throw bad(token.start)
   return { revision: token.rv < 0 ? undefined : token.rv, after: prefix + start.replace(/^\//, '') }
 }

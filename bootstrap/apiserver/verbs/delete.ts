@@ -3,7 +3,7 @@ import type { FieldError, Status } from '../../api/errors.ts'
 import { errors, field, isNotFound } from '../../api/errors.ts'
 import type { KubeObject } from '../../api/object.ts'
 import { rfc3339 } from '../../api/time.ts'
-import type { Mutable } from '../kinds/kind.ts'
+import type { Kind, Mutable } from '../kinds/kind.ts'
 import type { Stored } from '../store/store.ts'
 import type { Call, VerbDeps } from './call.ts'
 import { gr, hookOf, isConflictError, storeOf } from './call.ts'
@@ -157,12 +157,12 @@ function markDeleted(
   const grace = graceOf(call, live, options.gracePeriodSeconds)
   if (grace === 'pending') return 'unchanged'
   const finalizers = wantedFinalizers(call, live, options)
-  const waits = finalizers.length > 0
+  const waits = finalizers.length > 0 || holdsContent(call.kind, live)
   if (!waits && grace === 0) return 'gone'
   const draft = copyOf(live)
   const { metadata } = draft
   const before = live.metadata
-  if (waits || before.finalizers) metadata.finalizers = [...finalizers]
+  if (finalizers.length > 0 || before.finalizers) metadata.finalizers = [...finalizers]
   const first = before.deletionTimestamp === undefined
   const shortened = grace < (before.deletionGracePeriodSeconds ?? 0)
   if (first || shortened) {
@@ -173,8 +173,15 @@ function markDeleted(
     metadata.deletionGracePeriodSeconds = grace
   }
   if (first && hasGeneration(call.kind) && (before.generation ?? 0) > 0) metadata.generation = before.generation! + 1
+  if (holdsContent(call.kind, live)) draft.status = { ...(draft.status as object), phase: 'Terminating' }
   const changed = first || shortened || !sameSet(finalizers, before.finalizers ?? [])
   return changed ? draft : 'unchanged'
+}
+
+/** A namespace stays until its spec.finalizers are gone, which is when it is empty. */
+export function holdsContent(kind: Kind, object: KubeObject): boolean {
+  if (kind.group !== '' || kind.resource !== 'namespaces') return false
+  return ((object.spec as { finalizers?: readonly string[] } | undefined)?.finalizers ?? []).length > 0
 }
 
 /** Seconds of grace from now on; "pending" when a deletion is under way that this request does not shorten. */

@@ -86,10 +86,10 @@ function dedupOwners(call: Call, draft: Mutable): void {
   if (warning !== undefined) call.warn(warning)
 }
 
-/** Kinds without a spec have no generation unless they say so. */
+/** Custom objects always have a generation, built-in ones where their kind says so. */
 export function hasGeneration(kind: Kind): boolean {
   if (kind.custom) return true
-  return kind.strategy.hasGeneration ?? kind.schema.properties?.spec !== undefined
+  return kind.strategy.hasGeneration === true
 }
 
 /** Counts a change of the desired state. */

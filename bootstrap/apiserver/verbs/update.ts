@@ -8,6 +8,7 @@ import type { Call, VerbDeps, WriteOptions, Written } from './call.ts'
 import { gr, hookOf, invalid, isConflictError, storeOf, writeContext } from './call.ts'
 import { copyOf } from './copy.ts'
 import { createObject, writeOptionsObject } from './create.ts'
+import { holdsContent } from './delete.ts'
 import { bumpGeneration, isNoop, matchRequest, restoreSystem } from './metadata.ts'
 import { tracked } from './ownership.ts'
 import { present, toStored } from './present.ts'
@@ -121,7 +122,7 @@ async function commitChange(
     if (isNoop(draft, live)) return { status: 200, object: live, stored: present(kind, stored) }
     if (options.dryRun) return { status: 200, object: draft }
     const cache = await storeOf(deps, kind)
-    if (isFinished(draft)) {
+    if (isFinished(draft) && !holdsContent(kind, draft)) {
       const gone = await cache.delete(stored.namespace, stored.name, stored.revision)
       done = true
       hookOf(deps, kind)?.after(gone.object, undefined)
