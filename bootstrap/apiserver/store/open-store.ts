@@ -109,23 +109,40 @@ class CachedStore implements Store {
     const { signal } = this.#stop
     while (!signal.aborted) {
       try {
-        for await (const batch of this.#datastore.watch(registryPrefix, this.#revision, signal)) {
-          this.#ready = true
-          this.#apply(batch)
-        }
+        await this.#datastore.revision()
+        this.#ready = true
+        for await (const batch of this.#datastore.watch(registryPrefix, this.#revision, signal)) this.#apply(batch)
       } catch (error) {
-        this.#log?.warn({ component: 'store', error: String(error) }, 'the watch of the datastore broke')
         this.#ready = false
+        this.#log?.warn({ component: 'store', error: String(error) }, 'the watch of the datastore broke')
         if (error instanceof CompactedError) await this.#startOver()
       }
-      await this.#clock.sleep(retryMs, signal).catch(() => undefined)
+      await this.#pause()
     }
   }
 
   /** After missing changes that cannot be had any more: fills every cache anew. */
   async #startOver(): Promise<void> {
     this.#revision = await this.#datastore.revision().catch(() => this.#revision)
-    for (const cache of this.#caches.values()) this.#loading.set(cache.prefix, this.#load(cache))
+    for (const cache of this.#caches.values()) this.#loading.set(cache.prefix, this.#refill(cache))
+  }
+
+  async #refill(cache: ResourceCache): Promise<ResourceCache> {
+    while (!this.#stop.signal.aborted) {
+      try {
+        await cache.load()
+        break
+      } catch (error) {
+        this.#log?.warn({ component: 'store', error: String(error) }, `cannot list ${cache.prefix}`)
+        await this.#pause()
+      }
+    }
+    this.#loading.delete(cache.prefix)
+    return cache
+  }
+
+  async #pause(): Promise<void> {
+    await this.#clock.sleep(retryMs, this.#stop.signal).catch(() => undefined)
   }
 
   #apply({ changes, revision }: ChangeBatch): void {

@@ -129,17 +129,17 @@ export class ResourceCache implements ResourceStore {
     }
   }
 
-  create(object: KubeObject): Promise<Stored> {
+  async create(object: KubeObject): Promise<Stored> {
     const [key, value] = [this.#keyOf(object.metadata.namespace, object.metadata.name), encode(object)]
     return this.#write({ op: 'create', key, value }, { value, object })
   }
 
-  update(object: KubeObject, expected: Revision): Promise<Stored> {
+  async update(object: KubeObject, expected: Revision): Promise<Stored> {
     const [key, value] = [this.#keyOf(object.metadata.namespace, object.metadata.name), encode(object)]
     return this.#write({ op: 'update', key, value, revision: expected }, { value, object })
   }
 
-  delete(namespace: string, name: string, expected: Revision): Promise<Stored> {
+  async delete(namespace: string, name: string, expected: Revision): Promise<Stored> {
     return this.#write({ op: 'delete', key: this.#keyOf(namespace, name), revision: expected })
   }
 
