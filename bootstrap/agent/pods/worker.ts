@@ -1,0 +1,449 @@
+/**
+ * One pod's worker: a state machine woken by changes of the pod and of its containers. Each turn looks, publishes what it
+ * sees and takes the one step that comes next.
+ */
+import { isNotFound } from '../../api/errors.ts'
+import { assertNever } from '../../api/object.ts'
+import { parseTime, rfc3339 } from '../../api/time.ts'
+import { type Pod, pods } from '../../client/resources.ts'
+import type { RuntimeEvent } from '../runtime.ts'
+import { containerPath } from './events.ts'
+import { containerHash, mirrorAnnotation, podText, sourceAnnotation } from './identity.ts'
+import { type CrashLoop, nextStep, type Plan } from './plan.ts'
+import { PodRun } from './pod-run.ts'
+import { containerResources, podCgroup } from './qos.ts'
+import type { PodServices } from './services.ts'
+import { StartError } from './start-error.ts'
+import { createSandbox, removePodFiles, resizeContainers, startContainer } from './starting.ts'
+import { podStatus } from './status.ts'
+import { removePod, stopContainer, stopPod } from './stopping.ts'
+import { isRunning, type ViewedContainer } from './view.ts'
+
+export interface Failure {
+  readonly reason: string
+  readonly message: string
+}
+
+type State =
+  | { readonly type: 'running' }
+  /** Containers are being stopped: the pod is deleted, has finished, or has failed as a whole. */
+  | { readonly type: 'terminating'; readonly graceSeconds: number }
+  /** Nothing runs any more; the object is still there. */
+  | { readonly type: 'terminated'; readonly cleaned: boolean }
+  | { readonly type: 'gone' }
+
+const retryMs = 10_000
+
+export class PodWorker {
+  readonly #run: PodRun
+  readonly #services: PodServices
+  readonly #mirrorOf: (pod: Pod) => Pod | undefined
+  #state: State = { type: 'running' }
+  #failure: Failure | undefined
+  #step = new AbortController()
+  #dirty = true
+  #wake: (() => void) | undefined
+  #woken = false
+  #removedFromApi = false
+  readonly done: Promise<void>
+
+  /** Starts at once. `mirrorOf` turns a static pod into the API's mirror of it, under whose identity status is published. */
+  constructor(pod: Pod, services: PodServices, mirrorOf: (pod: Pod) => Pod | undefined) {
+    this.#services = services
+    this.#run = new PodRun(pod, services)
+    this.#mirrorOf = mirrorOf
+    const phase = pod.status?.phase
+    if (phase === 'Succeeded' || phase === 'Failed') this.#terminate(1)
+    if (pod.metadata.deletionTimestamp) this.#terminate(graceOf(pod))
+    this.done = this.#loop()
+  }
+
+  get pod(): Pod {
+    return this.#run.pod
+  }
+
+  get view() {
+    return this.#run.view
+  }
+
+  get podIps(): readonly string[] {
+    return this.#run.podIps
+  }
+
+  /** The pod's object changed. */
+  update(pod: Pod): void {
+    const before = this.#run.pod
+    this.#run.pod = pod
+    if (pod.metadata.deletionTimestamp) this.#terminate(graceOf(pod))
+    else if (before.metadata.labels !== pod.metadata.labels || before.metadata.annotations !== pod.metadata.annotations)
+      void this.#services.volumes.podChanged(pod)
+    this.wake()
+  }
+
+  /** The pod's object is gone: stop without asking the API for anything more. */
+  removed(): void {
+    this.#removedFromApi = true
+    this.#terminate(graceOf(this.#run.pod))
+    this.wake()
+  }
+
+  /** Ends the pod for a reason of the node's own, e.g. eviction. */
+  fail(failure: Failure, graceSeconds: number): void {
+    this.#failure ??= failure
+    this.#terminate(graceSeconds)
+    this.wake()
+  }
+
+  async runtimeEvent(event: RuntimeEvent): Promise<void> {
+    if (event.type === 'exited') {
+      this.#services.probes.stop(event.containerId)
+      await this.#run.settled(event.containerId)
+    }
+    this.#dirty = true
+    this.wake()
+    if (this.#state.type === 'terminating') await this.#look().catch(() => undefined)
+  }
+
+  /** A probe says that a container must be replaced. */
+  unhealthy(containerId: string, message: string): void {
+    this.#run.unhealthy.set(containerId, message)
+    this.wake()
+  }
+
+  wake(): void {
+    this.#woken = true
+    this.#wake?.()
+  }
+
+  #terminate(graceSeconds: number): void {
+    switch (this.#state.type) {
+      case 'running':
+        this.#state = { type: 'terminating', graceSeconds }
+        this.#step.abort()
+        return
+      case 'terminating':
+        if (graceSeconds < this.#state.graceSeconds) this.#shorten(graceSeconds)
+        return
+      case 'terminated':
+      case 'gone':
+        return
+      default:
+        assertNever(this.#state)
+    }
+  }
+
+  /** A later, more impatient deletion: the runtime keeps the earlier of the deadlines. */
+  #shorten(graceSeconds: number): void {
+    this.#state = { type: 'terminating', graceSeconds }
+    for (const { id } of this.#run.view.containers.filter(isRunning))
+      this.#run.runtime.stopContainer(id, graceSeconds).catch(() => undefined)
+  }
+
+  async #loop(): Promise<void> {
+    const { signal, clock, log } = this.#services
+    while (this.#state.type !== 'gone' && !signal.aborted) {
+      this.#woken = false
+      let until: number | undefined
+      try {
+        until = await this.#turn()
+      } catch (error) {
+        const { name, namespace } = this.#run.pod.metadata
+        if (!this.#step.signal.aborted)
+          log.warn({ pod: name, namespace, error: (error as Error).message }, 'pod not synced')
+        until = clock.now() + (this.#step.signal.aborted ? 50 : 1000)
+        this.#dirty = true
+      }
+      if (!this.#woken) await this.#sleep(until)
+    }
+  }
+
+  /** Until woken, or `until` (ms). */
+  #sleep(until: number | undefined): Promise<void> {
+    const { clock, signal } = this.#services
+    const awake = new AbortController()
+    return new Promise(resolve => {
+      this.#wake = () => {
+        this.#wake = undefined
+        awake.abort()
+        signal.removeEventListener('abort', wake)
+        resolve()
+      }
+      const wake = this.#wake
+      signal.addEventListener('abort', wake, { once: true })
+      if (until !== undefined) clock.sleep(Math.max(0, until - clock.now()), awake.signal).then(wake, () => undefined)
+    })
+  }
+
+  /** One turn; resolves with when to look again without being woken. */
+  async #turn(): Promise<number | undefined> {
+    const state = this.#state
+    switch (state.type) {
+      case 'running':
+        return this.#sync()
+      case 'terminating':
+        await this.#stopAll(state.graceSeconds)
+        this.#state = { type: 'terminated', cleaned: false }
+        return this.#services.clock.now()
+      case 'terminated':
+        return this.#cleanUp(state)
+      case 'gone':
+        return undefined
+      default:
+        return assertNever(state)
+    }
+  }
+
+  async #look(): Promise<void> {
+    this.#dirty = false
+    await this.#run.observe()
+    this.#probe()
+    this.publish()
+  }
+
+  async #sync(): Promise<number | undefined> {
+    this.#step = new AbortController()
+    if (this.#dirty) await this.#look()
+    const deadline = this.#deadline()
+    const now = this.#services.clock.now()
+    if (deadline !== undefined && now >= deadline) {
+      const message = 'Pod was active on the node longer than the specified deadline'
+      this.#services.events.pod(this.#run.pod, 'Normal', 'DeadlineExceeded', message)
+      this.fail({ reason: 'DeadlineExceeded', message }, this.#run.pod.spec.terminationGracePeriodSeconds ?? 30)
+      return now
+    }
+    await resizeContainers(this.#run, container =>
+      containerResources(this.#run.pod, container, this.#services.nodeLimits),
+    )
+    const plan = nextStep({
+      pod: this.#run.pod,
+      view: this.#run.view,
+      restartWait: (container, ended) =>
+        this.#services.restarts.waitUntil(this.#restartKey(container), ended.finishedAt / 1e6, now),
+      retryAt: this.#run.retryAt,
+      unhealthy: this.#run.unhealthy,
+      isStarted: id => this.#services.probes.isStarted(id),
+      now,
+    })
+    for (const loop of plan.crashLoops) this.#noteCrashLoop(loop)
+    this.publish()
+    const until = await this.#perform(plan)
+    return deadline === undefined ? until : Math.min(deadline, until ?? deadline)
+  }
+
+  #deadline(): number | undefined {
+    const seconds = this.#run.pod.spec.activeDeadlineSeconds
+    const started = parseTime(this.#services.status.last(this.#run.uid)?.startTime ?? this.#run.pod.status?.startTime)
+    return seconds === undefined || started === undefined ? undefined : started + seconds * 1000
+  }
+
+  async #perform({ step }: Plan): Promise<number | undefined> {
+    const { clock } = this.#services
+    switch (step.type) {
+      case 'wait':
+        return step.until
+      case 'finish':
+        this.#terminate(this.#run.pod.spec.terminationGracePeriodSeconds ?? 30)
+        return clock.now()
+      case 'kill': {
+        const { target, container, message } = step
+        this.#run.unhealthy.delete(target.id)
+        this.#services.probes.stop(target.id)
+        await stopContainer(
+          this.#run,
+          target,
+          container,
+          message,
+          this.#probeGrace(container.name, message),
+          this.#step.signal,
+        )
+        this.publish()
+        return clock.now()
+      }
+      case 'createSandbox':
+        try {
+          await createSandbox(this.#run, step.attempt, this.#step.signal, () => this.#retryNow(''))
+          this.#run.retryAt.delete('')
+          this.publish()
+        } catch (error) {
+          if (!this.#step.signal.aborted) this.#run.retryAt.set('', clock.now() + retryMs)
+          this.#logFailure(error)
+        }
+        return clock.now()
+      case 'start':
+        await this.#start(step)
+        return clock.now()
+      default:
+        return assertNever(step)
+    }
+  }
+
+  async #start(step: Extract<Plan['step'], { type: 'start' }>): Promise<void> {
+    const { clock, restarts } = this.#services
+    const { container } = step
+    const last = this.#run.view.containers.find(({ metadata }) => metadata.name === container.name)
+    if (last) restarts.next(this.#restartKey(container), last.finishedAt / 1e6, clock.now())
+    try {
+      await startContainer(this.#run, step, this.#step.signal, () => this.#retryNow(container.name))
+      this.#run.waiting.delete(container.name)
+      this.#run.retryAt.delete(container.name)
+    } catch (error) {
+      if (this.#step.signal.aborted) return
+      const { message } = error as Error
+      const known = error instanceof StartError
+      this.#run.waiting.set(container.name, { reason: known ? error.reason : 'CreateContainerError', message })
+      this.#run.retryAt.set(container.name, (known ? error.retryAt : undefined) ?? clock.now() + retryMs)
+      this.#logFailure(error)
+    }
+    this.#probe()
+    this.publish()
+  }
+
+  #logFailure(error: unknown): void {
+    const { name, namespace } = this.#run.pod.metadata
+    this.#services.log.debug({ pod: name, namespace, error: (error as Error).message }, 'pod step failed')
+  }
+
+  #retryNow(name: string): void {
+    if (this.#run.retryAt.delete(name)) this.wake()
+  }
+
+  #restartKey(container: { readonly name: string }): string {
+    return `${this.#run.uid}/${container.name}/${containerHash(container)}`
+  }
+
+  #noteCrashLoop({ container, delayMs }: CrashLoop): void {
+    const { pod, waiting } = this.#run
+    const text = `${Math.floor(delayMs / 60_000) > 0 ? `${Math.floor(delayMs / 60_000)}m` : ''}${(delayMs % 60_000) / 1000}s`
+    const message = `back-off ${text} restarting failed container=${container.name} pod=${podText(pod)}`
+    if (waiting.get(container.name)?.message === message) return
+    waiting.set(container.name, { reason: 'CrashLoopBackOff', message })
+    const event = `Back-off restarting failed container ${container.name} in pod ${podText(pod)}`
+    this.#services.events.pod(pod, 'Warning', 'BackOff', event, containerPath(pod, container.name))
+  }
+
+  /** A failed probe may bring its own grace period. */
+  #probeGrace(name: string, message: string): number {
+    const { pod, containers } = this.#run
+    const container = containers.find(each => each.name === name)
+    const probe = message.includes('startup probe')
+      ? container?.startupProbe
+      : message.includes('liveness probe')
+        ? container?.livenessProbe
+        : undefined
+    return probe?.terminationGracePeriodSeconds ?? pod.spec.terminationGracePeriodSeconds ?? 30
+  }
+
+  #probe(): void {
+    const { probes } = this.#services
+    const { pod, view, containers, podIps, runtime } = this.#run
+    for (const running of view.containers.filter(isRunning)) {
+      const container = containers.find(({ name }) => name === running.metadata.name)
+      if (!container || this.#state.type !== 'running') continue
+      const known = knownStatus(pod, running)
+      probes.start({
+        pod,
+        container,
+        containerId: running.id,
+        podIp: podIps[0] ?? '',
+        runtime,
+        startedAt: running.startedAt / 1e6,
+        wasReady: known?.ready === true,
+        wasStarted: known?.started === true,
+      })
+    }
+  }
+
+  /** Publishes the pod's status if it differs from what was published last. */
+  publish(): void {
+    if (this.#removedFromApi) return
+    const { pod, view, uid } = this.#run
+    const { status, probes, hostIps, clock } = this.#services
+    const target = this.#mirrorOf(pod)
+    if (!target) return
+    const previous = status.last(uid) ?? target.status
+    const terminal =
+      this.#state.type !== 'running' &&
+      !view.containers.some(isRunning) &&
+      view.sandboxes.every(({ state }) => state !== 'SANDBOX_READY')
+    status.put(
+      uid,
+      target,
+      podStatus(pod, {
+        view,
+        waiting: this.#run.waiting,
+        isReady: id => probes.isReady(id),
+        isStarted: id => probes.isStarted(id),
+        hostIps,
+        podIps:
+          this.#run.podIps.length > 0
+            ? this.#run.podIps
+            : (previous?.podIPs ?? []).flatMap(({ ip }) => (ip ? [ip] : [])),
+        terminal,
+        failure: this.#failure,
+        previous: withOthersConditions(previous, target),
+        now: rfc3339(clock.now()),
+      }),
+    )
+  }
+
+  async #stopAll(graceSeconds: number): Promise<void> {
+    await this.#run.observe()
+    this.publish()
+    await stopPod(this.#run, graceSeconds, this.#services.signal, () => this.publish())
+    this.#services.probes.stopPod(this.#run.uid)
+    this.publish()
+  }
+
+  /** After the last container: volumes and cgroup go, then the object if it is being deleted, then everything else. */
+  async #cleanUp(state: Extract<State, { type: 'terminated' }>): Promise<number | undefined> {
+    const { uid, pod } = this.#run
+    const { status, volumes, cgroups, clock, client } = this.#services
+    if (!state.cleaned) {
+      await status.flush(uid)
+      await volumes.unmount(uid)
+      await cgroups.remove(podCgroup(pod))
+      this.#state = { type: 'terminated', cleaned: true }
+    }
+    if (!this.#removedFromApi) {
+      const target = this.#mirrorOf(this.#run.pod)
+      if (!target?.metadata.deletionTimestamp && !isStatic(pod)) return undefined
+      if (target) {
+        const { name = '', namespace, uid: targetUid } = target.metadata
+        const preconditions = targetUid === undefined ? {} : { preconditions: { uid: targetUid } }
+        await client.delete(pods, { name, namespace }, { gracePeriodSeconds: 0, ...preconditions }).catch(error => {
+          if (!isNotFound(error)) throw error
+        })
+      }
+    }
+    await this.#run.observe()
+    await removePod(this.#run)
+    await removePodFiles(this.#run)
+    status.forget(uid)
+    this.#state = { type: 'gone' }
+    return clock.now()
+  }
+}
+
+const isStatic = (pod: Pod): boolean =>
+  pod.metadata.annotations?.[sourceAnnotation] === 'file' && !pod.metadata.annotations[mirrorAnnotation]
+
+/** Seconds a deleted pod may take. */
+function graceOf(pod: Pod): number {
+  return pod.metadata.deletionGracePeriodSeconds ?? pod.spec.terminationGracePeriodSeconds ?? 30
+}
+
+/** What the API already said about this very container. */
+function knownStatus(pod: Pod, container: ViewedContainer) {
+  const all = [...(pod.status?.containerStatuses ?? []), ...(pod.status?.initContainerStatuses ?? [])]
+  return all.find(({ containerID }) => containerID === `containerd://${container.id}`)
+}
+
+/** Our own last status, with the conditions others have put on the object since. */
+function withOthersConditions(previous: Pod['status'], target: Pod): Pod['status'] {
+  if (!previous) return undefined
+  const own = previous.conditions ?? []
+  const foreign = (target.status?.conditions ?? []).filter(({ type }) => !ownConditions.has(type))
+  return { ...previous, conditions: [...own.filter(({ type }) => ownConditions.has(type)), ...foreign] }
+}
+
+const ownConditions = new Set(['PodReadyToStartContainers', 'Initialized', 'Ready', 'ContainersReady', 'PodScheduled'])
