@@ -1,4 +1,5 @@
 /** The tables of built-in types that `npm run build:schema` writes, loaded when first asked for. */
+import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
@@ -34,20 +35,24 @@ export interface Tables {
   readonly resources: readonly ResourceRow[]
 }
 
-function load(file: string): unknown {
-  const path = join(import.meta.dirname, file)
-  return JSON.parse(readFileSync(path, 'utf8'))
-}
+const files = { schema: 'schema.gen.json', descriptions: 'descriptions.gen.json' }
+
+const contentOf = (file: string) => readFileSync(join(import.meta.dirname, file), 'utf8')
 
 let tables: Tables | undefined
 
 /** Models and resources; read once. */
 export function schemaTables(): Tables {
-  tables ??= load('schema.gen.json') as Tables
+  tables ??= JSON.parse(contentOf(files.schema)) as Tables
   return tables
 }
 
 /** Descriptions by model and field ('' is the model's own); read anew each time, for OpenAPI keeps its own result. */
 export function loadDescriptions(): { readonly [model: string]: { readonly [field: string]: string } } {
-  return load('descriptions.gen.json') as { [model: string]: { [field: string]: string } }
+  return JSON.parse(contentOf(files.descriptions)) as { [model: string]: { [field: string]: string } }
+}
+
+/** A digest of all that is generated, for what is derived from it and cached elsewhere. */
+export function tablesDigest(): string {
+  return createHash('sha512').update(contentOf(files.schema)).update(contentOf(files.descriptions)).digest('hex')
 }
