@@ -1,8 +1,9 @@
 /** Writes that many operators need: owned objects and status. */
-import { isDeepStrictEqual } from 'node:util'
+
 import { isAlreadyExists, isConflict, isNotFound } from '../../bootstrap/api/errors.ts'
 import type { KubeObject, OwnerReference } from '../../bootstrap/api/object.ts'
 import type { Client, Resource } from '../../bootstrap/client/client.ts'
+import { sameJson } from '../../bootstrap/client/same.ts'
 
 /** The reference that makes `owner` the managing controller of an object. */
 export function controllerReference(owner: KubeObject): OwnerReference {
@@ -46,7 +47,7 @@ export async function ensure<T extends KubeObject>(
     }
   }
   const next = overlay(existing, desired)
-  return isDeepStrictEqual(next, existing) ? existing : client.update(resource, next)
+  return sameJson(next, existing) ? existing : client.update(resource, next)
 }
 
 function overlay<T extends KubeObject>(existing: T, desired: T): T {
@@ -76,7 +77,7 @@ export async function updateStatus<T extends KubeObject>(
 ): Promise<T> {
   let latest = object
   return retryOnConflict(async () => {
-    if (isDeepStrictEqual(plain(latest.status), plain(status))) return latest
+    if (sameJson(latest.status, status)) return latest
     try {
       return await client.update(resource, { ...latest, status }, { subresource: 'status' })
     } catch (error) {
@@ -111,12 +112,4 @@ export async function deleteIfPresent(
 export function nameOf(object: { metadata: KubeObject['metadata'] }): { name: string; namespace?: string } {
   const { name = '', namespace } = object.metadata
   return namespace === undefined ? { name } : { name, namespace }
-}
-
-/** Without members that are undefined, which JSON does not know. */
-function plain(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(plain)
-  if (typeof value !== 'object' || value === null) return value
-  const entries = Object.entries(value).filter(([, item]) => item !== undefined)
-  return Object.fromEntries(entries.map(([key, item]) => [key, plain(item)]))
 }

@@ -2,7 +2,7 @@
  * A small, honest stand-in for the API server in unit tests: versions, conflicts, finalizers, graceful deletion, status
  * isolation and watches behave as upstream's; there is no validation, defaulting or admission.
  */
-import { isDeepStrictEqual } from 'node:util'
+
 import { errors } from '../../api/errors.ts'
 import { type Draft, draftOf, type KubeObject, keyOf } from '../../api/object.ts'
 import type {
@@ -18,6 +18,7 @@ import type {
   WriteOptions,
 } from '../client.ts'
 import * as builtIn from '../resources.ts'
+import { sameJson } from '../same.ts'
 import { parseSelector, selects } from '../selectors.ts'
 import { discovery } from './memory-discovery.ts'
 import { patched } from './memory-patch.ts'
@@ -203,7 +204,7 @@ export class MemoryClient implements Client {
       throw errors.stale(resource, name)
     const result = settle(old, next, subresource)
     const path = pathOf(resource as Resource)
-    if (isDeepStrictEqual(result, old)) return old
+    if (sameJson(result, old)) return old
     if (mayGo(result)) return this.store.remove(path, result) as unknown as T
     return this.store.put(path, result) as unknown as T
   }
@@ -220,7 +221,7 @@ export class MemoryClient implements Client {
     next.metadata.deletionTimestamp ??= seconds(this.#now() + grace * 1000)
     next.metadata.deletionGracePeriodSeconds = grace
     if (resource.resource === 'namespaces') next.status = { ...(next.status as object), phase: 'Terminating' }
-    if (isDeepStrictEqual(next, old)) return
+    if (sameJson(next, old)) return
     if (mayGo(next)) this.store.remove(pathOf(resource), next)
     else this.store.put(pathOf(resource), next)
   }
@@ -260,7 +261,7 @@ function settle(old: KubeObject, next: Draft<KubeObject>, subresource: string): 
   if (subresource === 'status') return { ...old, metadata, status: next.status } as KubeObject
   const { status: _dropped, ...rest } = next
   const result = { ...rest, metadata, ...('status' in old ? { status: old.status } : {}) } as KubeObject
-  if (isDeepStrictEqual(result.spec, old.spec)) return result
+  if (sameJson(result.spec, old.spec)) return result
   return { ...result, metadata: { ...metadata, generation: (old.metadata.generation ?? 0) + 1 } }
 }
 

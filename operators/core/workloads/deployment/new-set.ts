@@ -1,8 +1,9 @@
 /** Finding and making the ReplicaSet of the current template, and numbering revisions (upstream getNewReplicaSet). */
-import { isDeepStrictEqual } from 'node:util'
+
 import { isAlreadyExists } from '../../../../bootstrap/api/errors.ts'
 import { controllerOf, draftOf } from '../../../../bootstrap/api/object.ts'
 import { type Deployment, deployments, type ReplicaSet, replicaSets } from '../../../../bootstrap/client/resources.ts'
+import { sameJson } from '../../../../bootstrap/client/same.ts'
 import { controllerReference, nameOf } from '../../../runtime/apply.ts'
 import { findCondition } from '../../../runtime/conditions.ts'
 import type { Cluster } from '../../../runtime/operator.ts'
@@ -39,7 +40,7 @@ async function adopted(
   next.metadata.annotations = newSetAnnotations(deployment, found.metadata.annotations ?? {}, revision)
   if ((next.spec.minReadySeconds ?? 0) !== (deployment.spec.minReadySeconds ?? 0))
     next.spec.minReadySeconds = deployment.spec.minReadySeconds
-  const newSet = isDeepStrictEqual(next, found) ? found : await cluster.client.update(replicaSets, next)
+  const newSet = sameJson(next, found) ? found : await cluster.client.update(replicaSets, next)
   const known = findCondition(deployment.status?.conditions, 'Progressing')
   const message = `Found new replica set "${found.metadata.name}"`
   const progress = known || !hasDeadline(deployment) ? undefined : { reason: 'FoundNewReplicaSet', message }
