@@ -65,7 +65,8 @@ export class NodePods {
 
 const keyOfPod = (object: KubeObject): string => `${object.metadata.namespace}/${object.metadata.name}`
 
-function usesOf(pod: Pod): Uses {
+/** Everything a pod names, by resource. */
+export function usesOf(pod: Pod): Uses {
   const uses = new Map<string, Set<string>>()
   const namespace = pod.metadata.namespace ?? ''
   const add = (resource: string, name: string | undefined) => {
