@@ -1,0 +1,165 @@
+/** A CustomResourceDefinition as kinds: one per served version, on the same path as the built-in ones. */
+import type { FieldError } from '../../api/errors.ts'
+import { parseJsonPath } from '../../api/jsonpath.ts'
+import { apiVersionOf, draftOf, type KubeObject } from '../../api/object.ts'
+import type { CustomResourceDefinition, CustomResourceDefinitionVersion, JSONSchemaProps } from '../../api/types.gen.ts'
+import type { Kind, Scale, Strategy, Subresource } from '../kinds/kind.ts'
+import { coerce } from '../schema/decode.ts'
+import type { Schema } from '../schema/schema.ts'
+import { customTable } from './columns.ts'
+import { applyDefaults, hasDefaults } from './defaulting.ts'
+import { structuralSchema } from './structural.ts'
+import { type ValidationRules, validateValue } from './validate.ts'
+
+const verbs = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch']
+const subresourceVerbs = ['get', 'patch', 'update']
+
+/** Makes the rules of one schema executable; absent until there is a CEL engine. */
+export type ValidationRulesOf = (schema: JSONSchemaProps) => ValidationRules
+
+/** The kinds of the versions a definition serves. One that is being deleted takes no new objects. */
+export function kindsOfCrd(crd: CustomResourceDefinition, validationRules?: ValidationRulesOf): Kind[] {
+  return crd.spec.versions
+    .filter(version => version.served)
+    .map(version => new CustomKind(crd, version, validationRules).kind)
+}
+
+class CustomKind {
+  readonly #crd: CustomResourceDefinition
+  readonly #version: CustomResourceDefinitionVersion
+  readonly #props: JSONSchemaProps
+  readonly #rules: ValidationRules | undefined
+  #schema: Schema | undefined
+
+  constructor(crd: CustomResourceDefinition, version: CustomResourceDefinitionVersion, rulesOf?: ValidationRulesOf) {
+    this.#crd = crd
+    this.#version = version
+    this.#props = version.schema?.openAPIV3Schema ?? {}
+    this.#rules = rulesOf?.(this.#props)
+  }
+
+  /** Built when first needed: most definitions of a cluster are hardly ever used. */
+  schema(): Schema {
+    return (this.#schema ??= structuralSchema(this.#version.schema?.openAPIV3Schema))
+  }
+
+  get kind(): Kind {
+    const { spec, metadata, status } = this.#crd
+    const {
+      plural,
+      singular,
+      kind,
+      listKind,
+      shortNames = [],
+      categories = [],
+    } = { ...spec.names, ...status?.acceptedNames }
+    const storage = spec.versions.find(version => version.storage)!
+    const convert = this.#conversion(storage)
+    const schemaOf = () => this.schema()
+    return {
+      group: spec.group,
+      version: this.#version.name,
+      kind,
+      listKind: listKind ?? `${kind}List`,
+      resource: plural,
+      singular: singular ?? kind.toLowerCase(),
+      shortNames,
+      categories,
+      namespaced: spec.scope === 'Namespaced',
+      verbs: metadata.deletionTimestamp === undefined ? verbs : verbs.filter(verb => verb !== 'create'),
+      subresources: this.#subresources(kind),
+      get schema() {
+        return schemaOf()
+      },
+      strategy: this.#strategy(),
+      storage: { group: spec.group, resource: plural, version: storage.name },
+      ...(convert ? { convert } : {}),
+      custom: true,
+    }
+  }
+
+  #subresources(kind: string): Subresource[] {
+    const { status, scale } = this.#version.subresources ?? {}
+    return [
+      ...(status ? [{ name: 'status', kind, verbs: subresourceVerbs }] : []),
+      ...(scale
+        ? [{ name: 'scale', kind: 'Scale', group: 'autoscaling', version: 'v1', verbs: subresourceVerbs }]
+        : []),
+    ]
+  }
+
+  /**
+   * Stored objects are pruned and defaulted when read, because the schema may have changed since. As long as the
+   * definition is in its first generation, objects of the storage version are as they should be.
+   */
+  #conversion(storage: CustomResourceDefinitionVersion): Kind['convert'] {
+    const { metadata, spec } = this.#crd
+    if (storage === this.#version && metadata.generation === 1) return undefined
+    const apiVersion = apiVersionOf({ group: spec.group, version: this.#version.name })
+    const storedVersion = apiVersionOf({ group: spec.group, version: storage.name })
+    return {
+      toStored: object => (object.apiVersion === storedVersion ? object : { ...object, apiVersion: storedVersion }),
+      fromStored: object => this.#read(object.apiVersion === apiVersion ? object : { ...object, apiVersion }),
+    }
+  }
+
+  #read(object: KubeObject): KubeObject {
+    const pruned = coerce(this.schema(), object)
+    if (!hasDefaults(this.schema())) return pruned
+    const draft = draftOf(pruned)
+    applyDefaults(draft, this.schema())
+    return draft
+  }
+
+  #strategy(): Strategy {
+    const { selectableFields, deprecated } = this.#version
+    const updating = new WeakSet<object>()
+    const scale = this.#scale()
+    return {
+      hasGeneration: true,
+      allowUnconditionalUpdate: false,
+      defaults: draft => applyDefaults(draft, this.schema()),
+      prepareForUpdate: draft => void updating.add(draft),
+      validate: object => (updating.has(object) ? [] : this.#errors(object)),
+      validateUpdate: (object, old) => this.#errors(object, old),
+      validateStatusUpdate: (object, old) => this.#errors(object, old),
+      table: customTable(this.#version.additionalPrinterColumns),
+      ...(scale ? { scale } : {}),
+      ...(selectableFields ? selectors(selectableFields.map(field => field.jsonPath)) : {}),
+      ...(deprecated ? { warnings: () => [this.#deprecation()] } : {}),
+    }
+  }
+
+  #errors(object: KubeObject, old?: KubeObject): FieldError[] {
+    return validateValue(this.#props, object, '', { old, rules: this.#rules })
+  }
+
+  #deprecation(): string {
+    const { group, names } = this.#crd.spec
+    return this.#version.deprecationWarning ?? `${group}/${this.#version.name} ${names.kind} is deprecated`
+  }
+
+  #scale(): Scale | undefined {
+    const scale = this.#version.subresources?.scale
+    if (!scale) return undefined
+    const path = scale.labelSelectorPath ? parseJsonPath(scale.labelSelectorPath) : undefined
+    return {
+      specReplicas: scale.specReplicasPath.slice(1),
+      statusReplicas: scale.statusReplicasPath.slice(1),
+      selector: object => {
+        const value = path?.find(object)[0]
+        return typeof value === 'string' ? value : ''
+      },
+    }
+  }
+}
+
+/** Field selectors over selectableFields, named by their paths without the leading dot. */
+function selectors(jsonPaths: readonly string[]): Pick<Strategy, 'fields' | 'fieldNames'> {
+  const paths = jsonPaths.map(text => ({ name: text.slice(1), path: parseJsonPath(text) }))
+  const textOf = (value: unknown) => (value === undefined || typeof value === 'object' ? '' : String(value))
+  return {
+    fieldNames: paths.map(({ name }) => name),
+    fields: object => Object.fromEntries(paths.map(({ name, path }) => [name, textOf(path.find(object)[0])])),
+  }
+}
