@@ -19,7 +19,7 @@ import {
 } from './http/verbs.ts'
 import type { Warnings } from './http/warnings.ts'
 import type { Kind } from './kinds/kind.ts'
-import { handleSubresource } from './subresources/subresources.ts'
+import { handleBinding, handleSubresource } from './subresources/subresources.ts'
 import type { Call } from './verbs/call.ts'
 
 export async function dispatch(
@@ -73,8 +73,10 @@ export async function dispatch(
   }
 }
 
-async function review({ deps }: HandlerParts, exchange: Exchange): Promise<ApiResponse> {
+async function review(parts: HandlerParts, exchange: Exchange): Promise<ApiResponse> {
+  const { deps } = parts
   const { call } = exchange
+  if (call.kind.kind === 'Binding') return await handleBinding(parts, exchange)
   const answer = deps.reviews?.get(call.kind.kind)
   if (!answer) throw errors.methodNotAllowed(call.kind, 'create')
   return await handleReview(exchange, object => answer(object, call.user, call))

@@ -71,7 +71,7 @@ async function serve(
 }
 
 /** Who the request acts as. Throws 401, or 403 for someone it may not act as. */
-async function identify(deps: ApiServerDeps, request: ApiRequest): Promise<UserInfo> {
+export async function identify(deps: ApiServerDeps, request: ApiRequest): Promise<UserInfo> {
   if (request.user) return request.user
   const { headers, peerCertificate } = request
   const user = await deps.authenticator.authenticate({ headers, peerCertificate })

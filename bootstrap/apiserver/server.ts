@@ -1,5 +1,6 @@
 /** The API server as one function from request to response, independent of how requests arrive. */
 import { randomUUID } from 'node:crypto'
+import type { Duplex } from 'node:stream'
 import type { Authenticator } from './auth/authenticate.ts'
 import type { Authorizer } from './auth/authorizer.ts'
 import type { UserInfo } from './auth/user.ts'
@@ -14,6 +15,7 @@ import type { KindRegistry } from './schema/registry.ts'
 import type { Store } from './store/store.ts'
 import type { NodeConnect, ProxyDialer } from './subresources/backends.ts'
 import type { TokenIssuer } from './subresources/token.ts'
+import { createUpgradeHandler } from './upgrade.ts'
 import type { AdmissionChain, Call, VerbDeps, WriteHook } from './verbs/call.ts'
 
 /** Answers paths outside the API (discovery, OpenAPI, the supervisor's routes); undefined: not mine. */
@@ -46,6 +48,10 @@ export interface ApiServerDeps {
   readonly nodeConnect?: NodeConnect
   readonly proxyDialer?: ProxyDialer
   readonly healthChecks?: readonly HealthCheck[]
+  /** Upgrade requests outside the API, tried first (the agents' tunnel). Resolves true when it took the socket over. */
+  readonly upgradeRoutes?: (request: ApiRequest, socket: Duplex, head: Buffer) => Promise<boolean>
+  /** Upgrade requests of aggregated APIs. */
+  readonly delegateUpgrade?: (request: ApiRequest, user: UserInfo, socket: Duplex, head: Buffer) => Promise<boolean>
   /** Groups served by someone else (aggregation), tried before a resource is looked up. */
   readonly delegate?: Route
 }
@@ -74,7 +80,8 @@ export function createApiServer(deps: ApiServerDeps): ApiServer {
   }
   const metrics = new RequestMetrics()
   const health = createHealth(() => ready, deps.store, deps.healthChecks ?? [])
-  const handle = createHandler({ deps, verbs, metrics, health, ready: () => ready })
+  const parts = { deps, verbs, metrics, health, ready: () => ready }
+  const handle = createHandler(parts)
   return {
     deps,
     verbs,
@@ -88,7 +95,7 @@ export function createApiServer(deps: ApiServerDeps): ApiServer {
     },
     async listen(options) {
       const { listen } = await import('./http/listener.ts')
-      return await listen(handle, options)
+      return await listen(handle, { onUpgrade: createUpgradeHandler(parts), ...options })
     },
   }
 }

@@ -100,3 +100,15 @@ async function handleObject(
   const { status, object } = await write(context, body, options)
   return valueResponse(form, status, object)
 }
+
+/** POST of a Binding to its own collection: the same as to the pod it names. */
+export async function handleBinding({ deps, verbs }: HandlerParts, { call, request }: Exchange): Promise<ApiResponse> {
+  const form = negotiate(request, false)
+  const options = writeOptions(request.query, 'CreateOptions')
+  const document = await parseBody(bodyType(request), await request.body(), options.fieldValidation !== 'Ignore')
+  const body = decodeObject(call.kind, document, options.fieldValidation, call.warn)
+  const pods = deps.registry.byResource('', 'v1', 'pods')!
+  const pod = { ...call, kind: pods, name: body.metadata.name ?? '', subresource: 'binding' }
+  const { status, object } = await binding.create!({ deps, verbs, call: pod, kind: call.kind }, body, options)
+  return valueResponse(form, status, object)
+}

@@ -1,0 +1,176 @@
+/** Cluster IPs and node ports of Services (kubernetes pkg/registry/core/service/storage/alloc.go). */
+import type { FieldError } from '../../api/errors.ts'
+import { errors, field } from '../../api/errors.ts'
+import type { Draft, KubeObject } from '../../api/object.ts'
+import { keyOf } from '../../api/object.ts'
+import type { ServiceSpec } from '../../api/types.gen.ts'
+import {
+  keepAllocated,
+  needsClusterIP,
+  needsHealthCheckPort,
+  needsNodePort,
+  normalizeClusterIPs,
+} from '../kinds/core/service-update.ts'
+import type { Mutable } from '../kinds/kind.ts'
+import type { ResourceStore } from '../store/store.ts'
+import type { WriteHook } from '../verbs/call.ts'
+import { AddressPools } from './addresses.ts'
+import { setFamilies } from './families.ts'
+import { bandOf, Pool } from './pool.ts'
+
+export interface AllocatorOptions {
+  /** One CIDR, or one per family, the primary one first. */
+  readonly serviceCidrs: readonly string[]
+  /** Inclusive. */
+  readonly nodePorts?: readonly [first: number, last: number]
+  readonly random?: () => number
+}
+
+const defaultNodePorts = [30000, 32767] as const
+
+type Undo = () => void
+
+export class ServiceAllocator implements WriteHook {
+  readonly #addresses: AddressPools
+  readonly #ports: Pool
+  readonly #first: number
+  readonly #last: number
+
+  constructor({ serviceCidrs, nodePorts = defaultNodePorts, random = Math.random }: AllocatorOptions) {
+    this.#addresses = new AddressPools(serviceCidrs, random)
+    ;[this.#first, this.#last] = nodePorts
+    const size = this.#last - this.#first + 1
+    this.#ports = new Pool(this.#first, size, bandOf(size, 32, 16, 128), random)
+  }
+
+  /** Takes over what stored Services hold, then follows changes that others make, until aborted. */
+  async follow(services: ResourceStore, signal: AbortSignal): Promise<void> {
+    const after = services.revision
+    for (const stored of services.all()) this.#claim(stored.object)
+    void this.#watch(services, after, signal)
+  }
+
+  async #watch(services: ResourceStore, after: number, signal: AbortSignal): Promise<void> {
+    for await (const batch of services.watch({ after, signal })) {
+      for (const event of batch) {
+        if (event.type === 'BOOKMARK') continue
+        if (event.type === 'DELETED') this.after(event.stored.object, undefined)
+        else this.after(event.previous?.object, event.stored.object)
+      }
+    }
+  }
+
+  /** The address Services of the primary family count from: the API server's own. */
+  get apiServerAddress(): string {
+    return this.#addresses.first
+  }
+
+  before(draft: Mutable, old: KubeObject | undefined): Undo {
+    const owner = keyOf(draft)
+    const undo: Undo[] = []
+    try {
+      this.#allocate(draft, old, owner, undo)
+    } catch (error) {
+      for (const step of undo) step()
+      throw error
+    }
+    return () => {
+      for (const step of undo) step()
+    }
+  }
+
+  after(old: KubeObject | undefined, now: KubeObject | undefined): void {
+    if (now) this.#claim(now)
+    if (old) this.#release(old, now)
+  }
+
+  #allocate(draft: Mutable, old: KubeObject | undefined, owner: string, undo: Undo[]): void {
+    const spec = (draft.spec ??= {}) as Draft<ServiceSpec>
+    const before = old?.spec as ServiceSpec | undefined
+    normalizeClusterIPs(spec, before)
+    if (before) keepAllocated(spec, before)
+    const problems: FieldError[] = []
+    if (needsClusterIP(spec)) {
+      problems.push(...setFamilies(spec, before, this.#addresses.families))
+      if (problems.length === 0) problems.push(...this.#addresses.allocate(spec, owner, undo))
+    }
+    if (needsNodePort(spec)) problems.push(...this.#allocatePorts(spec, owner, undo))
+    if (needsHealthCheckPort(spec)) problems.push(...this.#allocateHealthCheck(spec, owner, undo))
+    if (problems.length > 0) throw errors.invalid({ group: '', kind: 'Service' }, draft.metadata.name ?? '', problems)
+  }
+
+  /** One node port per port number: TCP and UDP of the same number share theirs. */
+  #allocatePorts(spec: Draft<ServiceSpec>, owner: string, undo: Undo[]): FieldError[] {
+    const problems: FieldError[] = []
+    const shared = new Map<number, number>()
+    const used = new Set<string>()
+    const ports = spec.ports ?? []
+    for (const [index, port] of ports.entries()) {
+      if (!port.nodePort) continue
+      problems.push(...this.#takePort(port.nodePort, owner, `spec.ports[${index}].nodePort`, undo))
+      shared.set(port.port, port.nodePort)
+      used.add(`${port.protocol}/${port.nodePort}`)
+    }
+    for (const port of ports) {
+      if (port.nodePort) continue
+      const known = shared.get(port.port)
+      const reusable = known !== undefined && !used.has(`${port.protocol}/${known}`)
+      port.nodePort = reusable ? known : this.#nextPort(owner, undo)
+      shared.set(port.port, port.nodePort)
+      used.add(`${port.protocol}/${port.nodePort}`)
+    }
+    return problems
+  }
+
+  #allocateHealthCheck(spec: Draft<ServiceSpec>, owner: string, undo: Undo[]): FieldError[] {
+    if (spec.healthCheckNodePort) {
+      return this.#takePort(spec.healthCheckNodePort, owner, 'spec.healthCheckNodePort', undo)
+    }
+    spec.healthCheckNodePort = this.#nextPort(owner, undo)
+    return []
+  }
+
+  #takePort(port: number, owner: string, path: string, undo: Undo[]): FieldError[] {
+    if (port < this.#first || port > this.#last) {
+      const range = `${this.#first}-${this.#last}`
+      return [
+        field.invalid(path, port, `provided port is not in the valid range. The range of valid ports is ${range}`),
+      ]
+    }
+    const mine = this.#ports.ownerOf(port) === owner
+    if (!this.#ports.take(port, owner)) return [field.invalid(path, port, 'provided port is already allocated')]
+    if (!mine) undo.push(() => this.#ports.release(port, owner))
+    return []
+  }
+
+  #nextPort(owner: string, undo: Undo[]): number {
+    const port = this.#ports.next(owner)
+    if (port === undefined) throw errors.internal('failed to allocate a nodePort: range is full')
+    undo.push(() => this.#ports.release(port, owner))
+    return port
+  }
+
+  #claim(service: KubeObject): void {
+    const owner = keyOf(service)
+    for (const address of addressesOf(service)) this.#addresses.take(address, owner)
+    for (const port of portsOf(service)) this.#ports.take(port, owner)
+  }
+
+  #release(old: KubeObject, now: KubeObject | undefined): void {
+    const owner = keyOf(old)
+    const addresses = new Set(now && addressesOf(now))
+    const ports = new Set(now && portsOf(now))
+    for (const address of addressesOf(old)) if (!addresses.has(address)) this.#addresses.release(address, owner)
+    for (const port of portsOf(old)) if (!ports.has(port)) this.#ports.release(port, owner)
+  }
+}
+
+function addressesOf(service: KubeObject): readonly string[] {
+  const { clusterIP, clusterIPs } = (service.spec ?? {}) as ServiceSpec
+  return (clusterIPs ?? (clusterIP ? [clusterIP] : [])).filter(address => address !== 'None' && address !== '')
+}
+
+function portsOf(service: KubeObject): readonly number[] {
+  const { ports = [], healthCheckNodePort } = (service.spec ?? {}) as ServiceSpec
+  return [...ports.map(port => port.nodePort), healthCheckNodePort].flatMap(port => port || [])
+}

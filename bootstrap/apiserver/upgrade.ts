@@ -1,0 +1,65 @@
+/** Requests that turn into a byte stream: exec, attach and portforward to the node agent, and whatever the routes take. */
+import { STATUS_CODES } from 'node:http'
+import type { Duplex } from 'node:stream'
+import { errors } from '../api/errors.ts'
+import type { HandlerParts } from './handler.ts'
+import { identify } from './handler.ts'
+import { forbidden, requestAttributes } from './http/authorize.ts'
+import type { ApiRequest } from './http/message.ts'
+import { headerOf } from './http/message.ts'
+import { requestInfo } from './http/requestinfo.ts'
+import { statusResponse } from './http/status.ts'
+import { connectOf, forwardedHeaders, podTarget } from './subresources/connect.ts'
+import type { Call } from './verbs/call.ts'
+
+const streams = new Set(['exec', 'attach', 'portforward'])
+
+/** Takes over the socket of an upgrade request. `head` is what the client sent after it. */
+export type UpgradeHandler = (request: ApiRequest, socket: Duplex, head: Buffer) => void
+
+export function createUpgradeHandler(parts: HandlerParts): UpgradeHandler {
+  return (request, socket, head) => {
+    socket.on('error', () => socket.destroy())
+    upgrade(parts, request, socket, head).catch((error: unknown) => refuse(request, socket, error))
+  }
+}
+
+async function upgrade(parts: HandlerParts, request: ApiRequest, socket: Duplex, head: Buffer): Promise<void> {
+  const { deps, verbs } = parts
+  if (await deps.upgradeRoutes?.(request, socket, head)) return
+  if (!parts.ready()) throw errors.serviceUnavailable('the server is starting')
+  const info = requestInfo(request.method, request.path, request.query)
+  const user = await identify(deps, request)
+  const attributes = requestAttributes(user, info)
+  const { allowed, reason } = deps.authorizer.authorize(attributes)
+  if (!allowed) throw forbidden(attributes, reason)
+  const kind = info.isResource ? deps.registry.byResource(info.group, info.version, info.resource) : undefined
+  if (!kind || kind.resource !== 'pods' || kind.group !== '' || !streams.has(info.subresource)) {
+    if (await deps.delegateUpgrade?.(request, user, socket, head)) return
+    throw errors.unknownPath()
+  }
+  const call: Call = {
+    kind,
+    namespace: info.namespace,
+    name: info.name,
+    subresource: info.subresource,
+    user,
+    userAgent: headerOf(request, 'user-agent'),
+    signal: request.signal,
+    warn: () => {},
+  }
+  const target = await podTarget(verbs, call, info, request.query)
+  const closed = parts.metrics.opened()
+  socket.once('close', closed)
+  const headers = forwardedHeaders(request.headers, true)
+  await connectOf(parts).upgrade(target.node, target.path, headers, socket, head, request.method)
+}
+
+function refuse(request: ApiRequest, socket: Duplex, error: unknown): void {
+  if (socket.destroyed) return
+  const { status, headers, body } = statusResponse(request, error)
+  const text = body as Buffer
+  const lines = Object.entries({ ...headers, 'content-length': String(text.length), connection: 'close' })
+  const head = lines.map(([name, value]) => `${name}: ${String(value)}\r\n`).join('')
+  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${head}\r\n${text}`)
+}
