@@ -1,4 +1,13 @@
-/** Reads the tables of facts in bootstrap/apiserver/schema/facts: what Kubernetes' types are beyond client-node's models. */
+/**
+ * Reads the tables of facts in bootstrap/apiserver/schema/facts: what Kubernetes' types are beyond client-node's models.
+ * A package's file starts with "package NAME [GROUP/VERSION]"; then come its models, one a line with options, each with its
+ * fields below, indented: name, protobuf number, options.
+ *
+ * Model options: kind (the model is a kind of the package's group version; kind=v1 of that one, kind=every of all),
+ * map=atomic|granular, union=DISCRIMINATOR:FIELD,... Field options: list=atomic|set|map and keys=..., patch=... and
+ * merge=..., map=..., default=..., type=... where client-node's type says less (Quantity, RawExtension, JSON, ...), and
+ * proto=items for lists that are a message of their own.
+ */
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 

@@ -57,6 +57,9 @@ describe('strictFindings', () => {
       type: 'object',
       validation: {},
       properties: {
+        apiVersion: { type: 'string', validation: {} },
+        kind: { type: 'string', validation: {} },
+        metadata: schemaOf('io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta'),
         spec: {
           type: 'object',
           validation: {},

@@ -9,7 +9,6 @@ import type { Schema } from './schema.ts'
 type Fields = { [field: string]: unknown }
 
 const mostFindings = 100
-const objectMeta = 'io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta'
 const schemaProps = 'io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaProps'
 
 /**
@@ -44,7 +43,7 @@ function findUnknown(schema: Schema, value: unknown, path: string, found: string
   if (isFree(walked)) return
   for (const [name, child] of Object.entries(value)) {
     const field = path === '' ? name : `${path}.${name}`
-    const known = fieldSchema(walked, name, path === '')
+    const known = fieldSchema(walked, name)
     if (known) findUnknown(known, child, field, found)
     else if (!walked.preserveUnknownFields) found.push(`unknown field ${JSON.stringify(field)}`)
   }
@@ -55,19 +54,9 @@ function isFree(schema: Schema): boolean {
   return schema.type === 'any' || (schema.type !== 'object' && schema.type !== 'map')
 }
 
-/** The schema of a field; an object at the root or embedded has the three fields of every object. */
-function fieldSchema(schema: Schema, name: string, root: boolean): Schema | undefined {
-  if (schema.properties && Object.hasOwn(schema.properties, name)) {
-    const known = schema.properties[name]
-    const isMeta = name === 'metadata' && schema.validation !== undefined && (root || schema.embeddedResource === true)
-    return isMeta ? schemaOf(objectMeta) : known
-  }
-  if (schema.additional) return schema.additional
-  if ((root && schema.validation !== undefined) || schema.embeddedResource) {
-    if (name === 'apiVersion' || name === 'kind') return { type: 'string' }
-    if (name === 'metadata') return schemaOf(objectMeta)
-  }
-  return undefined
+/** The schema of a field, if it is known. */
+function fieldSchema(schema: Schema, name: string): Schema | undefined {
+  return schema.properties && Object.hasOwn(schema.properties, name) ? schema.properties[name] : schema.additional
 }
 
 /** What an object is where a type is "a schema or something else". */
@@ -87,7 +76,7 @@ function itemSchema(schema: Schema): Schema | undefined {
 export function coerce<T extends object>(schema: Schema, object: T): T {
   const walk = new Coercion()
   try {
-    return walk.value(schema, object, true) as T
+    return walk.value(schema, object) as T
   } catch (error) {
     if (!(error instanceof Mismatch)) throw error
     const { apiVersion, kind } = object as { apiVersion?: unknown; kind?: unknown }
@@ -104,8 +93,8 @@ class Coercion {
   readonly #path: string[] = []
   #struct = ''
 
-  value(schema: Schema, value: unknown, root = false): unknown {
-    if (schema.validation !== undefined) return this.#pruned(schema, value, root)
+  value(schema: Schema, value: unknown): unknown {
+    if (schema.validation !== undefined) return this.#pruned(schema, value)
     switch (schema.type) {
       case 'object':
         return this.#object(schema, value)
@@ -179,13 +168,13 @@ class Coercion {
   }
 
   /** A node of a custom type: values are validated later, so only unknown fields go. */
-  #pruned(schema: Schema, value: unknown, root: boolean): unknown {
+  #pruned(schema: Schema, value: unknown): unknown {
     if (Array.isArray(value)) return schema.items ? this.#list(schema.items, value) : value
     if (!isObject(value) || isFree(schema)) return value
     return changed(value, (name, child) => {
-      const known = fieldSchema(schema, name, root)
+      const known = fieldSchema(schema, name)
       if (!known) return schema.preserveUnknownFields ? child : undefined
-      if (known.validation === undefined && child === null) return name === 'metadata' ? undefined : child
+      if (child === null) return known.validation === undefined ? undefined : null
       this.#path.push(name)
       const result = this.value(known, child)
       this.#path.pop()

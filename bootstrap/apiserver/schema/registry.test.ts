@@ -95,29 +95,71 @@ describe('versions that share storage', () => {
     expect(convert.fromStored(stored)).toEqual(event)
   })
 
-  test('autoscalers', () => {
+  describe('autoscalers', () => {
     const convert = convertOf('autoscaling', 'v1', 'HorizontalPodAutoscaler')
-    const memory = {
-      type: 'Resource',
-      resource: { name: 'memory', target: { type: 'Utilization', averageUtilization: 5 } },
-    }
-    const stored = {
+    const cpu = { name: 'cpu', target: { type: 'Utilization', averageUtilization: 80 } }
+    const annotation = 'autoscaling.alpha.kubernetes.io/'
+    const described = { kind: 'Ingress', name: 'i' }
+    const stored = (metrics: readonly unknown[], status: object) => ({
       apiVersion: 'autoscaling/v2',
       kind: 'HorizontalPodAutoscaler',
       metadata: { name: 'h' },
-      spec: {
-        maxReplicas: 3,
-        metrics: [
-          { type: 'Resource', resource: { name: 'cpu', target: { type: 'Utilization', averageUtilization: 80 } } },
-          memory,
-        ],
-      },
-      status: { desiredReplicas: 1 },
-    }
-    const served = convert.fromStored(stored)
-    expect(served.spec).toEqual({ maxReplicas: 3, targetCPUUtilizationPercentage: 80 })
-    expect(served.metadata.annotations).toEqual({ 'autoscaling.alpha.kubernetes.io/metrics': JSON.stringify([memory]) })
-    expect(convert.toStored(served)).toEqual(stored)
+      spec: { maxReplicas: 3, metrics: [{ type: 'Resource', resource: cpu }, ...metrics] },
+      status,
+    })
+
+    test('the CPU target is a field of its own', () => {
+      const served = convert.fromStored(stored([], { desiredReplicas: 1 }))
+      expect(served.spec).toEqual({ maxReplicas: 3, targetCPUUtilizationPercentage: 80 })
+      expect(served.metadata).toEqual({ name: 'h' })
+      expect(convert.toStored(served)).toEqual(stored([], { desiredReplicas: 1 }))
+    })
+
+    test.each<[v2: object, v1: object]>([
+      [
+        { type: 'Resource', resource: { name: 'memory', target: { type: 'AverageValue', averageValue: '1Gi' } } },
+        { type: 'Resource', resource: { name: 'memory', targetAverageValue: '1Gi' } },
+      ],
+      [
+        {
+          type: 'Pods',
+          pods: { metric: { name: 'q', selector: {} }, target: { type: 'AverageValue', averageValue: '5' } },
+        },
+        { type: 'Pods', pods: { metricName: 'q', selector: {}, targetAverageValue: '5' } },
+      ],
+      [
+        {
+          type: 'Object',
+          object: { describedObject: described, metric: { name: 'q' }, target: { type: 'Value', value: '5' } },
+        },
+        { type: 'Object', object: { target: described, metricName: 'q', targetValue: '5' } },
+      ],
+      [
+        { type: 'External', external: { metric: { name: 'q', selector: {} }, target: { type: 'Value', value: '5' } } },
+        { type: 'External', external: { metricName: 'q', metricSelector: {}, targetValue: '5' } },
+      ],
+    ])('%j is an annotation', (v2, v1) => {
+      const object = stored([v2], {})
+      const served = convert.fromStored(object)
+      expect(JSON.parse(served.metadata.annotations![`${annotation}metrics`]!)).toEqual([v1])
+      expect(convert.toStored(served)).toEqual(object)
+    })
+
+    test('the status keeps all metrics', () => {
+      const current = {
+        type: 'Resource',
+        resource: { name: 'cpu', current: { averageUtilization: 7, averageValue: '70m' } },
+      }
+      const object = stored([], { currentMetrics: [current], conditions: [{ type: 'AbleToScale', status: 'True' }] })
+      const served = convert.fromStored(object)
+      expect(served.status).toEqual({ currentCPUUtilizationPercentage: 7 })
+      expect(convert.toStored(served)).toEqual(object)
+    })
+
+    test('an annotation that does not parse is ignored', () => {
+      const broken = { ...stored([], {}), metadata: { name: 'h', annotations: { [`${annotation}metrics`]: '{' } } }
+      expect(convert.toStored({ ...broken, spec: { maxReplicas: 1 } }).spec).toEqual({ maxReplicas: 1 })
+    })
   })
 })
 
