@@ -6,7 +6,7 @@ import type { ListPage, ListQuery, Stored } from './store.ts'
 import { StoredObject } from './stored-object.ts'
 
 const checkEvery = 64
-const sliceMs = 8
+const sliceMs = 5
 const readPage = 500
 
 /** The page of `range` (in key order, as of `revision`) that the query asks for; yields while it filters. */

@@ -124,7 +124,12 @@ class CachedStore implements Store {
   /** After missing changes that cannot be had any more: fills every cache anew. */
   async #startOver(): Promise<void> {
     this.#revision = await this.#datastore.revision().catch(() => this.#revision)
-    for (const cache of this.#caches.values()) this.#loading.set(cache.prefix, this.#refill(cache))
+    const filling = Array.from(this.#caches.values(), cache => {
+      const refilled = this.#refill(cache)
+      this.#loading.set(cache.prefix, refilled)
+      return refilled
+    })
+    void Promise.all(filling).then(() => this.#settleWaiters())
   }
 
   async #refill(cache: ResourceCache): Promise<ResourceCache> {
@@ -157,6 +162,10 @@ class CachedStore implements Store {
     const applied = Array.from(byCache, ([cache, list]) => [cache, cache.apply(list)] as const)
     this.#revision = Math.max(this.#revision, revision)
     for (const [cache, events] of applied) cache.publish(events)
+    this.#settleWaiters()
+  }
+
+  #settleWaiters(): void {
     for (const waiter of this.#waiters) {
       if (waiter.revision > this.#revision) continue
       this.#waiters.delete(waiter)

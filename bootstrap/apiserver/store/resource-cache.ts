@@ -103,7 +103,7 @@ export class ResourceCache implements ResourceStore {
   }
 
   close(): void {
-    this.#watchers.endAll()
+    this.#watchers.close()
     this.#stopTrimming?.()
   }
 

@@ -11,9 +11,9 @@ import {
   UnavailableError,
 } from '../../datastore/datastore.ts'
 import { openSqlite } from '../../datastore/sqlite/sqlite.ts'
+import { ManualClock } from './manual-clock.ts'
 import { openStore } from './open-store.ts'
 import type { ResourceStore, Store, Stored, StoreEvent, WatchQuery } from './store.ts'
-import { ManualClock } from './testing.ts'
 
 let dir: string
 let clock: ManualClock
@@ -333,6 +333,7 @@ describe('watches', () => {
     await store.close()
     expect((await ends[2])?.done).toBe(true)
     expect((await watch({ after: 0, signal: single.signal }).next()).done).toBe(true)
+    expect((await watch({ after: 0 }).next()).done).toBe(true)
     expect(store.ready()).toBe(false)
   })
 
@@ -341,6 +342,10 @@ describe('watches', () => {
     const query = { after: 0, signal: stop.signal }
     const often = nodes.watch({ ...query, bookmarkEveryMs: 1000 })[Symbol.asyncIterator]()
     const rarely = nodes.watch({ ...query, bookmarkEveryMs: 60_000 })[Symbol.asyncIterator]()
+    const early = nodes
+      .watch({ ...query, after: 2, bookmarkEveryMs: 1000 })
+      [Symbol.asyncIterator]()
+      .next()
     const [first, rare] = [often.next(), rarely.next()]
     await create('ns/a')
     await clock.advance(1000)
@@ -350,6 +355,7 @@ describe('watches', () => {
     await clock.advance(59_000)
     expect((await second).value?.map(lineOf)).toEqual(['BOOKMARK@2'])
     expect((await rare).value?.map(lineOf)).toEqual(['BOOKMARK@2'])
+    expect((await early).value?.map(lineOf)).toEqual(['BOOKMARK@2'])
   })
 })
 
@@ -447,6 +453,7 @@ describe('the store', () => {
     await clock.advance(1000)
     expect((await waiting).done).toBe(true)
     await theirs.waitFor(store.revision(), stop.signal)
+    expect(theirs.get('ns', 'gone')).toBeUndefined()
     expect(places((await other.resource('', 'configmaps', true)).all())).toEqual(['ns/new'])
     expect(other.ready()).toBe(true)
     await other.close()

@@ -18,6 +18,7 @@ export class Watchers {
   readonly #ticker: Ticker
   readonly #revision: () => Revision
   readonly #byScope = new Map<string, Set<Watcher>>()
+  #closed = false
 
   constructor(ring: EventRing, ticker: Ticker, revision: () => Revision) {
     this.#ring = ring
@@ -39,7 +40,8 @@ export class Watchers {
       members.delete(watcher)
       if (members.size === 0 && this.#byScope.get(scope) === members) this.#byScope.delete(scope)
     })
-    if (!query.signal.aborted) members.add(watcher)
+    members.add(watcher)
+    if (query.signal.aborted || this.#closed) watcher.end()
     return watcher
   }
 
@@ -60,7 +62,13 @@ export class Watchers {
     for (const [scope, list] of scoped) for (const watcher of this.#byScope.get(scope) ?? []) watcher.deliver(list)
   }
 
-  /** Ends every watcher. */
+  /** Ends every watcher there is and will be. */
+  close(): void {
+    this.#closed = true
+    this.endAll()
+  }
+
+  /** Ends every watcher there is. */
   endAll(): void {
     for (const members of [...this.#byScope.values()]) for (const watcher of [...members]) watcher.end()
   }
@@ -72,6 +80,7 @@ class Watcher implements AsyncIterableIterator<readonly StoreEvent[], undefined>
   readonly #matches: (event: ChangeEvent) => boolean
   /** It starts in the future: what it is handed may be too old for it. */
   readonly #early: boolean
+  readonly #after: Revision
   readonly #onEnd: () => void
   #position: number
   #waiting: ((delivery: Delivery) => void) | undefined
@@ -82,10 +91,10 @@ class Watcher implements AsyncIterableIterator<readonly StoreEvent[], undefined>
     this.#signal = query.signal
     this.#matches = filterOf(query)
     this.#early = early
+    this.#after = query.after
     this.#onEnd = onEnd
     this.#position = ring.after(query.after)
-    if (query.signal.aborted) this.#ended = true
-    else query.signal.addEventListener('abort', this.#abort, { once: true })
+    query.signal.addEventListener('abort', this.#abort, { once: true })
   }
 
   [Symbol.asyncIterator](): this {
@@ -125,9 +134,10 @@ class Watcher implements AsyncIterableIterator<readonly StoreEvent[], undefined>
     waiting({ done: false, value: events })
   }
 
+  /** Tells the revision, if it is waiting and has not asked for later ones only. */
   bookmark(revision: Revision): void {
     const waiting = this.#waiting
-    if (!waiting) return
+    if (!waiting || revision < this.#after) return
     this.#position = this.#ring.end
     this.#waiting = undefined
     waiting({ done: false, value: [{ type: 'BOOKMARK', revision }] })
