@@ -1,0 +1,29 @@
+/** The operators that make up what upstream's controller manager does. */
+import type { Operator } from '../runtime/operator.ts'
+import { defaultServiceAccounts, rootCaPublisher } from './serviceaccount/namespace-defaults.ts'
+import { type TokenIssuer, tokenSecrets } from './serviceaccount/token-secrets.ts'
+import { endpointSliceController } from './services/endpoint-slices.ts'
+import { endpointsController } from './services/endpoints.ts'
+import { deploymentController } from './workloads/deployment/deployment.ts'
+import { replicaSetController, replicationController } from './workloads/replica-set.ts'
+
+export interface CoreOptions {
+  /** The certificate, in PEM, by which pods know the API server. */
+  readonly ca: string
+  /** Signs the tokens of token Secrets; without it the API server's `token` subresource is asked. */
+  readonly issueToken?: TokenIssuer
+}
+
+/** All core operators, for runOperators. */
+export function coreOperators(options: CoreOptions): Operator[] {
+  return [
+    replicaSetController(),
+    replicationController(),
+    deploymentController(),
+    endpointsController(),
+    endpointSliceController(),
+    defaultServiceAccounts(),
+    rootCaPublisher(options.ca),
+    tokenSecrets(options.ca, options.issueToken),
+  ]
+}
