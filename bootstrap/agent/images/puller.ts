@@ -18,9 +18,9 @@ export interface PullDeps {
 
 const imageSyntax = /^[\w.:[\]-]+(\/[a-z0-9._-]+)*(:[\w.-]+)?(@sha256:[0-9a-f]{64})?$/
 
-/** With the tag "latest" when it has neither tag nor digest. */
-export function withDefaultTag(image: string): string {
-  return image.includes('@') || /:[^/]+$/.test(image) ? image : `${image}:latest`
+/** Tagged "latest", or neither tagged nor pinned by digest. */
+function isLatest(image: string): boolean {
+  return !image.includes('@') && !/:(?!latest$)[^/]+$/.test(image)
 }
 
 export class ImagePuller {
@@ -42,9 +42,8 @@ export class ImagePuller {
       say('Warning', 'InspectFailed', message)
       throw new StartError('InvalidImageName', message)
     }
-    const name = withDefaultTag(image)
-    const present = await runtime.imageStatus(name)
-    const policy = container.imagePullPolicy ?? (name.endsWith(':latest') ? 'Always' : 'IfNotPresent')
+    const present = await runtime.imageStatus(image)
+    const policy = container.imagePullPolicy ?? (isLatest(image) ? 'Always' : 'IfNotPresent')
     if (present && policy !== 'Always') {
       say('Normal', 'Pulled', `Container image "${image}" already present on machine and can be accessed by the pod`)
       return present
@@ -58,12 +57,12 @@ export class ImagePuller {
     say('Normal', 'Pulling', `Pulling image "${image}"`)
     const startedAt = this.#deps.clock.now()
     try {
-      await this.#pull(pod, name, runtime, signal)
+      await this.#pull(pod, image, runtime, signal)
     } catch (error) {
       throw this.#failed(pod, image, error as Error, say)
     }
     this.#backoff.forget(key(pod, image))
-    const pulled = await runtime.imageStatus(name)
+    const pulled = await runtime.imageStatus(image)
     if (!pulled) throw new StartError('ImageInspectError', `Failed to inspect image "${image}"`)
     const took = formatDuration(Math.round(this.#deps.clock.now() - startedAt))
     say(

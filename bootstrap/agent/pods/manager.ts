@@ -86,6 +86,11 @@ export class PodManager {
     }
   }
 
+  /** Pods that wait for the network try again. */
+  networkReady(): void {
+    for (const worker of this.#workers.values()) worker.retrySandbox()
+  }
+
   #changed(pod: Pod): void {
     if (pod.metadata.annotations?.[mirrorAnnotation] !== undefined) {
       const uid = this.#mirrors.seen(pod)

@@ -40,6 +40,8 @@ export interface PodServices {
   runtimeOf(pod: Pod): { readonly runtime: Runtime; readonly handler: string }
   services(): readonly Service[]
   hostDns(): Promise<DNSConfig>
+  /** False until pods can be given addresses. */
+  networkReady(): boolean
   /** Tells the manager whose container or sandbox an id is. */
   learn(id: string, podUid: string): void
   readonly clusterDns: ClusterDns

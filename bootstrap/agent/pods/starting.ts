@@ -19,6 +19,12 @@ import { StartError } from './start-error.ts'
 import { stopContainer } from './stopping.ts'
 import { readySandbox, type ViewedContainer } from './view.ts'
 
+/** Of pods that are given their address by the embedded runtime itself. */
+export const embeddedHandler = 'embedded'
+
+const networkNotReady =
+  'container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady message:Network plugin returns error: cni plugin not initialized'
+
 type StartStep = Extract<Step, { type: 'start' }>
 
 /** Sets up volumes, cgroup and sandbox. Throws what prevented it, after recording the event. */
@@ -30,6 +36,10 @@ export async function createSandbox(
 ): Promise<void> {
   const { pod, services } = run
   const { runtime, handler } = services.runtimeOf(pod)
+  if (!pod.spec.hostNetwork && handler !== embeddedHandler && !services.networkReady()) {
+    services.events.pod(pod, 'Warning', 'NetworkNotReady', `network is not ready: ${networkNotReady}`)
+    throw new StartError('NetworkNotReady', networkNotReady)
+  }
   for (const sandbox of run.view.sandboxes) await runtime.stopPodSandbox(sandbox.id)
   await mkdir(run.directory, { recursive: true, mode: 0o750 })
   try {

@@ -104,6 +104,11 @@ export class PodWorker {
     if (this.#state.type === 'terminating') await this.#look().catch(() => undefined)
   }
 
+  /** What kept the sandbox from being made may be over. */
+  retrySandbox(): void {
+    this.#retryNow('')
+  }
+
   /** A probe says that a container must be replaced. */
   unhealthy(containerId: string, message: string): void {
     this.#run.unhealthy.set(containerId, message)
