@@ -124,6 +124,16 @@ describe('the file', () => {
   })
 })
 
+test('nothing shows before it is durable', async () => {
+  const store = await open()
+  const writing = store.commit({ op: 'create', key: '/r/a', value: value(10) })
+  await Promise.resolve()
+  expect(await store.read('/r/')).toMatchObject({ entries: [], revision: 0 })
+  expect(await writing).toBe(1)
+  expect(await store.read('/r/')).toMatchObject({ entries: [{ key: '/r/a' }], revision: 1 })
+  await store.close()
+})
+
 test('a closed store says so', async () => {
   const store = await open()
   await store.close()
