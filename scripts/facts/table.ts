@@ -5,8 +5,8 @@
  *
  * Model options: kind (the model is a kind of the package's group version; kind=v1 of that one, kind=every of all),
  * map=atomic|granular, union=DISCRIMINATOR:FIELD,... Field options: list=atomic|set|map and keys=..., patch=... and
- * merge=..., map=..., default=..., type=... where client-node's type says less (Quantity, RawExtension, JSON, ...), and
- * proto=items for lists that are a message of their own.
+ * merge=..., map=..., default=..., type=... where client-node's type says less (Quantity, RawExtension, JSON, ...),
+ * proto=items for lists that are a message of their own, and keep for optional fields Go writes even when empty.
  */
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'

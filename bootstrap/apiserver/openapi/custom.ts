@@ -70,7 +70,7 @@ export function customListDefinition(kind: Kind, dialect: Dialect): JsonSchema {
 }
 
 /** Keywords version 2 does not have. */
-const only3 = new Set(['oneOf', 'anyOf', 'allOf', 'not', 'nullable', 'x-kubernetes-validations'])
+const only3 = new Set(['oneOf', 'anyOf', 'allOf', 'not', 'nullable'])
 
 /** The schema without what version 2, or its clients' validation, cannot take. */
 function simplified(schema: JsonSchema): JsonSchema {

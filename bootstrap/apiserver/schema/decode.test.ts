@@ -9,6 +9,7 @@ const pod = schemaOf('io.k8s.api.core.v1.Pod')
 const deployment = schemaOf('io.k8s.api.apps.v1.Deployment')
 const service = schemaOf('io.k8s.api.core.v1.Service')
 const secret = schemaOf('io.k8s.api.core.v1.Secret')
+const priority = schemaOf('io.k8s.api.scheduling.v1.PriorityClass')
 const lease = schemaOf('io.k8s.api.coordination.v1.Lease')
 const definition = schemaOf('io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.CustomResourceDefinition')
 
@@ -94,6 +95,7 @@ describe('coerce', () => {
       { spec: { containers: [], securityContext: {}, hostNetwork: false } },
       { spec: { containers: [], securityContext: {} } },
     ],
+    ['keeps zero where Go writes it', priority, { value: 0, globalDefault: false }, { value: 0 }],
     [
       'makes quantities canonical',
       pod,

@@ -111,7 +111,7 @@ export function schemaOf(modelName: string): Schema {
 }
 
 function fieldSchema([type, place, options]: FieldRow, optional: boolean): Schema {
-  const omitEmpty = optional && place !== '' && !place.endsWith('*')
+  const omitEmpty = optional && place !== '' && !place.endsWith('*') && options?.keep === undefined
   const schema = omitEmpty ? omittedSchema(type) : typeSchema(type)
   if (!options) return schema
   const attributes = attributesOf(options)

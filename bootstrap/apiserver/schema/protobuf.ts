@@ -61,7 +61,8 @@ function addMessage(tables: { [message: string]: MutableTable }, name: string, r
       message = inner
     }
     const scalar = !type.startsWith('@') || type === '@IntOrString'
-    const dropZero = scalar && !place.endsWith('*') && !row.required.includes(field)
+    const kept = row.required.includes(field) || options?.keep !== undefined
+    const dropZero = scalar && !place.endsWith('*') && !kept
     tables[message]![field] = [Number(path.at(-1)), wireType(type, options?.proto === 'items'), dropZero]
   }
 }
