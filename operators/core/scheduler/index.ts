@@ -1,0 +1,1 @@
+export { schedulerOperator } from './scheduler.ts'
