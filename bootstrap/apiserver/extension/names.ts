@@ -60,9 +60,9 @@ export function acceptNames(crd: CustomResourceDefinition, used: UsedNames): Acc
   return { names: withoutEmpty(accepted), condition }
 }
 
+/** Without empty optional names; the plural and the kind are required. */
 function withoutEmpty(names: Names): CustomResourceDefinitionNames {
-  const isEmpty = (value: unknown) => value === undefined || (Array.isArray(value) && value.length === 0)
-  return Object.fromEntries(
-    Object.entries(names).filter(([, value]) => !isEmpty(value)),
-  ) as unknown as CustomResourceDefinitionNames
+  const isEmpty = (value: unknown) => value === undefined || (value as string | readonly string[]).length === 0
+  const kept = Object.entries(names).filter(([name, value]) => name === 'plural' || name === 'kind' || !isEmpty(value))
+  return Object.fromEntries(kept) as unknown as CustomResourceDefinitionNames
 }
