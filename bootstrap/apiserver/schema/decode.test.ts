@@ -21,6 +21,8 @@ describe('parseJsonStrict', () => {
     ['{"a":{"b":1},"c":{"b":1}}', []],
     [' {"a" : 1 , "a" : 2, "a":3} ', ['duplicate field "a"']],
     ['[]', []],
+    ['{"a\\\\":"\\"b\\":","__proto__":{}}', []],
+    ['{"a\\\\":1,"a\\\\":"\\":"}', ['duplicate field "a\\\\"']],
   ])('%s', (text, duplicates) => {
     expect(parseJsonStrict(text)).toEqual({ value: JSON.parse(text), duplicates })
     expect(parseJsonStrict(text, false).duplicates).toEqual([])

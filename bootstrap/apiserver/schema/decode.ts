@@ -22,31 +22,44 @@ export function parseJsonStrict(text: string, findDuplicates = true): { value: u
   } catch (error) {
     throw errors.badRequest(`couldn't get version/kind; json parse error: ${(error as Error).message}`)
   }
-  return { value, duplicates: findDuplicates ? duplicateFields(text) : [] }
+  return { value, duplicates: findDuplicates ? duplicateFields(text, value) : [] }
 }
 
 /** `unknown field "spec.foo"` for every field the schema does not know, case-sensitively, in document order. */
 export function strictFindings(schema: Schema, object: unknown): string[] {
   const found: string[] = []
-  findUnknown(schema, object, '', found)
+  findUnknown(schema, object, [], found)
   return found
 }
 
-function findUnknown(schema: Schema, value: unknown, path: string, found: string[]): void {
+/** `path` holds the fields and indices from the root and is as it was when the call returns. */
+function findUnknown(schema: Schema, value: unknown, path: (string | number)[], found: string[]): void {
   if (typeof value !== 'object' || value === null || found.length >= mostFindings) return
   if (Array.isArray(value)) {
     const items = itemSchema(schema)
-    if (items) value.forEach((item, index) => void findUnknown(items, item, `${path}[${index}]`, found))
+    for (let index = 0; items && index < value.length; index++) {
+      path.push(index)
+      findUnknown(items, value[index], path, found)
+      path.pop()
+    }
     return
   }
   const walked = unionSchema(schema) ?? schema
   if (isFree(walked)) return
-  for (const [name, child] of Object.entries(value)) {
-    const field = path === '' ? name : `${path}.${name}`
+  for (const name of Object.keys(value)) {
     const known = fieldSchema(walked, name)
-    if (known) findUnknown(known, child, field, found)
-    else if (!walked.preserveUnknownFields) found.push(`unknown field ${JSON.stringify(field)}`)
+    path.push(name)
+    if (known) findUnknown(known, (value as Fields)[name], path, found)
+    else if (!walked.preserveUnknownFields) found.push(`unknown field ${JSON.stringify(pathText(path))}`)
+    path.pop()
   }
+}
+
+function pathText(path: readonly (string | number)[]): string {
+  return path
+    .map(step => (typeof step === 'number' ? `[${step}]` : `.${step}`))
+    .join('')
+    .slice(1)
 }
 
 /** Free JSON, or a schema that says nothing about an object's fields. */
