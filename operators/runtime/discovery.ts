@@ -1,47 +1,62 @@
-/** Finds the resource of a kind through the API's discovery, for operators that handle kinds they do not know in advance. */
-import { isNotFound } from '../../bootstrap/api/errors.ts'
-import { parseApiVersion } from '../../bootstrap/api/object.ts'
+/** Which resources the API server has, for operators that treat all of them alike. */
+import type { KubeObject } from '../../bootstrap/api/object.ts'
+import { apiVersionOf, parseApiVersion } from '../../bootstrap/api/object.ts'
 import type { Client, Resource } from '../../bootstrap/client/client.ts'
 
-interface ApiResourceList {
-  readonly resources: readonly { readonly name: string; readonly kind: string; readonly namespaced: boolean }[]
+export interface DiscoveredResource extends Resource<KubeObject> {
+  readonly verbs: readonly string[]
 }
 
-export class KindResolver {
-  readonly #client: Client
-  readonly #known = new Map<string, Resource>()
+export interface Discovery {
+  /** Each resource once, in the version its group prefers. */
+  readonly resources: readonly DiscoveredResource[]
+  /** Group versions that could not be read, with the reason. */
+  readonly failures: readonly { readonly groupVersion: string; readonly message: string }[]
+}
 
-  constructor(client: Client) {
-    this.#client = client
-  }
+interface Group {
+  readonly name: string
+  readonly versions: readonly { readonly groupVersion: string }[]
+  readonly preferredVersion?: { readonly groupVersion: string }
+}
 
-  /** The resource of a kind; undefined when the server does not serve it (now). Served kinds are remembered. */
-  async resolve(apiVersion: string, kind: string): Promise<Resource | undefined> {
-    const key = `${apiVersion}/${kind}`
-    const known = this.#known.get(key)
-    if (known) return known
-    const { group, version } = parseApiVersion(apiVersion)
-    const found = (await this.#resources(group, version)).find(
-      resource => resource.kind === kind && !resource.name.includes('/'),
-    )
-    if (!found) return undefined
-    const resource: Resource = { group, version, resource: found.name, kind, namespaced: found.namespaced }
-    this.#known.set(key, resource)
-    return resource
-  }
+interface ApiResource {
+  readonly name: string
+  readonly kind: string
+  readonly namespaced: boolean
+  readonly verbs: readonly string[]
+}
 
-  /** Forgets a kind, e.g. after a request for it was answered with 404. */
-  forget(apiVersion: string, kind: string): void {
-    this.#known.delete(`${apiVersion}/${kind}`)
-  }
+/** Reads the discovery documents. Rejects when not even the list of groups is there. */
+export async function discover(client: Client): Promise<Discovery> {
+  const { groups = [] } = (await client.raw('GET', '/apis')) as { groups?: readonly Group[] }
+  const versions = ['v1', ...groups.flatMap(versionsOf)]
+  const resources = new Map<string, DiscoveredResource>()
+  const failures: { groupVersion: string; message: string }[] = []
+  const lists = await Promise.allSettled(versions.map(version => resourcesOf(client, version)))
+  lists.forEach((list, index) => {
+    const groupVersion = versions[index] ?? ''
+    if (list.status === 'rejected') failures.push({ groupVersion, message: (list.reason as Error).message })
+    else
+      for (const found of list.value) {
+        const key = `${found.group}/${found.resource}`
+        if (!resources.has(key)) resources.set(key, found)
+      }
+  })
+  return { resources: [...resources.values()], failures }
+}
 
-  async #resources(group: string, version: string): Promise<ApiResourceList['resources']> {
-    const path = group === '' ? `/api/${version}` : `/apis/${group}/${version}`
-    try {
-      return ((await this.#client.raw('GET', path)) as ApiResourceList).resources
-    } catch (error) {
-      if (isNotFound(error)) return []
-      throw error
-    }
-  }
+/** The preferred version first. */
+function versionsOf({ versions, preferredVersion }: Group): readonly string[] {
+  const all = versions.map(version => version.groupVersion)
+  return preferredVersion ? [...new Set([preferredVersion.groupVersion, ...all])] : all
+}
+
+async function resourcesOf(client: Client, groupVersion: string): Promise<readonly DiscoveredResource[]> {
+  const { group, version } = parseApiVersion(groupVersion)
+  const path = group === '' ? `/api/${version}` : `/apis/${apiVersionOf({ group, version })}`
+  const { resources = [] } = (await client.raw('GET', path)) as { resources?: readonly ApiResource[] }
+  return resources
+    .filter(({ name }) => !name.includes('/'))
+    .map(({ name, kind, namespaced, verbs }) => ({ group, version, resource: name, kind, namespaced, verbs }))
 }
