@@ -1,6 +1,7 @@
 /** Aggregated ClusterRoles: their rules are those of the roles their selectors match (upstream: controller/clusterroleaggregation). */
 import { isDeepStrictEqual } from 'node:util'
 import type { KubeObject } from '../../api/object.ts'
+import { labelSelectorOf } from '../../api/selectors.ts'
 import type { ClusterRole, LabelSelector, PolicyRule } from '../../api/types.gen.ts'
 import type { ResourceStore } from '../store/store.ts'
 import { followStore } from './follow.ts'
@@ -13,7 +14,8 @@ export function aggregatedRules(role: KubeObject, all: readonly KubeObject[]): P
     .sort((a, b) => (a.metadata.name! < b.metadata.name! ? -1 : 1))
   const rules: PolicyRule[] = []
   for (const selector of selectors) {
-    for (const other of others.filter(one => matches(selector, one.metadata.labels ?? {}))) {
+    const matches = matcherOf(selector)
+    for (const other of others.filter(one => matches(one.metadata.labels ?? {}))) {
       for (const rule of (other as unknown as ClusterRole).rules ?? []) {
         if (!rules.some(known => isDeepStrictEqual(known, rule))) rules.push(rule)
       }
@@ -22,26 +24,13 @@ export function aggregatedRules(role: KubeObject, all: readonly KubeObject[]): P
   return rules
 }
 
-function matches(selector: LabelSelector, labels: { readonly [key: string]: string }): boolean {
-  const exact = Object.entries(selector.matchLabels ?? {}).every(([key, value]) => labels[key] === value)
-  return (
-    exact &&
-    (selector.matchExpressions ?? []).every(({ key, operator, values = [] }) => {
-      const value = labels[key]
-      switch (operator) {
-        case 'In':
-          return value !== undefined && values.includes(value)
-        case 'NotIn':
-          return value === undefined || !values.includes(value)
-        case 'Exists':
-          return value !== undefined
-        case 'DoesNotExist':
-          return value === undefined
-        default:
-          return false
-      }
-    })
-  )
+/** A malformed selector, which validation should have refused, selects nothing. */
+function matcherOf(selector: LabelSelector): (labels: { readonly [key: string]: string }) => boolean {
+  try {
+    return labelSelectorOf(selector).matches
+  } catch {
+    return () => false
+  }
 }
 
 /** Aggregated roles whose rules are out of date, with the right ones. */

@@ -1,5 +1,4 @@
 /** What an authorizer is asked and answers. */
-import { errors, failure, type StatusError } from '../../api/errors.ts'
 import type { UserInfo } from './user.ts'
 
 /** One question: may `user` do `verb`? Resource questions leave `path` empty, others the resource fields. */
@@ -15,7 +14,7 @@ export interface Attributes {
   readonly namespace: string
   readonly name: string
   readonly path: string
-  /** Of list, watch and deletecollection: exact field requirements, e.g. {"spec.nodeName": "n1"}. */
+  /** Of list, watch and deletecollection: exact field requirements, e.g. {"spec.nodeName": "n1"}; absent: not known. */
   readonly fields?: { readonly [field: string]: string }
 }
 
@@ -51,19 +50,4 @@ export function createAuthorizer(authorizers: readonly Authorizer[]): Authorizer
       return { allowed: false, reason: reasons.join('\n') }
     },
   }
-}
-
-/** The 403 for a refused request, in upstream's words (kubernetes/apiserver pkg/endpoints/handlers/responsewriters). */
-export function forbidden(attributes: Attributes, reason: string): StatusError {
-  const why = `${denialText(attributes)}${reason === '' ? '' : `: ${reason}`}`
-  if (!attributes.isResource) return failure(403, 'Forbidden', `forbidden: ${why}`, {})
-  return errors.forbidden({ group: attributes.group, resource: attributes.resource }, attributes.name, why)
-}
-
-function denialText({ user, verb, isResource, path, group, resource, subresource, namespace }: Attributes): string {
-  const who = `User ${JSON.stringify(user.name)} cannot ${verb}`
-  if (!isResource) return `${who} path ${JSON.stringify(path)}`
-  const what = JSON.stringify(subresource === '' ? resource : `${resource}/${subresource}`)
-  const where = namespace === '' ? 'at the cluster scope' : `in the namespace ${JSON.stringify(namespace)}`
-  return `${who} resource ${what} in API group ${JSON.stringify(group)} ${where}`
 }

@@ -85,9 +85,10 @@ export const namespacedBindings: readonly NamespacedBinding[] = [
 /** What K3s' own identities need (k3s-io/k3s manifests and pkg/daemons); without upstream's bootstrapping label. */
 export const k3sRoles: RoleTable = {
   'system:k3s-controller': [
-    ['get', 'core', 'nodes'],
-    ['list watch', 'core', 'namespaces'],
-    ['list watch', 'networking.k8s.io', 'networkpolicies'],
+    ['get list patch watch', 'core', 'nodes'],
+    ['patch update', 'core', 'nodes/status'],
+    [R, 'core', 'namespaces services'],
+    ['get list watch', 'networking.k8s.io', 'networkpolicies'],
     [R, 'core', 'endpoints pods'],
     [R, 'discovery.k8s.io', 'endpointslices'],
   ],

@@ -110,7 +110,7 @@ export function createNodeAuthorizer({ reader, pods, rules }: NodeAuthorizerDeps
   function podAccess(attributes: Attributes, node: string): Decision {
     const { verb, subresource, namespace, name, fields } = attributes
     if (verb === 'list' || verb === 'watch') {
-      const own = fields?.['spec.nodeName'] === node
+      const own = fields === undefined || fields['spec.nodeName'] === node
       return own ? allow : because(`can only list/watch pods with spec.nodeName field selector`)
     }
     if (verb === 'get' && subresource === '') return pods.runs(node, namespace, name) ? allow : unrelated(node)
