@@ -61,18 +61,16 @@ export function withSandbox(view: PodView, sandbox: PodSandboxStatus): PodView {
 }
 
 /**
- * The runtime's own record follows its exit event by some milliseconds: waits until the container is no longer said to
- * run.
+ * The runtime's own record follows its exit event by some milliseconds: waits until the container (or the sandbox, whose
+ * own process has ended) is no longer said to run.
  */
 export async function settleExit(runtime: Runtime, id: string): Promise<void> {
-  for (let wait = 2; wait < 1000; wait *= 2) {
-    const state = await runtime.containerStatus(id).then(
-      status => status.state,
-      () => 'CONTAINER_UNKNOWN',
-    )
-    if (state !== 'CONTAINER_RUNNING') return
-    await delay(wait)
+  const runs = async (): Promise<boolean> => {
+    const container = await orGone(runtime.containerStatus(id))
+    if (container) return container.state === 'CONTAINER_RUNNING'
+    return (await orGone(runtime.podSandboxStatus(id)))?.state === 'SANDBOX_READY'
   }
+  for (let wait = 2; wait < 1000 && (await runs()); wait *= 2) await delay(wait)
 }
 
 const newestFirst = (a: ViewedContainer, b: ViewedContainer): number => b.createdAt - a.createdAt

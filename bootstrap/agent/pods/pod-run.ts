@@ -4,7 +4,7 @@ import type { Pod } from '../../client/resources.ts'
 import type { Runtime } from '../runtime.ts'
 import type { WaitingReason } from './container-status.ts'
 import { podUid } from './identity.ts'
-import { observeContainer, observePod, settleExit, withContainer } from './observe.ts'
+import { observeContainer, observePod, withContainer } from './observe.ts'
 import type { PodServices } from './services.ts'
 import { emptyView, newestSandbox, type PodView, type ViewedContainer } from './view.ts'
 
@@ -57,9 +57,5 @@ export class PodRun {
     const seen = await observeContainer(this.runtime, id, sandboxId, this.directory)
     this.view = withContainer(this.view, seen)
     return seen
-  }
-
-  async settled(id: string): Promise<void> {
-    if (this.view.containers.some(container => container.id === id)) await settleExit(this.runtime, id)
   }
 }

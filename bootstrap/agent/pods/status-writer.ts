@@ -112,15 +112,12 @@ export function statusPatch(before: PodStatus | undefined, after: PodStatus): { 
   return Object.keys(patch).length === 0 ? undefined : patch
 }
 
-/** Conditions merge by type, so only those that differ are sent; absent texts are cleared. */
+/** Conditions merge by type, so only those that differ are sent; texts that are no longer there are cleared. */
 function changedConditions(before: readonly PodCondition[], after: readonly PodCondition[]): object[] {
-  return after
-    .filter(
-      condition =>
-        !equal(
-          before.find(({ type }) => type === condition.type),
-          condition,
-        ),
-    )
-    .map(condition => ({ ...condition, reason: condition.reason ?? null, message: condition.message ?? null }))
+  return after.flatMap(condition => {
+    const old = before.find(({ type }) => type === condition.type)
+    if (equal(old, condition)) return []
+    const cleared = (['reason', 'message'] as const).filter(key => old?.[key] && condition[key] === undefined)
+    return [{ ...condition, ...Object.fromEntries(cleared.map(key => [key, null])) }]
+  })
 }

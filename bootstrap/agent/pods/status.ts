@@ -130,7 +130,6 @@ function conditions(
       status: draft.status,
       ...(draft.reason ? { reason: draft.reason } : {}),
       ...(draft.message ? { message: draft.message } : {}),
-      lastProbeTime: null as unknown as string,
       lastTransitionTime: before?.status === draft.status ? (before.lastTransitionTime ?? facts.now) : facts.now,
     }
   })

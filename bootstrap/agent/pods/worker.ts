@@ -9,6 +9,7 @@ import { type Pod, pods } from '../../client/resources.ts'
 import type { RuntimeEvent } from '../runtime.ts'
 import { containerPath } from './events.ts'
 import { containerHash, mirrorAnnotation, podText, sourceAnnotation } from './identity.ts'
+import { settleExit } from './observe.ts'
 import { type CrashLoop, nextStep, type Plan } from './plan.ts'
 import { PodRun } from './pod-run.ts'
 import { containerResources, podCgroup } from './qos.ts'
@@ -97,7 +98,7 @@ export class PodWorker {
   async runtimeEvent(event: RuntimeEvent): Promise<void> {
     if (event.type === 'exited') {
       this.#services.probes.stop(event.containerId)
-      await this.#run.settled(event.containerId)
+      await settleExit(this.#run.runtime, event.containerId).catch(() => undefined)
     }
     this.#dirty = true
     this.wake()
