@@ -240,7 +240,7 @@ export function datastoreContract(name: string, open: () => Promise<OpenedStore>
       test('from a future revision wait for it', async () => {
         const start = await store.revision()
         const watching = take(store.watch('/r/', start + 2, stop.signal), 1)
-        for (const key of ['/r/a', '/r/b', '/r/c']) await store.commit(create(key))
+        await Promise.all(['/r/a', '/r/b', '/r/c'].map(key => store.commit(create(key))))
         expect((await watching).map(lineOf)).toEqual([`put /r/c=/r/c@${start + 3}`])
       })
 

@@ -136,7 +136,11 @@ test('nothing shows before it is durable', async () => {
 
 test('a closed store says so', async () => {
   const store = await open()
+  const watching = store.watch('/', 0, new AbortController().signal)
+  const waiting = watching[Symbol.asyncIterator]().next()
   await store.close()
+  expect((await waiting).done).toBe(true)
+  expect((await watching[Symbol.asyncIterator]().next()).done).toBe(true)
   expect(await store.health()).toMatchObject({ ok: false })
   await expect(fill(store, 1)).rejects.toThrow(UnavailableError)
   await expect(store.read('/')).rejects.toThrow(UnavailableError)

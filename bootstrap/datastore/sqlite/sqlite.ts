@@ -104,8 +104,7 @@ class SqliteDatastore implements Datastore {
           yield batch
         }
         const next = await subscription.next()
-        if (next === 'ended') return
-        if (next === 'lagging') continue
+        if (!next) return
         for (const batch of next) {
           if (batch.revision <= position) continue
           yield changesAfter(batch, position)

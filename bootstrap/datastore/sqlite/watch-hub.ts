@@ -44,8 +44,8 @@ export class Subscription {
     this.#wake?.()
   }
 
-  /** The batches queued, waiting for the first; "lagging" once when some were dropped; "ended" after `end`. */
-  async next(): Promise<readonly ChangeBatch[] | 'lagging' | 'ended'> {
+  /** Waits for batches and takes them; none when some were dropped, so that `since` moved. Undefined after `end`. */
+  async next(): Promise<readonly ChangeBatch[] | undefined> {
     if (this.#queue.length === 0 && !this.#lagging && !this.#ended) {
       await new Promise<void>(resolve => {
         this.#wake = resolve
@@ -53,24 +53,24 @@ export class Subscription {
       this.#wake = undefined
     }
     const taken = this.#queue
-    const lagging = this.#lagging
     this.#queue = []
     this.#queued = 0
     this.#lagging = false
-    if (this.#ended) return 'ended'
-    return lagging ? 'lagging' : taken
+    return this.#ended ? undefined : taken
   }
 }
 
 export class WatchHub {
   readonly #subscriptions = new Set<Subscription>()
+  #closed = false
 
   publish(batch: ChangeBatch): void {
     for (const subscription of this.#subscriptions) subscription.push(batch)
   }
 
   add(subscription: Subscription): void {
-    this.#subscriptions.add(subscription)
+    if (this.#closed) subscription.end()
+    else this.#subscriptions.add(subscription)
   }
 
   remove(subscription: Subscription): void {
@@ -78,7 +78,9 @@ export class WatchHub {
     subscription.end()
   }
 
+  /** Ends every subscription there is and will be. */
   close(): void {
+    this.#closed = true
     for (const subscription of this.#subscriptions) this.remove(subscription)
   }
 }
