@@ -34,7 +34,7 @@ async function upgrade(parts: HandlerParts, request: ApiRequest, socket: Duplex,
   const { allowed, reason } = deps.authorizer.authorize(attributes)
   if (!allowed) throw forbidden(attributes, reason)
   const kind = info.isResource ? deps.registry.byResource(info.group, info.version, info.resource) : undefined
-  if (!kind || kind.resource !== 'pods' || kind.group !== '' || !streams.has(info.subresource)) {
+  if (kind?.resource !== 'pods' || kind.group !== '' || !streams.has(info.subresource)) {
     if (await deps.delegateUpgrade?.(request, user, socket, head)) return
     throw errors.unknownPath()
   }

@@ -1,7 +1,8 @@
 /** Documents about the API: discovery and OpenAPI, with their entity tags. */
 import { errors } from '../../api/errors.ts'
 import type { DiscoveryAnswer } from '../discovery/discovery.ts'
-import type { ApiRequest, ApiResponse } from './message.ts'
+import type { OpenApiAnswer } from '../openapi/openapi.ts'
+import type { ApiRequest, ApiResponse, RequestHeaders } from './message.ts'
 import { headerOf } from './message.ts'
 
 /** Answers GET of discovery paths; undefined for any other path. */
@@ -26,4 +27,12 @@ export function discoveryRoute(
     }
     return { status: 200, headers, body: found.body }
   }
+}
+
+/** Answers GET of OpenAPI paths; undefined for any other path. */
+export function openApiRoute(
+  answer: (path: string, query: URLSearchParams, headers: RequestHeaders) => Promise<OpenApiAnswer | undefined>,
+): (request: ApiRequest) => Promise<ApiResponse | undefined> {
+  return async ({ method, path, query, headers }) =>
+    method === 'GET' || method === 'HEAD' ? await answer(path, query, headers) : undefined
 }

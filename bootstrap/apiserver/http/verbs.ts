@@ -128,6 +128,7 @@ export async function handleReview(
   const options = writeOptions(request.query, 'CreateOptions')
   const object = await bodyObject({ deps, call, request }, options.fieldValidation)
   call.kind.strategy.defaults?.(object)
+  if (call.kind.namespaced) object.metadata.namespace ??= call.namespace
   const answered = await review(object as never)
   return valueResponse(view.form, 201, { kind: call.kind.kind, apiVersion: apiVersionOf(call.kind), ...answered })
 }

@@ -1,0 +1,242 @@
+/** Puts the API server together from its parts, over one datastore. */
+import { errors } from '../api/errors.ts'
+import type { KubeObject } from '../api/object.ts'
+import type { Client, Resource } from '../client/client.ts'
+import type { Datastore } from '../datastore/datastore.ts'
+import { admissionChain } from './admission/chain.ts'
+import type { AdmissionPlugin, ObjectReader } from './admission/plugin.ts'
+import { followAggregation } from './auth/aggregation.ts'
+import { createAuthenticator } from './auth/authenticate.ts'
+import { type Authorizer, createAuthorizer } from './auth/authorizer.ts'
+import { BindingIndex } from './auth/bindings.ts'
+import type { RbacResource, RbacWriter } from './auth/bootstrap-roles.ts'
+import { nodeRules, reconcileBootstrapRoles } from './auth/bootstrap-roles.ts'
+import { createNodeAuthorizer } from './auth/node.ts'
+import { NodePods } from './auth/node-pods.ts'
+import { createRbac, rbacGroup } from './auth/rbac.ts'
+import { reviews } from './auth/reviews.ts'
+import type { BoundObject, ServiceAccountTokens } from './auth/tokens.ts'
+import { serviceAccountTokens } from './auth/tokens.ts'
+import type { UserInfo } from './auth/user.ts'
+import type { BootstrapOptions } from './bootstrap-objects.ts'
+import { bootstrapObjects } from './bootstrap-objects.ts'
+import { discovery } from './discovery/discovery.ts'
+import { CustomResources } from './extension/crd-controller.ts'
+import { discoveryRoute, openApiRoute } from './http/documents.ts'
+import { inProcessClient } from './inprocess.ts'
+import { strategyOf } from './kinds/index.ts'
+import { openapi } from './openapi/openapi.ts'
+import { objectReader } from './reader.ts'
+import { type KindRegistry, kindRegistry } from './schema/registry.ts'
+import { type ApiServer, type ApiServerDeps, createApiServer } from './server.ts'
+import { ServiceAllocator } from './services/allocator.ts'
+import { openStore } from './store/open-store.ts'
+import type { Store } from './store/store.ts'
+import type { TokenIssuer } from './subresources/token.ts'
+
+/** The server acting for itself. */
+export const serverUser: UserInfo = { name: 'system:apiserver', uid: '', groups: ['system:masters'], extra: {} }
+
+export const serverVersion = {
+  major: '1',
+  minor: '36',
+  gitVersion: 'v1.36.4+skiff1',
+  gitCommit: '',
+  gitTreeState: 'clean',
+  buildDate: '2026-01-01T00:00:00Z',
+  goVersion: process.version,
+  compiler: 'v8',
+  platform: `${process.platform}/${process.arch === 'x64' ? 'amd64' : process.arch}`,
+}
+
+export interface AssembleOptions
+  extends Pick<
+    ApiServerDeps,
+    | 'routes'
+    | 'upgradeRoutes'
+    | 'delegate'
+    | 'delegateUpgrade'
+    | 'nodeConnect'
+    | 'proxyDialer'
+    | 'healthChecks'
+    | 'random'
+  > {
+  readonly datastore: Datastore
+  readonly clock: { now(): number; sleep(ms: number, signal: AbortSignal): Promise<void> }
+  /** PEM. */
+  readonly clientCa: string
+  readonly requestHeaderCa?: string
+  readonly requestHeaderNames?: readonly string[]
+  readonly anonymous?: boolean
+  readonly serviceAccounts: {
+    readonly issuer: string
+    readonly audiences: readonly string[]
+    readonly keys: { readonly signing: string; readonly all: readonly string[] }
+  }
+  readonly serviceCidrs: readonly string[]
+  readonly nodePorts?: readonly [number, number]
+  readonly embeddedModules?: () => ReadonlySet<string>
+  /** Webhooks and policies. */
+  readonly admissionExtensions?: (parts: {
+    registry: KindRegistry
+    store: Store
+    reader: ObjectReader
+  }) => readonly AdmissionPlugin[]
+  /** host:port for clients, in the oldest discovery document. */
+  readonly serverAddress?: string
+  readonly log?: { info(fields: object, message: string): void; warn(fields: object, message: string): void }
+  /** Ends everything that runs in the background. */
+  readonly signal: AbortSignal
+}
+
+export interface AssembledServer {
+  readonly server: ApiServer
+  readonly store: Store
+  readonly registry: KindRegistry
+  readonly reader: ObjectReader
+  readonly tokens: ServiceAccountTokens
+  readonly authenticator: ReturnType<typeof createAuthenticator>
+  readonly authorizer: Authorizer
+  client(user?: UserInfo): Client
+  /** Creates the objects every cluster has, then answers requests. */
+  start(options: Omit<BootstrapOptions, 'serviceAddress'>): Promise<void>
+  /** Stops the caches; the datastore stays the caller's. */
+  close(): Promise<void>
+}
+
+export async function assembleApiServer(options: AssembleOptions): Promise<AssembledServer> {
+  const { datastore, clock, signal } = options
+  const store = await openStore({ datastore, clock, ...(options.log ? { log: options.log } : {}) })
+  const reader = await objectReader(store)
+  const registry = kindRegistry(strategyOf)
+  const tokens = serviceAccountTokens({ ...options.serviceAccounts, reader, clock })
+  const authenticator = createAuthenticator({
+    clientCaPem: options.clientCa,
+    ...(options.requestHeaderCa === undefined ? {} : { requestHeaderCaPem: options.requestHeaderCa }),
+    ...(options.requestHeaderNames === undefined ? {} : { requestHeaderNames: options.requestHeaderNames }),
+    tokens,
+    reader,
+    anonymous: options.anonymous ?? false,
+    clock,
+  })
+  const { authorizer, rbac } = await authorization(store, reader, signal)
+  const allocator = new ServiceAllocator({
+    serviceCidrs: options.serviceCidrs,
+    ...(options.nodePorts ? { nodePorts: options.nodePorts } : {}),
+    ...(options.random ? { random: options.random } : {}),
+  })
+  await allocator.follow(await store.resource('', 'services', true), signal)
+  const extensions = options.admissionExtensions?.({ registry, store, reader }) ?? []
+  const { audiences } = options.serviceAccounts
+  const server = createApiServer({
+    ...options,
+    store,
+    registry,
+    authenticator,
+    authorizer,
+    admission: admissionChain({
+      reader,
+      clock,
+      rbac,
+      authorizer,
+      embeddedModules: options.embeddedModules ?? (() => new Set()),
+      extensions,
+    }),
+    version: serverVersion,
+    hooks: new Map([['/services', allocator]]),
+    reviews: reviews({ authenticator, authorizer, rbac, audiences, clock }),
+    tokenIssuer: issuerOf(tokens),
+    documents: [
+      discoveryRoute(discovery(registry, { serverAddress: options.serverAddress ?? '' })),
+      openApiRoute(openapi(registry, { version: serverVersion.gitVersion, signal })),
+    ],
+  })
+  const client = (user: UserInfo = serverUser) => inProcessClient(server, user)
+  return {
+    server,
+    store,
+    registry,
+    reader,
+    tokens,
+    authenticator,
+    authorizer,
+    client,
+    async start(bootstrap) {
+      const customResources = new CustomResources({ registry, store, clock })
+      await customResources.start(signal)
+      const self = client()
+      await bootstrapObjects(self, { ...bootstrap, serviceAddress: allocator.apiServerAddress })
+      await reconcileBootstrapRoles(rbacWriter(reader, self))
+      void followAggregation(
+        await store.resource(rbacGroup, 'clusterroles', false),
+        (role: KubeObject) => self.update(rbacResources.clusterroles, role),
+        signal,
+      )
+      server.setReady()
+    },
+    close: () => store.close(),
+  }
+}
+
+async function authorization(store: Store, reader: ObjectReader, signal: AbortSignal) {
+  const bindings = new BindingIndex()
+  const pods = new NodePods()
+  void bindings.follow(await store.resource(rbacGroup, 'rolebindings', true), signal)
+  void bindings.follow(await store.resource(rbacGroup, 'clusterrolebindings', false), signal)
+  void pods.follow(await store.resource('', 'pods', true), signal)
+  const rbac = createRbac(reader, bindings)
+  const node = createNodeAuthorizer({ reader, pods, rules: nodeRules() })
+  return { rbac, authorizer: createAuthorizer([node, rbac]) }
+}
+
+const rbacResource = (resource: RbacResource, kind: string, namespaced: boolean): Resource => ({
+  group: rbacGroup,
+  version: 'v1',
+  resource,
+  kind,
+  namespaced,
+})
+
+const rbacResources: { readonly [resource in RbacResource]: Resource } = {
+  roles: rbacResource('roles', 'Role', true),
+  clusterroles: rbacResource('clusterroles', 'ClusterRole', false),
+  rolebindings: rbacResource('rolebindings', 'RoleBinding', true),
+  clusterrolebindings: rbacResource('clusterrolebindings', 'ClusterRoleBinding', false),
+}
+
+function rbacWriter(reader: ObjectReader, client: Client): RbacWriter {
+  return {
+    get: (resource, namespace, name) => reader.get(rbacGroup, resource, namespace, name),
+    create: (resource, object) => client.create(rbacResources[resource], object),
+    update: (resource, object) => client.update(rbacResources[resource], object),
+    delete: (resource, { metadata }) =>
+      client.delete(rbacResources[resource], { name: metadata.name ?? '', namespace: metadata.namespace }),
+  }
+}
+
+function issuerOf(tokens: ServiceAccountTokens): TokenIssuer {
+  return async (account, request) => {
+    const spec = (request.spec ?? {}) as {
+      audiences?: readonly string[]
+      expirationSeconds?: number
+      boundObjectRef?: BoundObject
+    }
+    const { name = '', namespace = '' } = account.metadata
+    if (account.metadata.deletionTimestamp) {
+      throw errors.conflict({ group: '', resource: 'serviceaccounts' }, name, 'the service account is being deleted')
+    }
+    const issued = tokens.issueToken({
+      namespace,
+      serviceAccount: name,
+      audiences: spec.audiences,
+      expirationSeconds: spec.expirationSeconds,
+      boundObject: spec.boundObjectRef,
+    })
+    const answered: KubeObject = {
+      ...request,
+      spec: { expirationSeconds: 3600, ...spec, audiences: issued.audiences },
+      status: { token: issued.token, expirationTimestamp: issued.expirationTimestamp },
+    }
+    return answered
+  }
+}
