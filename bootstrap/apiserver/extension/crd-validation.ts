@@ -19,6 +19,10 @@ const maxSelectableFields = 8
 
 /** What is wrong with a definition, on create and update alike. */
 export function* crdErrors(crd: CustomResourceDefinition): Errors {
+  if (!crd.spec) {
+    yield field.required('spec')
+    return
+  }
   const { group, names, scope } = crd.spec
   if (crd.metadata.name !== `${names?.plural}.${group}`) {
     yield field.invalid('metadata.name', crd.metadata.name, 'must be spec.names.plural+"."+spec.group')
@@ -54,7 +58,7 @@ export function* crdUpdateErrors(crd: CustomResourceDefinition, old: CustomResou
 
 /** Groups of the Kubernetes project need its approval; only asked of new definitions. */
 export function* approvalErrors(crd: CustomResourceDefinition): Errors {
-  if (!isProtectedGroup(crd.spec.group)) return
+  if (!crd.spec || !isProtectedGroup(crd.spec.group)) return
   const approval = approvalOf(crd)
   if (approval.status === 'True' || approval.reason === 'UnapprovedAnnotation') return
   const path = `metadata.annotations[${approvalAnnotation}]`

@@ -45,7 +45,7 @@ function* nodeErrors(props: JSONSchemaProps, path: string, level: Level): Errors
   yield* unsupportedErrors(props, path)
   yield* listTypeErrors(props, path)
   yield* defaultErrors(props, path)
-  yield* combinationErrors(props, path)
+  yield* combinationErrors(props, path, props['x-kubernetes-int-or-string'] === true)
   for (const [name, child] of Object.entries(props.properties ?? {})) {
     yield* nodeErrors(child, `${path}.properties[${name}]`, 'field')
   }
@@ -169,8 +169,7 @@ function* defaultErrors(props: JSONSchemaProps, path: string): Errors {
   }
 }
 
-function* combinationErrors(props: JSONSchemaProps, path: string): Errors {
-  const intOrString = props['x-kubernetes-int-or-string'] === true
+function* combinationErrors(props: JSONSchemaProps, path: string, intOrString: boolean): Errors {
   for (const keyword of ['allOf', 'anyOf', 'oneOf'] as const) {
     for (const [index, part] of (props[keyword] ?? []).entries()) {
       yield* valueErrors(part, `${path}.${keyword}[${index}]`, intOrString)
@@ -193,7 +192,7 @@ function* valueErrors(props: JSONSchemaProps, path: string, typed: boolean): Err
     if (props[extension]) yield field.forbidden(`${path}.${extension}`, 'must be undefined to be structural')
   }
   yield* unsupportedErrors(props, path)
-  yield* combinationErrors(props, path)
+  yield* combinationErrors(props, path, typed)
   for (const [name, child] of Object.entries(props.properties ?? {})) {
     yield* valueErrors(child, `${path}.properties[${name}]`, false)
   }

@@ -169,6 +169,7 @@ describe('structural rules', () => {
     [text],
     [{ 'x-kubernetes-int-or-string': true, anyOf: [{ type: 'integer' }, { type: 'string' }] }],
     [{ 'x-kubernetes-preserve-unknown-fields': true }],
+    [{ 'x-kubernetes-int-or-string': true, allOf: [{ anyOf: [{ type: 'integer' }, { type: 'string' }] }] }],
     [
       {
         type: 'object',

@@ -77,9 +77,9 @@ function apply(application: Application): KubeObject {
   refuseConflicts(application, others, changed)
   const gone = union(delta.removed ?? emptySet, changed)
   const losers = others.map(other => ({ ...other, set: difference(other.set, gone) }))
-  const now_ = ownedPart(set, resetFields)
-  const same = isEmptySet(gone) && mine !== undefined && sameSet(mine.set, now_) && mine.apiVersion === apiVersion
-  return withManagers(object, [...losers, { ...owner, time: same ? mine.time : now, set: now_ }])
+  const ownedNow = ownedPart(set, resetFields)
+  const same = isEmptySet(gone) && mine !== undefined && sameSet(mine.set, ownedNow) && mine.apiVersion === apiVersion
+  return withManagers(object, [...losers, { ...owner, time: same ? mine.time : now, set: ownedNow }])
 }
 
 function refuseConflicts(application: Application, others: readonly Manager[], changed: FieldSet): void {
