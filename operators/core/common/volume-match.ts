@@ -33,7 +33,7 @@ export function isFor(volume: PersistentVolume, claim: PersistentVolumeClaim): b
 
 function suits(volume: PersistentVolume, claim: PersistentVolumeClaim): boolean {
   const { spec } = claim
-  const requested = spec.resources?.requests?.['storage']
+  const requested = spec.resources?.requests?.storage
   return (
     volume.metadata.deletionTimestamp === undefined &&
     (volume.spec.storageClassName ?? '') === (spec.storageClassName ?? '') &&
@@ -45,6 +45,6 @@ function suits(volume: PersistentVolume, claim: PersistentVolumeClaim): boolean 
 }
 
 function capacity(volume: PersistentVolume): number {
-  const text = volume.spec.capacity?.['storage']
+  const text = volume.spec.capacity?.storage
   return text === undefined ? 0 : parseQuantity(text).value()
 }

@@ -11,8 +11,11 @@ export class ClusterState {
   setNode(node: Node): void {
     const name = node.metadata.name!
     const known = this.nodes.get(name)
-    if (known) return known.update(node)
-    const info = new NodeInfo(node)
+    if (known) known.update(node)
+    else this.#adopt(new NodeInfo(node), name)
+  }
+
+  #adopt(info: NodeInfo, name: string): void {
     this.nodes.set(name, info)
     for (const [uid, pod] of this.#homeless) {
       if (pod.spec.nodeName !== name) continue

@@ -54,7 +54,7 @@ export class NodeInfo {
   #count(pod: Pod, sign: 1 | -1): void {
     const requests = podRequests(pod)
     add(this.requested, requests, sign)
-    this.nonzero.cpu += sign * (requests['cpu'] ?? ranked.cpu)
-    this.nonzero.memory += sign * (requests['memory'] ?? ranked.memory)
+    this.nonzero.cpu += sign * (requests.cpu ?? ranked.cpu)
+    this.nonzero.memory += sign * (requests.memory ?? ranked.memory)
   }
 }

@@ -12,7 +12,7 @@ export const resourcesFit: Plugin = {
     return {
       filter: node => {
         const misfits: Misfit[] = []
-        if (node.pods.size + 1 > (node.allocatable['pods'] ?? 0)) misfits.push({ reason: 'Too many pods' })
+        if (node.pods.size + 1 > (node.allocatable.pods ?? 0)) misfits.push({ reason: 'Too many pods' })
         for (const [name, amount] of wanted) {
           const most = node.allocatable[name] ?? 0
           if (amount > most - (node.requested[name] ?? 0))
