@@ -100,7 +100,11 @@ describe('kinds of a definition', () => {
   test('a definition that is being deleted takes no new objects', () => {
     const sample = crd()
     const going = { ...sample, metadata: { ...sample.metadata, deletionTimestamp: '2026-01-01T00:00:00Z' } }
-    expect(kindsOfCrd(going)[0]!.verbs).not.toContain('create')
+    const { strategy } = kindsOfCrd(going)[0]!
+    const draft = structuredClone(thing({ size: 1 })) as unknown as Mutable
+    expect(() => strategy.prepareForCreate!(draft, {} as WriteContext)).toThrow(
+      'create not allowed while custom resource definition is terminating',
+    )
   })
 })
 

@@ -1,5 +1,5 @@
 /** A CustomResourceDefinition as kinds: one per served version, on the same path as the built-in ones. */
-import type { FieldError } from '../../api/errors.ts'
+import { type FieldError, failure } from '../../api/errors.ts'
 import { parseJsonPath } from '../../api/jsonpath.ts'
 import { apiVersionOf, draftOf, type KubeObject } from '../../api/object.ts'
 import type { CustomResourceDefinition, CustomResourceDefinitionVersion, JSONSchemaProps } from '../../api/types.gen.ts'
@@ -44,7 +44,7 @@ class CustomKind {
   }
 
   get kind(): Kind {
-    const { spec, metadata, status } = this.#crd
+    const { spec, status } = this.#crd
     const {
       plural,
       singular,
@@ -66,7 +66,7 @@ class CustomKind {
       shortNames,
       categories,
       namespaced: spec.scope === 'Namespaced',
-      verbs: metadata.deletionTimestamp === undefined ? verbs : verbs.filter(verb => verb !== 'create'),
+      verbs,
       subresources: this.#subresources(kind),
       get schema() {
         return schemaOf()
@@ -119,6 +119,7 @@ class CustomKind {
       hasGeneration: true,
       allowUnconditionalUpdate: false,
       defaults: draft => applyDefaults(draft, this.schema()),
+      ...(this.#crd.metadata.deletionTimestamp === undefined ? {} : { prepareForCreate: () => this.#refuse() }),
       prepareForUpdate: draft => void updating.add(draft),
       validate: object => (updating.has(object) ? [] : this.#errors(object)),
       validateUpdate: (object, old) => this.#errors(object, old),
@@ -132,6 +133,12 @@ class CustomKind {
 
   #errors(object: KubeObject, old?: KubeObject): FieldError[] {
     return validateValue(this.#props, object, '', { old, rules: this.#rules })
+  }
+
+  #refuse(): never {
+    const { group, names } = this.#crd.spec
+    const message = 'create not allowed while custom resource definition is terminating'
+    throw failure(405, 'MethodNotAllowed', message, { group, kind: names.plural })
   }
 
   #deprecation(): string {

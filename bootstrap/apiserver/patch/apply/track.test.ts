@@ -130,18 +130,11 @@ describe('managedFields of updates', () => {
     expect(fieldsOf(stored, 'kubectl-create')).toEqual(fieldsOf(created, 'kubectl-create'))
   })
 
-  test('[{}] forgets all managers for good, [] does not', () => {
-    const set = (entries: unknown) =>
-      write(
-        created,
-        changed(created, draft => {
-          draft.metadata.managedFields = entries
-        }),
-        'other',
-        2,
-      )
-    expect(set([]).metadata.managedFields).toEqual(created.metadata.managedFields)
-    const forgotten = set([{}])
+  test.each([[[]], [[{}]]])('%j forgets all managers for good', entries => {
+    const cleared = changed(created, draft => {
+      draft.metadata.managedFields = entries
+    })
+    const forgotten = write(created, cleared, 'other', 2)
     expect(forgotten.metadata).not.toHaveProperty('managedFields')
     const next = changed(forgotten, draft => {
       draft.spec.restartPolicy = 'Never'

@@ -107,13 +107,13 @@ function ownerOf({ manager, apiVersion, subresource }: TrackRequest, operation: 
   return { name: manager, operation, apiVersion, subresource }
 }
 
-/** The entries to start from: the request's own where it sends some, else the stored ones; [{}] asks to forget them. */
+/** The entries to start from: the request's own where it sends some, else the stored ones; [] and [{}] ask to forget them. */
 function managersOf({ live, updated, subresource }: TrackRequest): readonly Manager[] {
   const stored = () => readManagers(live?.metadata.managedFields) ?? []
   const sent = updated.metadata.managedFields
-  if (subresource !== '' || sent === undefined || sent === null || sent.length === 0) return stored()
+  if (subresource !== '' || sent === undefined || sent === null) return stored()
   if (sent === live?.metadata.managedFields) return stored()
-  if (sent.length === 1 && Object.keys(sent[0]!).length === 0) return []
+  if (sent.length === 0 || (sent.length === 1 && Object.keys(sent[0]!).length === 0)) return []
   const read = readClientManagers(sent)
   return read === undefined || read.length === 0 ? stored() : read
 }
