@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import type { Pod } from '../../api/types.gen.ts'
-import { violations } from './pod-security.ts'
+import { violations } from './pod-security-levels.ts'
 import { admit, ask, chainOver, cluster, pod } from './testing.ts'
 
 const good = {
@@ -103,5 +103,36 @@ describe('namespace labels', () => {
       await admit(labelled({ [`${prefix}warn`]: 'baseline' }), request)
       expect(request.warnings).toEqual([text])
     }
+  })
+
+  const namespace = (labels: object) => ({ metadata: { name: 'ns', labels } })
+  const relabel = (labels: object) =>
+    ask({
+      of: '/namespaces',
+      operation: 'UPDATE',
+      namespace: '',
+      name: 'ns',
+      object: namespace(labels),
+      old: namespace({}),
+    })
+
+  test('a stricter level warns about pods that are there', async () => {
+    const objects = cluster()
+    for (const name of ['b', 'a']) objects.put('/pods', name, { spec: { hostPID: true, containers: [] } }, {}, 'ns')
+    objects.put('/pods', 'fine', { spec: { containers: [] } }, {}, 'ns')
+    const request = relabel({ [`${prefix}enforce`]: 'baseline' })
+    await admit(chainOver(objects), request)
+    expect(request.warnings).toEqual([
+      'existing pods in namespace "ns" violate the new PodSecurity enforce level "baseline:latest"',
+      'a (and 1 other pod): host namespaces',
+    ])
+  })
+
+  test.each([
+    [{ [`${prefix}enforce`]: 'strict' }, 'Invalid value: "strict": must be one of privileged, baseline, restricted'],
+    [{ [`${prefix}warn-version`]: '1.36' }, 'Invalid value: "1.36": must be "latest" or "v1.x"'],
+  ])('%j is refused', async (labels, message) => {
+    await expect(admit(chainOver(cluster()), relabel(labels))).rejects.toMatchObject({ code: 422 })
+    await expect(admit(chainOver(cluster()), relabel(labels))).rejects.toThrow(message)
   })
 })
