@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { KubeObject } from '../api/object.ts'
 import { openSqlite } from '../datastore/sqlite/sqlite.ts'
 import type { UserInfo } from './auth/user.ts'
 import { discovery } from './discovery/discovery.ts'
@@ -22,7 +23,19 @@ export interface TestServer {
   readonly registry: KindRegistry
   /** One request through the whole handler; a string body is sent as it is, others as JSON. */
   request(method: string, url: string, body?: unknown, headers?: { [name: string]: string }): Promise<TestResponse>
+  /** The first `count` events of a watch, fewer when it ends before; `act` runs once the watch is open. */
+  watch(
+    url: string,
+    count: number,
+    act?: () => Promise<unknown>,
+    headers?: { [name: string]: string },
+  ): Promise<TestEvent[]>
   stop(): Promise<void>
+}
+
+export interface TestEvent {
+  readonly type: string
+  readonly object: KubeObject
 }
 
 export interface TestResponse {
@@ -59,6 +72,7 @@ export async function testServer(overrides: Partial<ApiServerDeps> = {}): Promis
     server,
     registry,
     request: (method, url, body, headers) => requestOf(server, method, url, body, headers),
+    watch: (url, count, act, headers) => watchEvents(server, url, count, act, headers),
     async stop() {
       await store.close()
       await datastore.close()
@@ -88,6 +102,31 @@ async function requestOf(
       return JSON.parse(text)
     },
   }
+}
+
+async function watchEvents(
+  server: ApiServer,
+  url: string,
+  count: number,
+  act: () => Promise<unknown> = async () => {},
+  headers: { [name: string]: string } = {},
+): Promise<TestEvent[]> {
+  const stop = new AbortController()
+  const watching = url.includes('/watch/') ? url : `${url}${url.includes('?') ? '&' : '?'}watch=true`
+  const response = await server.handle(apiRequest('GET', watching, undefined, headers, stop.signal))
+  if (response.status !== 200) throw new Error(`watch: ${response.status} ${String(response.body)}`)
+  const chunks = (response.body as AsyncIterable<Uint8Array>)[Symbol.asyncIterator]()
+  const events: TestEvent[] = []
+  let next = chunks.next()
+  await act()
+  while (events.length < count) {
+    const { done, value } = await next
+    if (done) break
+    for (const line of Buffer.from(value).toString().trimEnd().split('\n')) events.push(JSON.parse(line))
+    if (events.length < count) next = chunks.next()
+  }
+  stop.abort()
+  return events
 }
 
 /** A request as a transport would make it. */
