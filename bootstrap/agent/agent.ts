@@ -1,5 +1,6 @@
 /** The node agent: starts the container runtime, registers the node, runs its pods. */
 import { mkdir, readFile } from 'node:fs/promises'
+import type { Server } from 'node:net'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { parseQuantity } from '../api/quantity.ts'
@@ -12,6 +13,7 @@ import { CriClient } from './cri/client.ts'
 import { ensurePauseImage, type ImportDeps, importDirectory, watchDirectory } from './images/import.ts'
 import { normalizedImage } from './images/keyring.ts'
 import { ImagePuller } from './images/puller.ts'
+import { rotateLogs } from './logs/rotation.ts'
 import { type Machine, readMachine } from './node/machine.ts'
 import { allocatable, type NodeSettings } from './node/node-object.ts'
 import { NodeRegistrar } from './node/registrar.ts'
@@ -26,6 +28,9 @@ import { embeddedHandler } from './pods/starting.ts'
 import { watchStaticPods } from './pods/static-pods.ts'
 import { StatusWriter } from './pods/status-writer.ts'
 import { type EmbeddedRuntime, type Runtime, RuntimeError, runtimeCode } from './runtime.ts'
+import { type HandlerDeps, KubeletHandler, type KubeletUser, type StreamHandler } from './server/handler.ts'
+import { listenHealthz, listenKubelet } from './server/listener.ts'
+import { Stats } from './stats/summary.ts'
 import { References } from './volumes/references.ts'
 import { Tokens } from './volumes/tokens.ts'
 import { Volumes } from './volumes/volumes.ts'
@@ -40,11 +45,17 @@ export interface AgentDeps {
   readonly embedded?: EmbeddedRuntime
   /** Told the node's pod CIDR once it has one. */
   readonly network?: { usePodCidr(podCidr: string): Promise<void> }
+  /** Serves exec, attach and port-forward. */
+  readonly streams?: StreamHandler
+  /** Whether a user may use a subresource of this node; without it only system:masters may. */
+  readonly authorize?: HandlerDeps['authorize']
 }
 
 export interface Agent {
   readonly runtime: Runtime
   readonly manager: PodManager
+  /** The kubelet's API, for callers that reach it without its listener (the tunnel, the same process). */
+  readonly kubelet: KubeletHandler
   /** Stops the agent; containers and containerd run on. */
   stop(): Promise<void>
   /** Stops everything it ever started: pods, containerd, mounts. */
@@ -106,8 +117,14 @@ export async function startAgent(options: AgentOptions, deps: AgentDeps): Promis
   const staticPods = { directory: join(paths.agent, 'pod-manifests'), nodeName: options.nodeName, clock, log, signal }
   await watchStaticPods(staticPods, found => manager.setStaticPods(found))
   if (imports) void importImages(paths.images, imports, signal)
+  void rotateLogs({ clock, signal, log, running: () => manager.running() })
+  const kubelet = kubeletHandler(options, paths, deps, manager, runtime)
+  const listeners: Server[] = []
+  if (options.server) listeners.push(await listenKubelet(options.server, kubelet))
+  if (options.healthzPort !== undefined) listeners.push(await listenHealthz(options.healthzPort))
 
   const stop = async () => {
+    for (const listener of listeners) listener.close()
     await events.flush()
     stopping.abort()
     containerd?.release()
@@ -115,6 +132,7 @@ export async function startAgent(options: AgentOptions, deps: AgentDeps): Promis
   return {
     runtime,
     manager,
+    kubelet,
     stop: async () => {
       await stop()
       runtime.close()
@@ -247,6 +265,31 @@ async function createManager(parts: ManagerParts): Promise<PodManager> {
     },
     { runtimes: embedded ? [runtime, embedded] : [runtime], kubeletDir: paths.kubelet, nodeName: options.nodeName },
   )
+}
+
+function kubeletHandler(
+  options: AgentOptions,
+  paths: Paths,
+  deps: AgentDeps,
+  manager: PodManager,
+  runtime: Runtime,
+): KubeletHandler {
+  const stats = new Stats({
+    manager,
+    runtimes: deps.embedded ? [runtime, deps.embedded] : [runtime],
+    clock: deps.clock,
+    nodeName: options.nodeName,
+    startedAt: deps.clock.now(),
+    kubeletDir: paths.kubelet,
+  })
+  const mastersOnly = async (user: KubeletUser) => user.groups.includes('system:masters')
+  return new KubeletHandler({
+    manager,
+    stats,
+    streams: deps.streams,
+    log: deps.log,
+    authorize: deps.authorize ?? mastersOnly,
+  })
 }
 
 /** Tells network and runtime the node's pod CIDR as soon as the API has one. */

@@ -26,6 +26,7 @@ export class PodManager {
   readonly #workers = new Map<string, PodWorker>()
   /** Container or sandbox id to pod uid. */
   readonly #owners = new Map<string, string>()
+  readonly #ends = new Map<string, AbortController>()
   readonly #mirrors: Mirrors
 
   constructor(base: Omit<PodServices, 'probes' | 'learn'>, options: ManagerOptions) {
@@ -86,6 +87,28 @@ export class PodManager {
     }
   }
 
+  /** Aborted once the container has ended. */
+  whenEnded(containerId: string): AbortSignal {
+    const runs = [...this.#workers.values()].some(({ view }) =>
+      view.containers.some(({ id, state }) => id === containerId && state === 'CONTAINER_RUNNING'),
+    )
+    if (!runs) return AbortSignal.abort()
+    const known = this.#ends.get(containerId) ?? new AbortController()
+    this.#ends.set(containerId, known)
+    return known.signal
+  }
+
+  /** Running containers with their logs. */
+  running(): { readonly id: string; readonly logPath: string; readonly runtime: Runtime }[] {
+    return [...this.#workers.values()].flatMap(({ pod, view }) =>
+      view.containers.filter(isRunning).map(({ id, logPath }) => ({ id, logPath, runtime: this.runtimeOf(pod) })),
+    )
+  }
+
+  runtimeOf(pod: Pod): Runtime {
+    return this.#services.runtimeOf(pod).runtime
+  }
+
   /** Pods that wait for the network try again. */
   networkReady(): void {
     for (const worker of this.#workers.values()) worker.retrySandbox()
@@ -125,6 +148,10 @@ export class PodManager {
     if (event.type === 'relist') {
       for (const worker of this.#workers.values()) void worker.runtimeEvent(event)
       return
+    }
+    if (event.type === 'exited') {
+      this.#ends.get(event.containerId)?.abort()
+      this.#ends.delete(event.containerId)
     }
     const uid = this.#owners.get(event.containerId)
     if (uid !== undefined && event.type !== 'started') void this.#workers.get(uid)?.runtimeEvent(event)

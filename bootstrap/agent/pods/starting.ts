@@ -80,12 +80,8 @@ export async function startContainer(
   const say = (type: 'Normal' | 'Warning', reason: string, message: string) =>
     services.events.pod(pod, type, reason, message, containerPath(pod, container.name))
   const config = await configOf(run, step, signal, changed).catch(error => {
-    if (!(error instanceof StartError && error.reason === 'ImagePullBackOff'))
-      say(
-        'Warning',
-        'Failed',
-        `Error: ${error instanceof StartError && /Image/.test(error.reason) ? error.reason : (error as Error).message}`,
-      )
+    const reason = error instanceof StartError && /Image/.test(error.reason) ? error.reason : (error as Error).message
+    if (!signal.aborted) say('Warning', 'Failed', `Error: ${reason}`)
     throw error
   })
   await removeOldContainers(run, container.name)

@@ -1,0 +1,64 @@
+/** The kubelet's listeners: HTTPS with client certificates on 10250, and plain /healthz on loopback. */
+import { createServer as createHttpServer } from 'node:http'
+import { createServer } from 'node:https'
+import type { Server } from 'node:net'
+import type { TLSSocket } from 'node:tls'
+import type { KubeletHandler, KubeletUser } from './handler.ts'
+
+export interface ListenerOptions {
+  readonly port: number
+  readonly bindAddress: string
+  /** PEM */
+  readonly certificate: string
+  readonly key: string
+  readonly clientCa: string
+}
+
+/** The user a client certificate names; undefined without a certificate of the client CA. */
+function userOf(socket: TLSSocket): KubeletUser | undefined {
+  if (!socket.authorized) return undefined
+  const { subject } = socket.getPeerCertificate()
+  const organizations = subject?.O as string | string[] | undefined
+  return { name: String(subject?.CN ?? ''), groups: organizations === undefined ? [] : [organizations].flat() }
+}
+
+/** Resolves once the port is open. Rejects when it is taken. */
+export async function listenKubelet(options: ListenerOptions, handler: KubeletHandler): Promise<Server> {
+  const server = createServer({
+    cert: options.certificate,
+    key: options.key,
+    ca: options.clientCa,
+    requestCert: true,
+    rejectUnauthorized: false,
+    minVersion: 'TLSv1.2',
+  })
+  server.on('request', (request, response) => {
+    const user = userOf(request.socket as TLSSocket)
+    if (user) void handler.request(request, response, user)
+    else response.writeHead(401, { 'content-type': 'text/plain; charset=utf-8' }).end('Unauthorized')
+  })
+  server.on('upgrade', (request, socket, head) => {
+    const user = userOf(socket as TLSSocket)
+    if (user) void handler.upgrade(request, socket, head, user)
+    else socket.end('HTTP/1.1 401 Unauthorized\r\nConnection: close\r\nContent-Length: 0\r\n\r\n')
+  })
+  return listening(server, options.port, options.bindAddress)
+}
+
+/** GET /healthz on loopback. */
+export async function listenHealthz(port: number): Promise<Server> {
+  const server = createHttpServer((request, response) => {
+    const known = request.url === '/healthz'
+    response
+      .writeHead(known ? 200 : 404, { 'content-type': 'text/plain; charset=utf-8' })
+      .end(known ? 'ok' : '404 page not found\n')
+  })
+  return listening(server, port, '127.0.0.1')
+}
+
+function listening<T extends Server>(server: T, port: number, address: string): Promise<T> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(port, address, () => resolve(server))
+  })
+}
