@@ -239,8 +239,7 @@ describe('validation', () => {
 
 describe('updates', () => {
   const stored = create(pod, simple()).object
-  const change = (edit: (spec: ReturnType<typeof JSON.parse>) => void) =>
-    update(pod, stored, draft => edit(draft.spec))
+  const change = (edit: (spec: ReturnType<typeof JSON.parse>) => void) => update(pod, stored, draft => edit(draft.spec))
 
   test('image, deadline and added tolerations may change', () => {
     const { errors } = change(spec => {
