@@ -16,6 +16,7 @@ import { send } from './send.ts'
 
 export const maxBodyBytes = 3 * 1024 * 1024
 const maxStreams = 1000
+const maxSessionMegabytes = 1000
 const drainMs = 2000
 
 export interface TlsMaterial {
@@ -57,6 +58,8 @@ export async function listen(handle: Handle, options: ListenOptions): Promise<Li
     requestCert: true,
     rejectUnauthorized: false,
     minVersion: 'TLSv1.2',
+    // Node refuses streams beyond 10 MB in flight by default; many watches of large objects need more.
+    maxSessionMemory: maxSessionMegabytes,
     settings: { maxConcurrentStreams: maxStreams, initialWindowSize: 1024 * 1024 },
   })
   server.on('connection', (socket: Socket) => {

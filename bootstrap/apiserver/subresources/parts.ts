@@ -39,6 +39,7 @@ const ephemeralContainers: UpdateProfile = {
     restoreAllBut(draft, live, [], kind)
     draft.metadata = { ...copyOf(live.metadata), managedFields: draft.metadata.managedFields } as Mutable['metadata']
     if (wanted) specOf(draft).ephemeralContainers = wanted
+    else delete specOf(draft).ephemeralContainers
   },
   prepare: () => {},
   validate: (object, live, kind) => [...ephemeralProblems(object, live), ...(kind.strategy.validate?.(object) ?? [])],
