@@ -59,7 +59,7 @@ function definition(name = 'things', shortNames = ['th']): KubeObject {
   const names = { plural: name, singular: kind.toLowerCase(), kind, listKind: `${kind}List`, shortNames }
   return {
     ...sample,
-    metadata: { ...sample.metadata, name: `${name}.example.io`, uid: name, finalizers: [cleanupFinalizer] },
+    metadata: { ...sample.metadata, name: `${name}.example.io`, uid: name },
     spec: { ...sample.spec, names },
     status: { storedVersions: ['v1'] },
   } as unknown as KubeObject
@@ -193,6 +193,10 @@ describe('the controller of definitions', () => {
     const events = things.watch({ after: things.revision, signal: AbortSignal.any([gone.signal, stop.signal]) })
     await remove(stored!)
     const terminating = await until('things.example.io', is('Terminating'))
+    expect(terminating!.object.metadata).toMatchObject({
+      finalizers: [cleanupFinalizer],
+      deletionGracePeriodSeconds: 0,
+    })
     expect(hasCondition(terminating!.object as unknown as CustomResourceDefinition, 'Established')).toBe(true)
     const isMarked = () => things.get('default', 'held')?.object.metadata.deletionTimestamp !== undefined
     for await (const _ of events) if (isMarked() && !things.get('default', 'free')) break

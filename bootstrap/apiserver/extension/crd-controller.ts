@@ -8,7 +8,7 @@ import type { Clock, Kind } from '../kinds/kind.ts'
 import { jsonEqual } from '../patch/json.ts'
 import type { KindRegistry } from '../schema/registry.ts'
 import type { ResourceStore, Store, Stored } from '../store/store.ts'
-import { approvalOf, hasCondition, isProtectedGroup, withCondition } from './conditions.ts'
+import { approvalOf, conditionOf, hasCondition, isProtectedGroup, withCondition } from './conditions.ts'
 import { cleanupFinalizer } from './crd-strategy.ts'
 import { kindsOfCrd, type ValidationRulesOf } from './custom-kind.ts'
 import { acceptNames, type UsedNames, usedNames } from './names.ts'
@@ -17,8 +17,6 @@ export interface CustomResourcesOptions {
   readonly registry: KindRegistry
   readonly store: Store
   readonly clock: Clock
-  /** Writes a definition whose status changed; rejects with ConflictError when it is stale. Default: to the store. */
-  readonly updateStatus?: (crd: KubeObject, stored: Stored) => Promise<unknown>
   readonly validationRules?: ValidationRulesOf
   /** Told of failures that are not a lost race; the definition is looked at again with its next event. */
   readonly onError?: (error: unknown, name: string) => void
@@ -100,17 +98,12 @@ export class CustomResources {
       if (status.conditions?.some(({ type, status }) => type === 'Established' && status === 'True')) {
         this.#serve(stored, status)
       }
-      if (!jsonEqual(status, crdOf(stored).status)) await this.#write(stored, status)
-      if (isHeld(stored.object.metadata)) this.#empty(name, signal)
+      const next = { ...stored.object, metadata: heldMetadata(crdOf(stored)), status } as KubeObject
+      if (!jsonEqual(next, stored.object)) await this.#all.update(withoutRevision(next), stored.revision)
+      else if (isHeld(stored.object.metadata)) this.#empty(name, signal)
     } catch (error) {
       if (!(error instanceof ConflictError)) this.#options.onError?.(error, name)
     }
-  }
-
-  async #write(stored: Stored, status: CustomResourceDefinitionStatus): Promise<void> {
-    const crd = withoutRevision({ ...stored.object, status })
-    const { updateStatus } = this.#options
-    await (updateStatus ? updateStatus(crd, stored) : this.#all.update(crd, stored.revision))
   }
 
   #statusOf(stored: Stored): CustomResourceDefinitionStatus {
@@ -134,7 +127,7 @@ export class CustomResources {
     let conditions = withCondition(crd.status?.conditions ?? [], condition, now)
     if (!was) conditions = withCondition(conditions, accepted ? established : waiting, now)
     if (isProtectedGroup(crd.spec.group)) conditions = withCondition(conditions, approvalOf(crd), now)
-    if (isHeld(crd.metadata)) conditions = withCondition(conditions, terminating, now)
+    if (isHeld(heldMetadata(crd))) conditions = withCondition(conditions, terminating, now)
     return { ...crd.status, acceptedNames: names, conditions }
   }
 
@@ -272,6 +265,14 @@ const terminated = {
   status: 'False',
   reason: 'InstanceDeletionCompleted',
   message: 'removed all instances',
+}
+
+/** The metadata of a definition; one whose deletion has just been asked for is held until its instances are gone. */
+function heldMetadata(crd: CustomResourceDefinition): Metadata {
+  const { metadata } = crd
+  if (metadata.deletionTimestamp === undefined || conditionOf(crd, 'Terminating') !== undefined) return metadata
+  const others = (metadata.finalizers ?? []).filter(finalizer => finalizer !== cleanupFinalizer)
+  return { ...metadata, deletionGracePeriodSeconds: 0, finalizers: [...others, cleanupFinalizer] }
 }
 
 /** Whether a definition is being deleted and its instances have not gone yet. */

@@ -22,30 +22,27 @@ function errorsOf(change: Change): string[] {
 const version = (changes: object) => (spec: Record<string, never>) => void Object.assign(spec.versions![0], changes)
 
 describe('definitions', () => {
-  test('defaults, stored versions and the finalizer', () => {
+  test('defaults and stored versions', () => {
     const draft = structuredClone(crd()) as unknown as Mutable
     strategy.defaults!(draft)
     strategy.prepareForCreate!(draft, context)
     expect(draft).toMatchObject({
-      metadata: { finalizers: ['customresourcecleanup.apiextensions.k8s.io'] },
       spec: { names: { singular: 'thing', listKind: 'ThingList' }, conversion: { strategy: 'None' } },
       status: { storedVersions: ['v1'] },
     })
     expect(strategy.validate!(draft)).toEqual([])
   })
 
-  test('a new storage version is recorded, the finalizer stays', () => {
+  test('a new storage version is recorded', () => {
     const old = structuredClone(crd()) as unknown as Mutable
     strategy.prepareForCreate!(old, context)
     const draft = structuredClone(old)
-    draft.metadata.finalizers = []
     const { spec } = draft as unknown as CustomResourceDefinition
     const versions = spec.versions as unknown as { name: string; storage: boolean }[]
     versions.push({ ...versions[0]!, name: 'v2' })
     versions[0]!.storage = false
     strategy.prepareForUpdate!(draft, old, context)
     expect(draft.status).toEqual({ storedVersions: ['v1', 'v2'] })
-    expect(draft.metadata.finalizers).toHaveLength(1)
   })
 
   test.each<[Change, string]>([

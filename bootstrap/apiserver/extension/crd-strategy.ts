@@ -36,12 +36,10 @@ export const customResourceDefinitionStrategy: Strategy = {
     const crd = draftOf(draft)
     crd.status = { storedVersions: [] }
     recordStorageVersion(crd)
-    hold(draft)
   },
-  prepareForUpdate(draft, old) {
-    recordStorageVersion(draftOf(draft))
-    if (old.metadata.deletionTimestamp === undefined) hold(draft)
-  },
+  prepareForUpdate: draft => recordStorageVersion(draftOf(draft)),
+  /** A deletion only marks; the controller of definitions adds the finalizer and deletes the instances first. */
+  gracefulDelete: { seconds: () => 1 },
   validate: object => [...crdErrors(crdOf(object)), ...newErrors(crdOf(object))],
   validateUpdate: (object, old) => [...crdUpdateErrors(crdOf(object), crdOf(old))],
   validateStatusUpdate: object => [...crdErrors(crdOf(object))],
@@ -58,9 +56,4 @@ function recordStorageVersion(crd: CrdDraft): void {
   crd.status ??= {}
   const stored = (crd.status.storedVersions ??= [])
   if (!stored.includes(storage)) stored.push(storage)
-}
-
-function hold({ metadata }: Mutable): void {
-  if (metadata.finalizers?.includes(cleanupFinalizer)) return
-  metadata.finalizers = [...(metadata.finalizers ?? []), cleanupFinalizer]
 }
