@@ -68,13 +68,18 @@ describe('messages are upstream’s', () => {
     ],
     [{ type: 'integer', multipleOf: 2 }, 3, ['x: Invalid value: 3: x in body should be a multiple of 2']],
     [{ type: 'array', items: text, maxItems: 1 }, ['a', 'b'], ['x: Too many: 2: must have at most 1 item']],
-    [{ type: 'array', items: text, minItems: 1 }, [], ['x: Invalid value: []: x in body should have at least 1 item']],
+    [{ type: 'array', items: text, minItems: 1 }, [], ['x: Invalid value: 0: x in body should have at least 1 items']],
     [
       { type: 'array', items: text },
       ['a', 1],
       ['x[1]: Invalid value: "integer": x[1] in body must be of type string: "integer"'],
     ],
     [{ type: 'object', required: ['a'] }, {}, ['x.a: Required value']],
+    [
+      { type: 'object', minProperties: 2 },
+      { a: 1 },
+      ['x: Invalid value: 1: x in body should have at least 2 properties'],
+    ],
     [{ type: 'object', maxProperties: 1 }, { a: 1, b: 2 }, ['x: Too many: 2: must have at most 1 item']],
     [
       { type: 'object', additionalProperties: text },

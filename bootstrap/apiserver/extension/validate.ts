@@ -128,8 +128,7 @@ function arrayErrors(props: JSONSchemaProps, value: readonly unknown[], path: st
   const { minItems, maxItems, items } = props
   if (maxItems !== undefined && value.length > maxItems) problems.push(field.tooMany(path, value.length, maxItems))
   if (minItems !== undefined && value.length < minItems) {
-    const noun = minItems === 1 ? 'item' : 'items'
-    problems.push(field.invalid(path, value, `${inBody(path)} should have at least ${minItems} ${noun}`))
+    problems.push(field.invalid(path, value.length, `${inBody(path)} should have at least ${minItems} items`))
   }
   for (const [index, item] of items === undefined ? [] : value.entries()) {
     const old = previousItem(props, item, options.old)
@@ -146,7 +145,7 @@ function objectErrors(props: JSONSchemaProps, value: JsonObject, path: string, o
     problems.push(field.tooMany(path, names.length, maxProperties))
   }
   if (minProperties !== undefined && names.length < minProperties) {
-    problems.push(field.invalid(path, value, `${inBody(path)} should have at least ${minProperties} properties`))
+    problems.push(field.invalid(path, names.length, `${inBody(path)} should have at least ${minProperties} properties`))
   }
   for (const name of props.required ?? []) {
     if (value[name] === undefined) problems.push(field.required(child(path, name)))
