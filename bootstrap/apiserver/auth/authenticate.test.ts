@@ -1,4 +1,4 @@
-import { createPublicKey, X509Certificate } from 'node:crypto'
+import { createPublicKey, generateKeyPairSync, X509Certificate } from 'node:crypto'
 import { beforeEach, describe, expect, test } from '@jest/globals'
 import type { KubeObject } from '../../api/object.ts'
 import { issueCertificate, keyPem, newKey } from '../../pki/certificate.ts'
@@ -188,6 +188,16 @@ describe('service-account tokens', () => {
     expect(authenticator().authenticateToken(`${head}.${body}.${'A'.repeat(86)}`)).toBeUndefined()
     const none = Buffer.from('{"alg":"none"}').toString('base64url')
     expect(authenticator().authenticateToken(`${none}.${body}.`)).toBeUndefined()
+  })
+
+  test.each([
+    ['rsa', 'RS256', generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey],
+    ['P-384', 'ES384', generateKeyPairSync('ec', { namedCurve: 'P-384' }).privateKey],
+  ])('work with a key that the user brought: %s', (_name, alg, key) => {
+    const pem = keyPem(key)
+    const own = serviceAccountTokens({ issuer, audiences: [issuer], keys: { signing: pem, all: [pem] }, reader, clock })
+    expect(own.jwks().keys[0]?.alg).toBe(alg)
+    expect(own.verify(own.issueToken({ namespace: 'ns', serviceAccount: 'sa' }).token)?.user.uid).toBe('uid-sa')
   })
 
   test('are for their audiences', () => {

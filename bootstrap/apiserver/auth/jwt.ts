@@ -1,10 +1,26 @@
-/** JSON Web Tokens (RFC 7519) as service accounts use them: ES256 and RS256, keys found by their id. */
-import { type KeyObject, verify } from 'node:crypto'
+/** JSON Web Tokens (RFC 7519) as service accounts use them: RS256 and the ES family, keys found by their id. */
+import { type KeyObject, sign, verify } from 'node:crypto'
 
-/** The algorithm a key signs with. */
-export const jwtAlgorithm = (key: KeyObject): 'ES256' | 'RS256' => (key.asymmetricKeyType === 'rsa' ? 'RS256' : 'ES256')
+const curves: { readonly [curve: string]: string } = { prime256v1: '256', secp384r1: '384', secp521r1: '512' }
 
-export const encodePart = (part: object): string => Buffer.from(JSON.stringify(part)).toString('base64url')
+/** The algorithm a key signs with. Throws for keys that upstream does not accept either. */
+export function jwtAlgorithm(key: KeyObject): string {
+  if (key.asymmetricKeyType === 'rsa') return 'RS256'
+  const bits = curves[key.asymmetricKeyDetails?.namedCurve ?? '']
+  if (bits === undefined) throw new Error('service-account keys must be RSA or EC (P-256, P-384 or P-521)')
+  return `ES${bits}`
+}
+
+const hashOf = (key: KeyObject): string => `sha${jwtAlgorithm(key).slice(2)}`
+
+/** A signed token. */
+export function signJwt(key: KeyObject, kid: string, claims: object): string {
+  const input = `${encodePart({ alg: jwtAlgorithm(key), kid })}.${encodePart(claims)}`
+  const signature = sign(hashOf(key), Buffer.from(input), { key, dsaEncoding: 'ieee-p1363' })
+  return `${input}.${signature.toString('base64url')}`
+}
+
+const encodePart = (part: object): string => Buffer.from(JSON.stringify(part)).toString('base64url')
 
 function decodePart(part: string): unknown {
   try {
@@ -34,7 +50,7 @@ export function createJwtVerifier<Claims extends object>(
     const matches = (key: KeyObject | undefined) =>
       key !== undefined &&
       header.alg === jwtAlgorithm(key) &&
-      verify('sha256', data, { key, dsaEncoding: 'ieee-p1363' }, bytes)
+      verify(hashOf(key), data, { key, dsaEncoding: 'ieee-p1363' }, bytes)
     if (!candidates.some(matches)) return undefined
     const claims = decodePart(body)
     if (typeof claims !== 'object' || claims === null) return undefined

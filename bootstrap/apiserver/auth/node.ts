@@ -1,8 +1,9 @@
 /** The Node authorizer: a kubelet reads only what pods on its node use (upstream: plugin/pkg/auth/authorizer/node). */
-import type { PersistentVolume, PolicyRule, VolumeAttachment } from '../../api/types.gen.ts'
+import type { PolicyRule } from '../../api/types.gen.ts'
 import type { ObjectReader } from '../admission/plugin.ts'
 import { type Attributes, type Authorizer, type Decision, denied } from './authorizer.ts'
 import type { NodePods } from './node-pods.ts'
+import { createRelations } from './node-relations.ts'
 import { ruleAllows } from './rules.ts'
 import type { UserInfo } from './user.ts'
 
@@ -27,9 +28,22 @@ type Check = (attributes: Attributes, node: string) => Decision
 const allow: Decision = { allowed: true, reason: '' }
 const because = (reason: string): Decision => ({ allowed: false, reason })
 
-export function createNodeAuthorizer({ reader, pods, rules }: NodeAuthorizerDeps): Authorizer {
-  const unrelated = (node: string) => because(`no relationship found between node '${node}' and this object`)
+const sameName =
+  (what: string, verbs: readonly string[]): Check =>
+  ({ verb, subresource, namespace, name }, node) => {
+    if (!verbs.includes(verb)) return because(`can only ${verbs.join(', ')} ${what}`)
+    if (subresource !== '') return because(`cannot authorize ${what} subresources`)
+    if (what === 'node lease' && namespace !== 'kube-node-lease') {
+      return because('can only access leases in the "kube-node-lease" system namespace')
+    }
+    const named = verb === 'create' || name === node
+    return named ? allow : because(`can only access ${what} with the same name as the requesting node`)
+  }
 
+const unrelated = (node: string): Decision => because(`no relationship found between node '${node}' and this object`)
+
+export function createNodeAuthorizer({ reader, pods, rules }: NodeAuthorizerDeps): Authorizer {
+  const uses = createRelations(reader, pods)
   const related =
     (verbs: readonly string[], ...subresources: string[]): Check =>
     (attributes, node) => {
@@ -38,52 +52,7 @@ export function createNodeAuthorizer({ reader, pods, rules }: NodeAuthorizerDeps
       if (!verbs.includes(verb)) return because(`can only ${verbs.join(', ')} resources of this type`)
       if (subresource !== '' && !subresources.includes(subresource)) return because('cannot access this subresource')
       if (name === '') return because('can only read resources of this type by name')
-      return isRelated(resource, namespace, name, node) ? allow : unrelated(node)
-    }
-
-  function isRelated(resource: string, namespace: string, name: string, node: string): boolean {
-    switch (resource) {
-      case 'persistentvolumes':
-        return isVolumeUsed(name, node)
-      case 'volumeattachments': {
-        const object = reader.get('storage.k8s.io', resource, '', name)
-        return (object as unknown as VolumeAttachment | undefined)?.spec.nodeName === node
-      }
-      case 'secrets':
-        return pods.uses(node, resource, namespace, name) || isVolumeSecret(namespace, name, node)
-      default:
-        return pods.uses(node, resource, namespace, name)
-    }
-  }
-
-  function isVolumeUsed(name: string, node: string): boolean {
-    const claim = volume(name)?.spec?.claimRef
-    return claim !== undefined && pods.uses(node, 'persistentvolumeclaims', claim.namespace ?? '', claim.name ?? '')
-  }
-
-  const volume = (name: string): PersistentVolume | undefined =>
-    reader.get('', 'persistentvolumes', '', name) as unknown as PersistentVolume | undefined
-
-  function isVolumeSecret(namespace: string, name: string, node: string): boolean {
-    return pods.claims(node).some(key => {
-      const [claimNamespace = '', claimName = ''] = key.split('/')
-      const claim = reader.get('', 'persistentvolumeclaims', claimNamespace, claimName)
-      const volumeName = (claim?.spec as { volumeName?: string } | undefined)?.volumeName
-      const found = volumeName === undefined ? undefined : volume(volumeName)
-      return found !== undefined && secretsOfVolume(found).includes(`${namespace}/${name}`)
-    })
-  }
-
-  const sameName =
-    (what: string, verbs: readonly string[]): Check =>
-    ({ verb, subresource, namespace, name }, node) => {
-      if (!verbs.includes(verb)) return because(`can only ${verbs.join(', ')} ${what}`)
-      if (subresource !== '') return because(`cannot authorize ${what} subresources`)
-      if (what === 'node lease' && namespace !== 'kube-node-lease') {
-        return because('can only access leases in the "kube-node-lease" system namespace')
-      }
-      const named = verb === 'create' || name === node
-      return named ? allow : because(`can only access ${what} with the same name as the requesting node`)
+      return uses(node, resource, namespace, name) ? allow : unrelated(node)
     }
 
   const checks: Record<string, Check> = {
@@ -154,22 +123,4 @@ function nodeAccess(
     default:
       return because(`cannot ${verb} nodes`)
   }
-}
-
-interface SecretRef {
-  readonly name?: string | undefined
-  readonly namespace?: string | undefined
-}
-
-/** "namespace/name" of every Secret a PersistentVolume's source names. */
-function secretsOfVolume(volume: PersistentVolume): string[] {
-  const own = volume.spec?.claimRef?.namespace ?? ''
-  const source = volume.spec as unknown as Record<string, Record<string, SecretRef | undefined> | undefined>
-  const found: string[] = []
-  for (const kind of ['csi', 'cephfs', 'rbd', 'flexVolume', 'iscsi', 'scaleIO', 'storageos']) {
-    for (const [key, ref] of Object.entries(source[kind] ?? {})) {
-      if (/secretref$/i.test(key) && ref?.name) found.push(`${ref.namespace ?? own}/${ref.name}`)
-    }
-  }
-  return found
 }

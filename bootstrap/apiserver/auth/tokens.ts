@@ -1,11 +1,11 @@
 /** Service-account tokens: issuing them for TokenRequest, checking them for authentication, and the OIDC documents. */
-import { createHash, createPrivateKey, createPublicKey, type KeyObject, randomUUID, sign } from 'node:crypto'
+import { createHash, createPrivateKey, createPublicKey, type KeyObject, randomUUID } from 'node:crypto'
 import { errors, field } from '../../api/errors.ts'
 import type { KubeObject } from '../../api/object.ts'
 import type { Pod, Secret } from '../../api/types.gen.ts'
 import type { ObjectReader } from '../admission/plugin.ts'
 import type { Clock } from '../kinds/kind.ts'
-import { createJwtVerifier, encodePart, jwtAlgorithm } from './jwt.ts'
+import { createJwtVerifier, jwtAlgorithm, signJwt } from './jwt.ts'
 import type { UserInfo } from './user.ts'
 
 /** Tokens the admission plugin mounts ask for this odd lifetime; they are then valid for a year, as upstream's are. */
@@ -92,12 +92,7 @@ export function serviceAccountTokens({ issuer, audiences, keys, reader, clock }:
   const signingId = keyIdOf(createPublicKey(signing))
   const decode = createJwtVerifier<Claims>(publicKeys)
 
-  function signed(claims: object): string {
-    const alg = jwtAlgorithm(signing)
-    const input = `${encodePart({ alg, kid: signingId })}.${encodePart(claims)}`
-    const key = { key: signing, dsaEncoding: 'ieee-p1363' as const }
-    return `${input}.${sign('sha256', Buffer.from(input), key).toString('base64url')}`
-  }
+  const signed = (claims: object): string => signJwt(signing, signingId, claims)
 
   /**
    * Issues a bound token. Throws StatusError: 404 when the account or bound object is missing, 409 on a UID mismatch, 422
