@@ -1,9 +1,12 @@
 /** The operators that make up what upstream's controller manager does. */
 import type { Operator } from '../runtime/operator.ts'
+import { garbageCollector } from './lifecycle/garbage/collector.ts'
+import { namespaceController } from './lifecycle/namespace.ts'
 import { defaultServiceAccounts, rootCaPublisher } from './serviceaccount/namespace-defaults.ts'
 import { type TokenIssuer, tokenSecrets } from './serviceaccount/token-secrets.ts'
 import { endpointSliceController } from './services/endpoint-slices.ts'
 import { endpointsController } from './services/endpoints.ts'
+import { daemonSetController } from './workloads/daemonset/daemon-set.ts'
 import { deploymentController } from './workloads/deployment/deployment.ts'
 import { replicaSetController, replicationController } from './workloads/replica-set.ts'
 
@@ -20,8 +23,11 @@ export function coreOperators(options: CoreOptions): Operator[] {
     replicaSetController(),
     replicationController(),
     deploymentController(),
+    daemonSetController(),
     endpointsController(),
     endpointSliceController(),
+    namespaceController(),
+    garbageCollector(),
     defaultServiceAccounts(),
     rootCaPublisher(options.ca),
     tokenSecrets(options.ca, options.issueToken),
