@@ -1,6 +1,6 @@
 /** Cluster tokens: their forms, and the files that keep them (k3s server/token, node-token, agent-token, cred/passwd). */
 import { createHash, randomBytes } from 'node:crypto'
-import { symlink, unlink } from 'node:fs/promises'
+import { readlink, rename, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { certificatesOf } from './certificate.ts'
 import { readIfPresent, writeAtomically } from './files.ts'
@@ -167,10 +167,7 @@ export async function ensureToken(options: {
   await keep(join(server, 'token'), `${token}\n`)
   await link('token', join(server, 'node-token'))
   if (options.agentToken === undefined) await link('token', join(server, 'agent-token'))
-  else {
-    await unlinkIfPresent(join(server, 'agent-token'))
-    await writeAtomically(join(server, 'agent-token'), `${agentToken}\n`)
-  }
+  else await writeAtomically(join(server, 'agent-token'), `${agentToken}\n`)
   return { token, agentToken, passwd }
 }
 
@@ -178,13 +175,10 @@ async function keep(path: string, content: string): Promise<void> {
   if ((await readIfPresent(path)) !== content) await writeAtomically(path, content)
 }
 
+/** Makes `path` a link to `target`, without a moment in which there is nothing. */
 async function link(target: string, path: string): Promise<void> {
-  await unlinkIfPresent(path)
-  await symlink(target, path)
-}
-
-async function unlinkIfPresent(path: string): Promise<void> {
-  await unlink(path).catch(error => {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
-  })
+  if ((await readlink(path).catch(() => undefined)) === target) return
+  const temporary = `${path}.${randomBytes(4).toString('hex')}.tmp`
+  await symlink(target, temporary)
+  await rename(temporary, path)
 }
