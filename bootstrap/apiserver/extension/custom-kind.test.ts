@@ -70,6 +70,8 @@ describe('kinds of a definition', () => {
     expect(kindsOfCrd(sample)[0]!.convert).toBeUndefined()
     const changed = kindsOfCrd({ ...sample, metadata: { ...sample.metadata, generation: 2 } })[0]!
     expect(changed.convert!.fromStored(thing({ size: 1, gone: true })).spec).toEqual({ size: 1, color: 'red' })
+    const current = thing({ size: 1, color: 'blue' })
+    expect(changed.convert!.fromStored(current)).toBe(current)
   })
 
   test('other versions differ by apiVersion only', () => {

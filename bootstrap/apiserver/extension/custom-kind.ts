@@ -4,6 +4,7 @@ import { parseJsonPath } from '../../api/jsonpath.ts'
 import { apiVersionOf, draftOf, type KubeObject } from '../../api/object.ts'
 import type { CustomResourceDefinition, CustomResourceDefinitionVersion, JSONSchemaProps } from '../../api/types.gen.ts'
 import type { Kind, Scale, Strategy, Subresource } from '../kinds/kind.ts'
+import { jsonEqual } from '../patch/json.ts'
 import { coerce } from '../schema/decode.ts'
 import type { Schema } from '../schema/schema.ts'
 import { customTable } from './columns.ts'
@@ -103,12 +104,13 @@ class CustomKind {
     }
   }
 
+  /** The object itself when there is nothing to prune or to fill in. */
   #read(object: KubeObject): KubeObject {
     const pruned = coerce(this.schema(), object)
     if (!hasDefaults(this.schema())) return pruned
     const draft = draftOf(pruned)
     applyDefaults(draft, this.schema())
-    return draft
+    return jsonEqual(draft, pruned) ? pruned : draft
   }
 
   #strategy(): Strategy {

@@ -1,4 +1,5 @@
 import { expect, test } from '@jest/globals'
+import { schemaOf } from '../schema/models.ts'
 import type { Schema } from '../schema/schema.ts'
 import { strategicMergePatch } from './strategic.ts'
 
@@ -132,6 +133,46 @@ test.each<[string, object, object, object]>([
   const before = structuredClone(document)
   expect(strategicMergePatch(document as never, patch, schema)).toEqual(expected)
   expect(document).toEqual(before)
+})
+
+test('what kubectl sends for a Pod: a new volume source, a dropped container, an added one', () => {
+  const pod = {
+    spec: {
+      volumes: [
+        { name: 'v', configMap: { name: 'x' } },
+        { name: 'w', emptyDir: {} },
+      ],
+      containers: [{ name: 'a', ports: [{ containerPort: 80, protocol: 'TCP' }] }, { name: 'injected' }, { name: 'b' }],
+      tolerations: [{ key: 'a' }, { key: 'b' }],
+    },
+  }
+  const patch = {
+    spec: {
+      '$setElementOrder/containers': [{ name: 'c' }, { name: 'a' }],
+      '$setElementOrder/volumes': [{ name: 'v' }, { name: 'w' }],
+      containers: [
+        { name: 'c', image: 'i' },
+        {
+          '$setElementOrder/ports': [{ containerPort: 81 }],
+          name: 'a',
+          ports: [{ containerPort: 81 }, { containerPort: 80, $patch: 'delete' }],
+        },
+        { name: 'b', $patch: 'delete' },
+      ],
+      tolerations: [{ key: 'c' }],
+      volumes: [{ $retainKeys: ['name', 'secret'], name: 'v', secret: { secretName: 's' }, configMap: null }],
+    },
+  }
+  expect(strategicMergePatch(pod, patch, schemaOf('io.k8s.api.core.v1.Pod'))).toEqual({
+    spec: {
+      volumes: [
+        { name: 'v', secret: { secretName: 's' } },
+        { name: 'w', emptyDir: {} },
+      ],
+      containers: [{ name: 'c', image: 'i' }, { name: 'a', ports: [{ containerPort: 81 }] }, { name: 'injected' }],
+      tolerations: [{ key: 'c' }],
+    },
+  })
 })
 
 test.each<[object, number, string]>([
