@@ -6,7 +6,7 @@ import type { Pod } from '../../client/resources.ts'
 import { Probes } from '../probes/probes.ts'
 import { isRuntimeNotFound, type Runtime, type RuntimeEvent } from '../runtime.ts'
 import { containerPath } from './events.ts'
-import { mirrorAnnotation, podLabel, podUid } from './identity.ts'
+import { containerAnnotation, mirrorAnnotation, podLabel, podUid } from './identity.ts'
 import { Mirrors } from './mirrors.ts'
 import type { PodServices } from './services.ts'
 import { isRunning } from './view.ts'
@@ -201,7 +201,11 @@ export class PodManager {
 async function removeSandbox(runtime: Runtime, id: string): Promise<void> {
   try {
     for (const container of await runtime.listContainers({ podSandboxId: id }))
-      if (container.state === 'CONTAINER_RUNNING') await runtime.stopContainer(container.id, 30)
+      if (container.state === 'CONTAINER_RUNNING')
+        await runtime.stopContainer(
+          container.id,
+          Number(container.annotations[containerAnnotation.podGracePeriod] ?? 30),
+        )
     await runtime.stopPodSandbox(id)
     await runtime.removePodSandbox(id)
   } catch (error) {

@@ -41,6 +41,8 @@ interface Live {
   readonly stop: AbortController
   readonly unwatch: Set<() => void>
   readonly watched: Set<string>
+  /** Mounting and refreshing take turns. */
+  turn: Promise<unknown>
   /** When the earliest token must be renewed; Infinity without one. */
   refreshAt: number
 }
@@ -82,8 +84,12 @@ export class Volumes {
     live.pod = pod
     live.addresses = addresses
     this.#watchReferences(live, changed)
+    return inTurn(live, () => this.#mountAll(live))
+  }
+
+  async #mountAll(live: Live): Promise<MountedVolumes> {
     const mounted = new Map<string, MountedVolume>()
-    for (const volume of pod.spec.volumes ?? []) {
+    for (const volume of live.pod.spec.volumes ?? []) {
       try {
         mounted.set(volume.name, await this.#mountOne(live, volume))
       } catch (error) {
@@ -106,6 +112,7 @@ export class Volumes {
     const live = this.#live.get(uid)
     this.#live.delete(uid)
     live?.stop.abort()
+    await live?.turn
     for (const unwatch of live?.unwatch ?? []) unwatch()
     this.#deps.tokens.forget(uid)
     const directory = this.podDirectory(uid)
@@ -128,6 +135,7 @@ export class Volumes {
         stop: new AbortController(),
         unwatch: new Set(),
         watched: new Set(),
+        turn: Promise.resolve(),
         refreshAt: Number.POSITIVE_INFINITY,
       }
       this.#live.set(uid, live)
@@ -149,7 +157,11 @@ export class Volumes {
     }
   }
 
-  async #refresh(live: Live): Promise<void> {
+  #refresh(live: Live): Promise<void> {
+    return inTurn(live, () => this.#rewriteFiles(live))
+  }
+
+  async #rewriteFiles(live: Live): Promise<void> {
     for (const volume of live.pod.spec.volumes ?? []) {
       if (live.stop.signal.aborted) return
       if (!filePlugins.some(kind => volume[kind])) continue
@@ -266,6 +278,13 @@ export class Volumes {
     }
     return files
   }
+}
+
+/** Runs `work` after what was asked for before. */
+function inTurn<T>(live: Live, work: () => Promise<T>): Promise<T> {
+  const result = live.turn.then(work)
+  live.turn = result.catch(() => undefined)
+  return result
 }
 
 function referencesOf(volume: Volume): { kind: 'configMap' | 'secret'; name: string }[] {
