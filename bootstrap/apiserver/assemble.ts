@@ -22,9 +22,11 @@ import type { BootstrapOptions } from './bootstrap-objects.ts'
 import { bootstrapObjects } from './bootstrap-objects.ts'
 import { discovery } from './discovery/discovery.ts'
 import { CustomResources } from './extension/crd-controller.ts'
+import { customResourceDefinitionStrategy } from './extension/crd-strategy.ts'
 import { discoveryRoute, openApiRoute } from './http/documents.ts'
 import { inProcessClient } from './inprocess.ts'
 import { strategyOf } from './kinds/index.ts'
+import type { Strategy } from './kinds/kind.ts'
 import { openapi } from './openapi/openapi.ts'
 import { objectReader } from './reader.ts'
 import { type KindRegistry, kindRegistry } from './schema/registry.ts'
@@ -108,7 +110,7 @@ export async function assembleApiServer(options: AssembleOptions): Promise<Assem
   const { datastore, clock, signal } = options
   const store = await openStore({ datastore, clock, ...(options.log ? { log: options.log } : {}) })
   const reader = await objectReader(store)
-  const registry = kindRegistry(strategyOf)
+  const registry = kindRegistry(strategyWithExtensions)
   const tokens = serviceAccountTokens({ ...options.serviceAccounts, reader, clock })
   const authenticator = createAuthenticator({
     clientCaPem: options.clientCa,
@@ -176,6 +178,11 @@ export async function assembleApiServer(options: AssembleOptions): Promise<Assem
     },
     close: () => store.close(),
   }
+}
+
+function strategyWithExtensions(group: string, kind: string): Strategy {
+  const definition = group === 'apiextensions.k8s.io' && kind === 'CustomResourceDefinition'
+  return definition ? customResourceDefinitionStrategy : strategyOf(group, kind)
 }
 
 async function authorization(store: Store, reader: ObjectReader, signal: AbortSignal) {
