@@ -1,6 +1,6 @@
 /** An agent with its real containerd, on its own directories, against the in-memory API. */
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Agent, startAgent } from '../../bootstrap/agent/agent.ts'
@@ -10,13 +10,15 @@ import { unmountBelow } from '../../bootstrap/agent/mounts.ts'
 import type { PodSpec } from '../../bootstrap/api/types.gen.ts'
 import { systemClock } from '../../bootstrap/client/clock.ts'
 import { createInformers } from '../../bootstrap/client/informers.ts'
-import { type Pod, pods } from '../../bootstrap/client/resources.ts'
+import { nodes, type Pod, pods } from '../../bootstrap/client/resources.ts'
 import { MemoryClient } from '../../bootstrap/client/testing/memory-client.ts'
 
 /** Whether this machine can run containers: root, and containerd installed. */
 export const canRunContainers = process.getuid?.() === 0 && spawnSync('containerd', ['--version']).status === 0
 
 const applets = ['sh', 'cat', 'sleep', 'env', 'touch', 'ls', 'id', 'stat', 'httpd', 'mount', 'hostname']
+/** Of this process alone, so that suites can run side by side. */
+const bridge = `skt${process.pid % 100_000}`
 const silent = () => undefined
 
 export class AgentFixture {
@@ -47,7 +49,32 @@ export class AgentFixture {
         snapshotter: 'overlayfs',
         version: 'v1.36.0+skiff1',
       },
-      { ...deps, informers: createInformers(this.client, { ...deps, signal: this.#informers.signal }) },
+      {
+        ...deps,
+        network: { usePodCidr: async subnet => this.#writeCni(subnet) },
+        informers: createInformers(this.client, { ...deps, signal: this.#informers.signal }),
+      },
+    )
+  }
+
+  /** Gives the node a pod CIDR; pods with a network of their own can be started once it is ready. */
+  async useNetwork(podCIDR: string): Promise<void> {
+    await this.client.patch(nodes, { name: 'node-1' }, { spec: { podCIDR } }, { type: 'merge' })
+  }
+
+  #writeCni(subnet: string): void {
+    const ipam = {
+      type: 'host-local',
+      ranges: [[{ subnet }]],
+      routes: [{ dst: '0.0.0.0/0' }],
+      dataDir: join(this.directory, 'cni'),
+    }
+    const plugin = { type: 'bridge', bridge, isGateway: true, ipam }
+    const directory = join(this.directory, 'data/agent/etc/cni/net.d')
+    mkdirSync(directory, { recursive: true })
+    writeFileSync(
+      join(directory, '10-test.conflist'),
+      JSON.stringify({ cniVersion: '0.4.0', name: bridge, plugins: [plugin] }),
     )
   }
 
@@ -76,6 +103,7 @@ export class AgentFixture {
   async destroy(): Promise<void> {
     await this.agent?.killAll()
     this.#informers.abort()
+    spawnSync('ip', ['link', 'del', bridge])
     await unmountBelow(this.directory)
     rmSync(this.directory, { recursive: true, force: true })
   }
