@@ -45,7 +45,9 @@ export async function dispatch(
     subresource: info.subresource,
     user,
     userAgent: headerOf(request, 'user-agent'),
-    signal: request.signal,
+    get signal() {
+      return request.signal
+    },
     warn: text => warnings.add(text),
   }
   const exchange: Exchange = { deps: verbs, call, request }

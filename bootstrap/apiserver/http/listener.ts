@@ -1,4 +1,5 @@
 /** The API over TLS: HTTP/2 and HTTP/1.1 on one port, limits, upgrades, a certificate that can change while running. */
+import type { X509Certificate } from 'node:crypto'
 import type { Server as HttpServer, IncomingMessage, ServerResponse } from 'node:http'
 import {
   createSecureServer,
@@ -11,6 +12,7 @@ import type { AddressInfo, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
 import { errors } from '../../api/errors.ts'
+import { Lifetime } from './lifetime.ts'
 import type { ApiRequest, ApiResponse, RequestHeaders } from './message.ts'
 import { send } from './send.ts'
 
@@ -47,7 +49,7 @@ type AnyResponse = ServerResponse | Http2ServerResponse
 export type Handle = (request: ApiRequest) => Promise<ApiResponse>
 
 export async function listen(handle: Handle, options: ListenOptions): Promise<Listening> {
-  const stopping = new AbortController()
+  const open = new Set<Lifetime>()
   const sockets = new Set<Socket>()
   const sessions = new Set<ServerHttp2Session>()
   const server = createSecureServer({
@@ -73,14 +75,13 @@ export async function listen(handle: Handle, options: ListenOptions): Promise<Li
     session.on('error', () => session.destroy())
   })
   server.on('request', (request: AnyRequest, response: AnyResponse) => {
-    void serve(handle, request, response, stopping.signal)
+    void serve(handle, request, response, open)
   })
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-    const gone = new AbortController()
-    socket.once('close', () => gone.abort())
-    socket.on('error', () => gone.abort())
-    const signal = AbortSignal.any([gone.signal, stopping.signal])
-    if (options.onUpgrade) options.onUpgrade(apiRequest(request, signal, readBody(request)), socket, head)
+    const lifetime = new Lifetime(open)
+    socket.once('close', () => lifetime.close())
+    socket.on('error', () => lifetime.close())
+    if (options.onUpgrade) options.onUpgrade(apiRequest(request, lifetime), socket, head)
     else socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n')
   })
   withoutHttp1Timeouts(server)
@@ -95,7 +96,7 @@ export async function listen(handle: Handle, options: ListenOptions): Promise<Li
     port: (server.address() as AddressInfo).port,
     setCertificate: ({ key, cert }) =>
       server.setSecureContext({ key, cert, ...(options.clientCa === undefined ? {} : { ca: options.clientCa }) }),
-    close: () => close(server, sockets, sessions, stopping),
+    close: () => close(server, sockets, sessions, open),
   }
 }
 
@@ -111,9 +112,9 @@ async function close(
   server: Http2SecureServer,
   sockets: ReadonlySet<Socket>,
   sessions: ReadonlySet<ServerHttp2Session>,
-  stopping: AbortController,
+  open: ReadonlySet<Lifetime>,
 ): Promise<void> {
-  stopping.abort()
+  for (const lifetime of [...open]) lifetime.stop()
   const closed = new Promise<void>(resolve => server.close(() => resolve()))
   const timer = setTimeout(() => {
     for (const socket of sockets) socket.destroy()
@@ -124,18 +125,17 @@ async function close(
   clearTimeout(timer)
 }
 
-async function serve(handle: Handle, request: AnyRequest, response: AnyResponse, stopping: AbortSignal): Promise<void> {
-  const gone = new AbortController()
-  response.once('close', () => gone.abort())
-  response.on('error', () => gone.abort())
-  request.on('error', () => gone.abort())
-  const signal = AbortSignal.any([gone.signal, stopping])
-  const incoming = apiRequest(request, signal, readBody(request))
+async function serve(handle: Handle, request: AnyRequest, response: AnyResponse, open: Set<Lifetime>): Promise<void> {
+  const lifetime = new Lifetime(open)
+  response.once('close', () => lifetime.close())
+  response.on('error', () => lifetime.close())
+  request.on('error', () => lifetime.close())
+  const incoming = apiRequest(request, lifetime)
   const answer = await handle(incoming)
-  await send(incoming, answer, response as ServerResponse, gone.signal)
+  await send(incoming, answer, response as ServerResponse, lifetime)
 }
 
-function apiRequest(request: AnyRequest, signal: AbortSignal, body: () => Promise<Buffer>): ApiRequest {
+function apiRequest(request: AnyRequest, lifetime: Lifetime): ApiRequest {
   const url = request.url ?? '/'
   const mark = url.indexOf('?')
   const socket = (
@@ -146,18 +146,22 @@ function apiRequest(request: AnyRequest, signal: AbortSignal, body: () => Promis
     path: mark < 0 ? url : url.slice(0, mark),
     query: new URLSearchParams(mark < 0 ? '' : url.slice(mark + 1)),
     headers: request.headers as RequestHeaders,
-    body,
-    signal,
+    body: readBody(request),
+    get signal() {
+      return lifetime.signal
+    },
     remoteAddress: socket.remoteAddress ?? '',
     peerCertificate: peerCertificate(socket),
   }
 }
 
-/** DER of the client's certificate. */
-function peerCertificate(socket: TLSSocket): Buffer | undefined {
-  if (typeof socket.getPeerCertificate !== 'function') return undefined
-  const raw = socket.getPeerCertificate()?.raw
-  return raw && raw.length > 0 ? raw : undefined
+const certificates = new WeakMap<TLSSocket, X509Certificate | null>()
+
+/** The client's certificate, parsed once per connection. */
+function peerCertificate(socket: TLSSocket): X509Certificate | undefined {
+  let known = certificates.get(socket)
+  if (known === undefined) certificates.set(socket, (known = socket.getPeerX509Certificate?.() ?? null))
+  return known ?? undefined
 }
 
 /** Reads the body once, on demand, up to the limit. */

@@ -1,4 +1,5 @@
 /** Requests and responses as the API server sees them, whatever brought them here. */
+import type { X509Certificate } from 'node:crypto'
 import type { UserInfo } from '../auth/user.ts'
 
 /** Header names are lower case. */
@@ -15,8 +16,7 @@ export interface ApiRequest {
   /** Aborted when the client goes away or the server stops. */
   readonly signal: AbortSignal
   readonly remoteAddress: string
-  /** DER. */
-  readonly peerCertificate?: Buffer | undefined
+  readonly peerCertificate?: X509Certificate | undefined
   /** Set when the transport vouches for the caller (in-process); authentication is skipped then. */
   readonly user?: UserInfo | undefined
 }

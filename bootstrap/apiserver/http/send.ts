@@ -3,6 +3,7 @@ import type { ServerResponse } from 'node:http'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { gzip as gzipCallback } from 'node:zlib'
+import type { Lifetime } from './lifetime.ts'
 import type { ApiRequest, ApiResponse, ResponseBody } from './message.ts'
 import { headerOf } from './message.ts'
 
@@ -17,13 +18,13 @@ export async function send(
   request: Pick<ApiRequest, 'headers' | 'method'>,
   response: ApiResponse,
   out: ServerResponse,
-  gone: AbortSignal,
+  lifetime: Lifetime,
 ): Promise<void> {
   try {
     const { body } = response
-    if (out.destroyed || gone.aborted) return
-    if (isStream(body)) await sendStream(request, response, body, out, gone)
-    else await sendWhole(request, response, body, out, gone)
+    if (out.destroyed || lifetime.gone) return
+    if (isStream(body)) await sendStream(request, response, body, out, lifetime)
+    else await sendWhole(request, response, body, out, lifetime)
   } catch {
     out.destroy()
   }
@@ -38,7 +39,7 @@ async function sendWhole(
   response: ApiResponse,
   body: Buffer | readonly Buffer[] | undefined,
   out: ServerResponse,
-  gone: AbortSignal,
+  lifetime: Lifetime,
 ): Promise<void> {
   const parts = body === undefined ? [] : Buffer.isBuffer(body) ? [body] : body
   const size = parts.reduce((sum, part) => sum + part.length, 0)
@@ -61,8 +62,8 @@ async function sendWhole(
     return
   }
   for (const piece of pieces(parts)) {
-    if (gone.aborted) return
-    if (!out.write(piece)) await drained(out, gone)
+    if (lifetime.gone) return
+    if (!out.write(piece)) await drained(out, lifetime)
     await nextTurn()
   }
   out.end()
@@ -87,7 +88,7 @@ async function sendStream(
   response: ApiResponse,
   body: AsyncIterable<Uint8Array>,
   out: ServerResponse,
-  gone: AbortSignal,
+  lifetime: Lifetime,
 ): Promise<void> {
   out.writeHead(response.status, mutable(response.headers))
   if (request.method === 'HEAD') {
@@ -96,8 +97,8 @@ async function sendStream(
   }
   if (typeof out.flushHeaders === 'function') out.flushHeaders()
   for await (const chunk of body) {
-    if (gone.aborted) return
-    if (!out.write(chunk)) await drained(out, gone)
+    if (lifetime.gone) return
+    if (!out.write(chunk)) await drained(out, lifetime)
   }
   out.end()
 }
@@ -114,15 +115,16 @@ function mutable(headers: ApiResponse['headers']): { [name: string]: string | st
   )
 }
 
-async function drained(out: ServerResponse, gone: AbortSignal): Promise<void> {
-  if (gone.aborted) return
+/** Resolves when more can be written, or nobody listens any more. */
+async function drained(out: ServerResponse, lifetime: Lifetime): Promise<void> {
+  if (lifetime.gone) return
   await new Promise<void>(resolve => {
     const done = () => {
       out.off('drain', done)
-      gone.removeEventListener('abort', done)
+      out.off('close', done)
       resolve()
     }
     out.once('drain', done)
-    gone.addEventListener('abort', done, { once: true })
+    out.once('close', done)
   })
 }

@@ -18,7 +18,7 @@ const freshnessTimeoutMs = 3000
 /** The object in the version of the call. Throws 404. */
 export async function getObject(deps: VerbDeps, call: Call, resourceVersion = ''): Promise<Stored> {
   const cache = await storeOf(deps, call.kind)
-  await reach(cache, revisionOf(resourceVersion) ?? 0, call.signal)
+  await reach(cache, revisionOf(resourceVersion) ?? 0, call)
   const stored = cache.get(call.namespace, call.name)
   if (!stored) throw errors.notFound(gr(call.kind), call.name)
   return present(call.kind, stored)
@@ -77,16 +77,16 @@ async function startOf(
   const revision = revisionOf(resourceVersion) ?? 0
   if (revision === 0) return {}
   if (match === 'Exact' || (match === '' && options.limit > 0)) return { at: revision }
-  await reach(cache, revision, call.signal)
+  await reach(cache, revision, call)
   return {}
 }
 
 /** Waits until the cache has seen `revision`. Throws 504 when it does not get there. */
-async function reach(cache: ResourceStore, revision: number, signal: AbortSignal): Promise<void> {
+async function reach(cache: ResourceStore, revision: number, call: Call): Promise<void> {
   if (revision <= cache.revision) return
   const timeout = AbortSignal.timeout(freshnessTimeoutMs)
   try {
-    await cache.waitFor(revision, AbortSignal.any([signal, timeout]))
+    await cache.waitFor(revision, AbortSignal.any([call.signal, timeout]))
   } catch (error) {
     if (!timeout.aborted) throw error
     throw errors.resourceVersionTooLarge(revision, cache.revision)
