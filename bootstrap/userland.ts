@@ -9,6 +9,8 @@ export interface Kernel {
   /** In-process transport to the API, as system:masters; `as` narrows it. */
   readonly client: Client
   readonly caPem: string
+  /** The program's own folder, where manifests/ and crds/ are. */
+  readonly home: string
   readonly log: Logger
   readonly signal: AbortSignal
 }

@@ -1,4 +1,6 @@
 /** Bundles the program into dist/: skiff.mjs, the datastore's writer thread beside it, and their source maps. */
+
+import { copyFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { build } from 'esbuild'
 
@@ -23,3 +25,7 @@ await build({
   },
   logLevel: 'warning',
 })
+
+// Read beside the bundle at run time, when first needed.
+for (const name of ['schema.gen.json', 'descriptions.gen.json'])
+  await copyFile(join(root, 'bootstrap/apiserver/schema', name), join(root, 'dist', name))

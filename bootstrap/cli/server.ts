@@ -1,5 +1,6 @@
 /** `skiff server`: reads the configuration, checks the machine, runs until it is told to stop. */
 import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { serverFlags } from '../config/flags.ts'
 import { ConfigError, type FlagValues } from '../config/parse.ts'
 import { serverConfig, thisMachine } from '../config/server-config.ts'
@@ -27,13 +28,18 @@ export async function runServer(
   const stopAsked = new AbortController()
   for (const signal of ['SIGTERM', 'SIGINT'] as const) host.once(signal, () => stopAsked.abort())
 
-  const server = await startServer(config, { userland, log, env: host.env, signal: stopAsked.signal })
+  const server = await startServer(config, { userland, log, home: homeOf(host), signal: stopAsked.signal })
   await new Promise<void>(resolve => {
     if (stopAsked.signal.aborted) resolve()
     else stopAsked.signal.addEventListener('abort', () => resolve())
   })
   await server.stop()
   return 0
+}
+
+/** Where the program's manifests/ and crds/ are: beside the folder it was built into, unless said otherwise. */
+function homeOf(host: NodeJS.Process): string {
+  return host.env.SKIFF_HOME ?? join(import.meta.dirname, import.meta.filename.endsWith('.mjs') ? '..' : '../..')
 }
 
 function tokenOf(values: FlagValues): string | undefined {

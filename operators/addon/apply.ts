@@ -2,7 +2,7 @@
 import { isNotFound } from '../../bootstrap/api/errors.ts'
 import type { KubeObject } from '../../bootstrap/api/object.ts'
 import type { Client, Resource } from '../../bootstrap/client/client.ts'
-import type { KindResolver } from '../runtime/discovery.ts'
+import type { KindResolver } from '../runtime/kinds.ts'
 import type { Clock } from '../runtime/operator.ts'
 import { hashLabel, marked, objectSetHash, pruneLabel } from './object-set.ts'
 

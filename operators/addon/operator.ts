@@ -5,7 +5,7 @@
 import { readFile, rm, stat } from 'node:fs/promises'
 import type { KubeObject } from '../../bootstrap/api/object.ts'
 import type { Resource } from '../../bootstrap/client/client.ts'
-import { KindResolver } from '../runtime/discovery.ts'
+import { KindResolver } from '../runtime/kinds.ts'
 import { type Cluster, done, type Operator, type Result } from '../runtime/operator.ts'
 import { type Addon, addonNamespace, addons, createAddon, getAddon, recordApplied, recordedGvks } from './addon.ts'
 import { type ApplyDeps, applyObject, idOf, type Placed, pruneSet, type SetId } from './apply.ts'

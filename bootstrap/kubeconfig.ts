@@ -1,0 +1,33 @@
+/** Writes the kubeconfigs: the administrator's, with everything inside, and the components' own. */
+import { chmod } from 'node:fs/promises'
+import { isIPv6 } from 'node:net'
+import type { ServerConfig } from './config/server-config.ts'
+import { readIfPresent, writeAtomically } from './pki/files.ts'
+import { componentKubeconfigs, kubeconfigYaml } from './pki/kubeconfig.ts'
+import type { Pki } from './pki/pki.ts'
+
+const defaultPath = '/etc/rancher/k3s/k3s.yaml'
+
+export async function writeKubeconfigs(config: ServerConfig, pki: Pki): Promise<void> {
+  const local = `https://127.0.0.1:${config.httpsPort}`
+  const files = [...componentKubeconfigs(config.dataDir, pki, local)].map(([path, text]) => keep(path, text, 0o600))
+  const admin = kubeconfigYaml({
+    server: serverUrl(config),
+    caPem: pki.serverCa.cert,
+    certPem: pki.admin.cert,
+    keyPem: pki.admin.key,
+    name: config.kubeconfig.name,
+  })
+  await Promise.all([...files, keep(config.kubeconfig.path ?? defaultPath, admin, config.kubeconfig.mode ?? 0o600)])
+}
+
+async function keep(path: string, text: string, mode: number): Promise<void> {
+  if ((await readIfPresent(path)) !== text) await writeAtomically(path, text, mode)
+  await chmod(path, mode)
+}
+
+/** Loopback, unless the server listens on one address only. */
+function serverUrl({ bindAddress, httpsPort }: ServerConfig): string {
+  const host = bindAddress === '0.0.0.0' ? '127.0.0.1' : isIPv6(bindAddress) ? `[${bindAddress}]` : bindAddress
+  return `https://${host}:${httpsPort}`
+}

@@ -1,0 +1,137 @@
+/** A server's start and stop order: PKI, datastore, API, kubeconfig, operators, node agent; and back. */
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { type AssembledServer, assembleApiServer } from './apiserver/assemble.ts'
+import { systemClock } from './client/clock.ts'
+import { ConfigError } from './config/parse.ts'
+import { nthAddress, type ServerConfig } from './config/server-config.ts'
+import { openSqlite } from './datastore/sqlite/sqlite.ts'
+import { writeKubeconfigs } from './kubeconfig.ts'
+import { startLocalAgent } from './local-agent.ts'
+import { lockDataDir } from './lock.ts'
+import type { Logger } from './log.ts'
+import { NodeGate } from './node-gate.ts'
+import { ensurePki, type Pki } from './pki/pki.ts'
+import { ensureToken, TokenError } from './pki/token.ts'
+import { Stages } from './stages.ts'
+import { supervisorRoutes } from './supervisor.ts'
+import type { Userland } from './userland.ts'
+
+export interface ServerDeps {
+  readonly userland: () => Promise<Userland>
+  readonly log: Logger
+  /** The program's own folder. */
+  readonly home: string
+  /** Aborted when the process is asked to end. */
+  readonly signal: AbortSignal
+}
+
+export interface RunningServer {
+  readonly api: AssembledServer
+  readonly pki: Pki
+  stop(): Promise<void>
+}
+
+/** Resolves once the API serves and everything else has been started. Stops what it started when something fails. */
+export async function startServer(config: ServerConfig, deps: ServerDeps): Promise<RunningServer> {
+  const stages = new Stages(deps.log)
+  try {
+    return await start(config, deps, stages)
+  } catch (error) {
+    await stages.stop()
+    throw error
+  }
+}
+
+async function start(config: ServerConfig, deps: ServerDeps, stages: Stages): Promise<RunningServer> {
+  const { log } = deps
+  const began = performance.now()
+  stages.started('lock', await lockDataDir(config.dataDir))
+  for (const folder of ['server/tls', 'server/db', 'server/cred', 'server/manifests'])
+    await mkdir(join(config.dataDir, folder), { recursive: true, mode: 0o700 })
+
+  const file = join(config.dataDir, 'server/db/state.db')
+  const opening = openSqlite({ file, clock: systemClock, log: log.child({ component: 'datastore' }) })
+  const [pki, datastore] = await Promise.all([openPki(config), opening])
+  stages.started('datastore', () => datastore.close())
+  const tokens = await openTokens(config, pki)
+
+  const background = new AbortController()
+  const nodes = new NodeGate()
+  const userland = await deps.userland()
+  const issuer = `https://kubernetes.default.svc.${config.clusterDomain}`
+  const api = await assembleApiServer({
+    datastore,
+    clock: systemClock,
+    clientCa: pki.clientCa.cert,
+    requestHeaderCa: pki.requestHeaderCa.cert,
+    requestHeaderNames: ['system:auth-proxy'],
+    serviceAccounts: { issuer, audiences: [issuer, 'k3s'], keys: pki.serviceKeys },
+    serviceCidrs: config.serviceCidrs,
+    nodePorts: config.nodePortRange,
+    embeddedModules: () => new Set(userland.embeddedModules.keys()),
+    serverAddress: `${config.advertiseAddress}:${config.advertisePort}`,
+    routes: supervisorRoutes(pki.serverCa.cert),
+    nodeConnect: nodes,
+    log: log.child({ component: 'apiserver' }),
+    signal: background.signal,
+  })
+  stages.started('API server', () => api.close())
+  stages.started('background work', () => background.abort())
+  const listening = await api.server.listen({
+    host: config.bindAddress,
+    port: config.httpsPort,
+    key: pki.serving.key,
+    cert: pki.serving.cert,
+    clientCa: [pki.clientCa.cert, pki.requestHeaderCa.cert].join(''),
+  })
+  stages.started('listener', () => listening.close())
+  await api.start({ servicePort: 443, advertiseAddresses: [config.advertiseAddress], securePort: config.advertisePort })
+  await writeKubeconfigs(config, pki)
+  log.info({ ms: Math.round(performance.now() - began), port: config.httpsPort }, 'API server is ready')
+
+  const operators = new AbortController()
+  await userland.start({
+    config,
+    client: api.client(),
+    caPem: pki.serverCa.cert,
+    home: deps.home,
+    log: log.child({ component: 'operators' }),
+    signal: operators.signal,
+  })
+  stages.started('operators', () => operators.abort())
+  if (!config.disableAgent) await startLocalAgent({ config, api, pki, userland, nodes, stages, log })
+  log.info(
+    { ms: Math.round(performance.now() - began), joinToken: tokens.token.slice(0, 12) },
+    'skiff is up and running',
+  )
+  return { api, pki, stop: () => stages.stop() }
+}
+
+function openPki(config: ServerConfig): Promise<Pki> {
+  return ensurePki({
+    dir: config.dataDir,
+    nodeName: config.nodeName,
+    nodeIps: config.nodeIps,
+    externalIps: config.nodeExternalIps,
+    advertiseIp: config.advertiseAddress,
+    serviceIps: config.serviceCidrs.map(cidr => nthAddress(cidr, 1)),
+    clusterDomain: config.clusterDomain,
+    tlsSans: config.tlsSans,
+    clock: systemClock,
+  })
+}
+
+async function openTokens(config: ServerConfig, pki: Pki): ReturnType<typeof ensureToken> {
+  try {
+    return await ensureToken({
+      dataDir: config.dataDir,
+      serverCaPem: pki.serverCa.cert,
+      ...(config.token === undefined ? {} : { token: config.token }),
+      ...(config.agentToken === undefined ? {} : { agentToken: config.agentToken }),
+    })
+  } catch (error) {
+    if (error instanceof TokenError) throw new ConfigError(error.message)
+    throw error
+  }
+}
