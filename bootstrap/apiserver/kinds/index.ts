@@ -1,4 +1,6 @@
-/** Which strategy and which conversion a kind has. */
+/** Which strategy a kind has. */
+import { customResourceDefinitionStrategy } from '../extension/crd-strategy.ts'
+import { conversionOf } from '../schema/convert.ts'
 import {
   mutatingAdmissionPolicy,
   mutatingAdmissionPolicyBinding,
@@ -12,18 +14,18 @@ import { daemonSet } from './apps/daemon-set.ts'
 import { deployment } from './apps/deployment.ts'
 import { replicaSet } from './apps/replica-set.ts'
 import { statefulSet } from './apps/stateful-set.ts'
-import { autoscalerConversion } from './autoscaling/conversion.ts'
 import { horizontalPodAutoscaler } from './autoscaling/horizontal-pod-autoscaler.ts'
 import { cronJob } from './batch/cron-job.ts'
 import { job } from './batch/job.ts'
 import { certificateSigningRequest } from './certificates/certificate-signing-request.ts'
 import { clusterTrustBundle } from './certificates/cluster-trust-bundle.ts'
 import { defaultTable } from './common/build.ts'
+import { alsoServing } from './common/versions.ts'
 import { lease, leaseCandidate } from './coordination/lease.ts'
 import { componentStatus } from './core/component-status.ts'
 import { configMap } from './core/config-map.ts'
 import { endpoints } from './core/endpoints.ts'
-import { event, eventConversion } from './core/event.ts'
+import { event } from './core/event.ts'
 import { limitRange } from './core/limit-range.ts'
 import { namespace } from './core/namespace.ts'
 import { node } from './core/node.ts'
@@ -39,7 +41,7 @@ import { serviceAccount } from './core/service-account.ts'
 import { endpointSlice } from './discovery/endpoint-slice.ts'
 import { flowSchema } from './flowcontrol/flow-schema.ts'
 import { priorityLevelConfiguration } from './flowcontrol/priority-level.ts'
-import type { Kind, Strategy } from './kind.ts'
+import type { Strategy } from './kind.ts'
 import { ingress } from './networking/ingress.ts'
 import { ingressClass } from './networking/ingress-class.ts'
 import { networkPolicy } from './networking/network-policy.ts'
@@ -105,7 +107,14 @@ const groups: { readonly [group: string]: { readonly [kind: string]: Strategy } 
     SelfSubjectRulesReview: review,
     SubjectAccessReview: subjectAccessReview,
   },
-  autoscaling: { HorizontalPodAutoscaler: horizontalPodAutoscaler },
+  'apiextensions.k8s.io': { CustomResourceDefinition: customResourceDefinitionStrategy },
+  autoscaling: {
+    HorizontalPodAutoscaler: alsoServing(
+      horizontalPodAutoscaler,
+      'autoscaling/v1',
+      conversionOf('autoscaling', 'v1', 'HorizontalPodAutoscaler'),
+    ),
+  },
   batch: { CronJob: cronJob, Job: job },
   'certificates.k8s.io': {
     CertificateSigningRequest: certificateSigningRequest,
@@ -113,7 +122,9 @@ const groups: { readonly [group: string]: { readonly [kind: string]: Strategy } 
   },
   'coordination.k8s.io': { Lease: lease, LeaseCandidate: leaseCandidate },
   'discovery.k8s.io': { EndpointSlice: endpointSlice },
-  'events.k8s.io': { Event: event },
+  'events.k8s.io': {
+    Event: alsoServing(event, 'events.k8s.io/v1', conversionOf('events.k8s.io', 'v1', 'Event')),
+  },
   'flowcontrol.apiserver.k8s.io': {
     FlowSchema: flowSchema,
     PriorityLevelConfiguration: priorityLevelConfiguration,
@@ -152,27 +163,7 @@ const groups: { readonly [group: string]: { readonly [kind: string]: Strategy } 
 
 const plain: Strategy = { table: defaultTable }
 
-/**
- * The behaviour of a kind; for one without a file here, nothing but the default table. Strategies work on the stored
- * version: an object of another version is converted first.
- */
+/** The behaviour of a kind in each of its versions; for one without a file here, nothing but the default table. */
 export function strategyOf(group: string, kind: string): Strategy {
   return groups[group]?.[kind] ?? plain
-}
-
-/** How a served version differs from the stored one in more than apiVersion, if it does. */
-export function conversionOf(group: string, version: string, kind: string): Kind['convert'] {
-  if (group === 'events.k8s.io' && kind === 'Event') return eventConversion
-  if (group === 'autoscaling' && version === 'v1' && kind === 'HorizontalPodAutoscaler') return autoscalerConversion
-  return undefined
-}
-
-/** Where a kind is stored when that is not its own group and version. */
-export function storageOf(
-  group: string,
-  kind: string,
-): { readonly group: string; readonly version: string } | undefined {
-  if (kind === 'Event' && group === 'events.k8s.io') return { group: '', version: 'v1' }
-  if (kind === 'HorizontalPodAutoscaler' && group === 'autoscaling') return { group, version: 'v2' }
-  return undefined
 }

@@ -1,32 +1,9 @@
-/** Event, one stored form with two faces: v1 and events.k8s.io/v1. */
+/** Event, in the stored form that v1 and events.k8s.io/v1 share. */
 import { field } from '../../../api/errors.ts'
-import type { KubeObject } from '../../../api/object.ts'
 import { ageText } from '../../../api/time.ts'
 import type { CoreV1Event as Event } from '../../../api/types.gen.ts'
 import type { Errors } from '../common/build.ts'
 import { column, strategy, wide } from '../common/build.ts'
-
-const newName: { readonly [old: string]: string } = {
-  involvedObject: 'regarding',
-  message: 'note',
-  reportingComponent: 'reportingController',
-  source: 'deprecatedSource',
-  firstTimestamp: 'deprecatedFirstTimestamp',
-  lastTimestamp: 'deprecatedLastTimestamp',
-  count: 'deprecatedCount',
-}
-const oldName = Object.fromEntries(Object.entries(newName).map(([old, now]) => [now, old]))
-
-function renamed(object: KubeObject, names: { readonly [field: string]: string }, apiVersion: string): KubeObject {
-  const fields = Object.entries(object).map(([name, value]) => [names[name] ?? name, value])
-  return { ...(Object.fromEntries(fields) as KubeObject), apiVersion }
-}
-
-/** Between events.k8s.io/v1 and the stored v1. */
-export const eventConversion = {
-  toStored: (object: KubeObject) => renamed(object, oldName, 'v1'),
-  fromStored: (object: KubeObject) => renamed(object, newName, 'events.k8s.io/v1'),
-}
 
 /** The namespace events about cluster-scoped objects live in. */
 const clusterNamespaces = new Set(['default', 'kube-system'])
