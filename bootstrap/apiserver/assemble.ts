@@ -20,10 +20,11 @@ import { serviceAccountTokens } from './auth/tokens.ts'
 import type { UserInfo } from './auth/user.ts'
 import type { BootstrapOptions } from './bootstrap-objects.ts'
 import { bootstrapObjects } from './bootstrap-objects.ts'
-import { discovery } from './discovery/discovery.ts'
+import { type DiscoveryOptions, discovery } from './discovery/discovery.ts'
+import type { GroupDiscovery } from './discovery/documents.ts'
 import { CustomResources } from './extension/crd-controller.ts'
 import { customResourceDefinitionStrategy } from './extension/crd-strategy.ts'
-import { discoveryRoute, openApiRoute } from './http/documents.ts'
+import { discoveryRoute, openApiRoute, openIdRoute } from './http/documents.ts'
 import { inProcessClient } from './inprocess.ts'
 import { strategyOf } from './kinds/index.ts'
 import type { Strategy } from './kinds/kind.ts'
@@ -86,9 +87,17 @@ export interface AssembleOptions
   }) => readonly AdmissionPlugin[]
   /** host:port for clients, in the oldest discovery document. */
   readonly serverAddress?: string
-  readonly log?: { info(fields: object, message: string): void; warn(fields: object, message: string): void }
+  /** Groups of aggregated servers, for discovery; a new array whenever they change. */
+  readonly externalGroups?: () => readonly GroupDiscovery[]
+  readonly log?: Logger
   /** Ends everything that runs in the background. */
   readonly signal: AbortSignal
+}
+
+interface Logger {
+  info(fields: object, message: string): void
+  warn(fields: object, message: string): void
+  error(fields: object, message: string): void
 }
 
 export interface AssembledServer {
@@ -149,7 +158,8 @@ export async function assembleApiServer(options: AssembleOptions): Promise<Assem
     reviews: reviews({ authenticator, authorizer, rbac, audiences, clock }),
     tokenIssuer: issuerOf(tokens),
     documents: [
-      discoveryRoute(discovery(registry, { serverAddress: options.serverAddress ?? '' })),
+      discoveryRoute(discovery(registry, discoveryOptions(options))),
+      openIdRoute(tokens),
       openApiRoute(openapi(registry, { version: serverVersion.gitVersion, signal })),
     ],
   })
@@ -164,7 +174,12 @@ export async function assembleApiServer(options: AssembleOptions): Promise<Assem
     authorizer,
     client,
     async start(bootstrap) {
-      const customResources = new CustomResources({ registry, store, clock })
+      const customResources = new CustomResources({
+        registry,
+        store,
+        clock,
+        onError: (err, name) => options.log?.error({ err, name }, 'custom resource definition'),
+      })
       await customResources.start(signal)
       const self = client()
       await bootstrapObjects(self, { ...bootstrap, serviceAddress: allocator.apiServerAddress })
@@ -178,6 +193,10 @@ export async function assembleApiServer(options: AssembleOptions): Promise<Assem
     },
     close: () => store.close(),
   }
+}
+
+function discoveryOptions({ serverAddress = '', externalGroups }: AssembleOptions): DiscoveryOptions {
+  return { serverAddress, ...(externalGroups ? { external: externalGroups } : {}) }
 }
 
 function strategyWithExtensions(group: string, kind: string): Strategy {

@@ -1,6 +1,6 @@
 /** The path of a request: routes, readiness, request info, authentication, impersonation, authorization, verb, answer. */
 import { randomUUID } from 'node:crypto'
-import { errors } from '../api/errors.ts'
+import { errors, StatusError } from '../api/errors.ts'
 import { attributesOf } from './auth/authorizer.ts'
 import { impersonation } from './auth/impersonation.ts'
 import type { UserInfo } from './auth/user.ts'
@@ -38,6 +38,8 @@ export function createHandler(parts: HandlerParts): (request: ApiRequest) => Pro
     try {
       response = (await deps.routes?.(request, undefined)) ?? (await answer())
     } catch (error) {
+      if (isOurFault(error))
+        deps.log?.error({ err: error, method: request.method, path: request.path }, 'request failed')
       response = statusResponse(request, error)
     }
     if (info) metrics.observe(info, request.method, response.status, performance.now() - started)
@@ -48,6 +50,11 @@ export function createHandler(parts: HandlerParts): (request: ApiRequest) => Pro
       return await serve(parts, request, info, warnings)
     }
   }
+}
+
+/** Neither a refusal nor a client that went away. */
+function isOurFault(error: unknown): boolean {
+  return !(error instanceof StatusError) && !(error instanceof Error && error.name === 'AbortError')
 }
 
 async function serve(
@@ -67,7 +74,7 @@ async function serve(
   const { allowed, reason } = deps.authorizer.authorize(attributes)
   if (!allowed) throw forbidden(attributes, reason)
   const work = () => (info.isResource ? dispatch(parts, request, info, user, warnings) : document(parts, request, user))
-  return isLongRunning(info, request.query) ? await work() : await withinTime(request, work)
+  return isLongRunning(info) ? counted(await work(), parts.metrics) : await withinTime(request, work)
 }
 
 /** Who the request acts as. Throws 401, or 403 for someone it may not act as. */
@@ -111,8 +118,23 @@ function rootPaths(deps: ApiServerDeps, user: UserInfo): string[] {
 
 const streaming = new Set(['exec', 'attach', 'portforward', 'proxy', 'log'])
 
-function isLongRunning(info: RequestInfo, query: URLSearchParams): boolean {
-  return info.verb === 'watch' || streaming.has(info.subresource) || (info.verb === 'proxy' && query !== undefined)
+function isLongRunning(info: RequestInfo): boolean {
+  return info.verb === 'watch' || info.verb === 'proxy' || streaming.has(info.subresource)
+}
+
+/** Counts a stream among the open ones until it ends. */
+function counted(response: ApiResponse, metrics: RequestMetrics): ApiResponse {
+  const { body } = response
+  if (body === undefined || !(Symbol.asyncIterator in body)) return response
+  return { ...response, body: untilEnd(body, metrics.opened()) }
+}
+
+async function* untilEnd(body: AsyncIterable<Uint8Array>, ended: () => void): AsyncGenerator<Uint8Array> {
+  try {
+    yield* body
+  } finally {
+    ended()
+  }
 }
 
 async function withinTime(request: ApiRequest, work: () => Promise<ApiResponse>): Promise<ApiResponse> {

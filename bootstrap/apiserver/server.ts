@@ -48,6 +48,8 @@ export interface ApiServerDeps {
   readonly nodeConnect?: NodeConnect
   readonly proxyDialer?: ProxyDialer
   readonly healthChecks?: readonly HealthCheck[]
+  /** Told of failures that are the server's own. */
+  readonly log?: { error(fields: object, message: string): void }
   /** Upgrade requests outside the API, tried first (the agents' tunnel). Resolves true when it took the socket over. */
   readonly upgradeRoutes?: (request: ApiRequest, socket: Duplex, head: Buffer) => Promise<boolean>
   /** Upgrade requests of aggregated APIs. */

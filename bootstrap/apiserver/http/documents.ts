@@ -1,9 +1,10 @@
 /** Documents about the API: discovery and OpenAPI, with their entity tags. */
 import { errors } from '../../api/errors.ts'
+import type { ServiceAccountTokens } from '../auth/tokens.ts'
 import type { DiscoveryAnswer } from '../discovery/discovery.ts'
 import type { OpenApiAnswer } from '../openapi/openapi.ts'
 import type { ApiRequest, ApiResponse, RequestHeaders } from './message.ts'
-import { headerOf } from './message.ts'
+import { headerOf, jsonResponse } from './message.ts'
 
 /** Answers GET of discovery paths; undefined for any other path. */
 export function discoveryRoute(
@@ -35,4 +36,16 @@ export function openApiRoute(
 ): (request: ApiRequest) => Promise<ApiResponse | undefined> {
   return async ({ method, path, query, headers }) =>
     method === 'GET' || method === 'HEAD' ? await answer(path, query, headers) : undefined
+}
+
+/** The documents others verify service account tokens by. */
+export function openIdRoute(
+  issuer: Pick<ServiceAccountTokens, 'openIdConfiguration' | 'jwks'>,
+): (request: ApiRequest) => ApiResponse | undefined {
+  return ({ path }) => {
+    if (path === '/.well-known/openid-configuration') return jsonResponse(200, issuer.openIdConfiguration())
+    if (path !== '/openid/v1/jwks') return undefined
+    const response = jsonResponse(200, issuer.jwks())
+    return { ...response, headers: { 'content-type': 'application/jwk-set+json' } }
+  }
 }

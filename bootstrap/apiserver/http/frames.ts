@@ -13,11 +13,14 @@ const frameStart = {
   DELETED: Buffer.from('{"type":"DELETED","object":'),
 }
 
-type FrameCache = WeakMap<Stored, Buffer>
+/** Watchers see an event at about the same time: a few recent frames are enough, and objects are not kept twice. */
+const recentFrames = 256
+
+type FrameCache = Map<Stored, Buffer>
 const plainFrames: { readonly [type in keyof typeof frameStart]: FrameCache } = {
-  ADDED: new WeakMap(),
-  MODIFIED: new WeakMap(),
-  DELETED: new WeakMap(),
+  ADDED: new Map(),
+  MODIFIED: new Map(),
+  DELETED: new Map(),
 }
 
 /** Yields one buffer per batch. A failure of the source becomes an ERROR event, which ends the stream. */
@@ -57,9 +60,12 @@ async function frame(view: View, event: ViewEvent, first: boolean): Promise<Buff
 
 function plainFrame(type: keyof typeof frameStart, stored: Stored): Buffer {
   const cache = plainFrames[type]
-  let known = cache.get(stored)
-  if (!known) cache.set(stored, (known = Buffer.concat([frameStart[type], stored.bytes, frameEnd])))
-  return known
+  const known = cache.get(stored)
+  if (known) return known
+  const encoded = Buffer.concat([frameStart[type], stored.bytes, frameEnd])
+  if (cache.size >= recentFrames) cache.delete(cache.keys().next().value!)
+  cache.set(stored, encoded)
+  return encoded
 }
 
 function bookmark(view: View, event: ViewEvent & { type: 'BOOKMARK' }): Buffer {

@@ -18,7 +18,6 @@ import { frames } from './frames.ts'
 import type { ApiRequest, ApiResponse } from './message.ts'
 import { bodyType, negotiate } from './negotiate.ts'
 import { deleteOptions, writeOptions } from './queryoptions.ts'
-import { isTrue } from './requestinfo.ts'
 import { includeObjectOf } from './table.ts'
 
 const streamTypes = ['application/json;stream=watch', 'application/vnd.kubernetes.protobuf;stream=watch']
@@ -132,5 +131,3 @@ export async function handleReview(
   const answered = await review(object as never)
   return valueResponse(view.form, 201, { kind: call.kind.kind, apiVersion: apiVersionOf(call.kind), ...answered })
 }
-
-export const longRunning = (query: URLSearchParams) => isTrue(query.get('watch'))
