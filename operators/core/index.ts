@@ -1,13 +1,18 @@
 /** The operators that make up what upstream's controller manager does. */
 import type { Operator } from '../runtime/operator.ts'
+import { ttlAfterFinished } from './lifecycle/finished-jobs.ts'
 import { garbageCollector } from './lifecycle/garbage/collector.ts'
 import { namespaceController } from './lifecycle/namespace.ts'
+import { nodeLifecycleController } from './lifecycle/node-lifecycle.ts'
+import { podGarbageCollector } from './lifecycle/pod-gc.ts'
+import { taintEvictionController } from './lifecycle/taint-eviction.ts'
 import { defaultServiceAccounts, rootCaPublisher } from './serviceaccount/namespace-defaults.ts'
 import { type TokenIssuer, tokenSecrets } from './serviceaccount/token-secrets.ts'
 import { endpointSliceController } from './services/endpoint-slices.ts'
 import { endpointsController } from './services/endpoints.ts'
 import { daemonSetController } from './workloads/daemonset/daemon-set.ts'
 import { deploymentController } from './workloads/deployment/deployment.ts'
+import { jobController } from './workloads/job/job.ts'
 import { replicaSetController, replicationController } from './workloads/replica-set.ts'
 
 export interface CoreOptions {
@@ -24,10 +29,15 @@ export function coreOperators(options: CoreOptions): Operator[] {
     replicationController(),
     deploymentController(),
     daemonSetController(),
+    jobController(),
     endpointsController(),
     endpointSliceController(),
     namespaceController(),
     garbageCollector(),
+    podGarbageCollector(),
+    ttlAfterFinished(),
+    nodeLifecycleController(),
+    taintEvictionController(),
     defaultServiceAccounts(),
     rootCaPublisher(options.ca),
     tokenSecrets(options.ca, options.issueToken),
