@@ -50,6 +50,7 @@ function endpointsText({ subsets = [] }: Endpoints): string {
 }
 
 export const endpoints = strategy<Endpoints>({
+  allowCreateOnUpdate: true,
   defaults(draft) {
     for (const port of (draft.subsets ?? []).flatMap(subset => subset.ports ?? [])) fill(port, { protocol: 'TCP' })
   },

@@ -67,4 +67,4 @@ function* itemErrors(item: LimitRangeItem, path: string): Errors {
   }
 }
 
-export const limitRange = strategy<LimitRange>({ defaults, validate })
+export const limitRange = strategy<LimitRange>({ allowCreateOnUpdate: true, defaults, validate })

@@ -16,10 +16,12 @@ const updatable = [
   '`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)',
 ].join(',')
 
+const specOf = (pod: Pod): PodSpec => pod.spec ?? { containers: [] }
+
 /** Checks an ordinary update. */
 export function* podUpdateErrors(pod: Pod, old: Pod): Errors {
-  const spec = pod.spec!
-  const before = old.spec!
+  const spec = specOf(pod)
+  const before = specOf(old)
   for (const list of ['containers', 'initContainers'] as const) {
     if ((spec[list]?.length ?? 0) !== (before[list]?.length ?? 0)) {
       return yield field.forbidden(`spec.${list}`, 'pod updates may not add or remove containers')
@@ -156,11 +158,11 @@ export function* resizeErrors(pod: Pod, old: Pod): Errors {
       )
     }
   }
-  if (qualityOfService(pod.spec!) !== qualityOfService(old.spec!)) {
-    const text = `Pod QOS Class may not change as a result of resizing`
-    yield field.invalid('spec', qualityOfService(pod.spec!), text)
+  if (qualityOfService(specOf(pod)) !== qualityOfService(specOf(old))) {
+    const text = 'Pod QOS Class may not change as a result of resizing'
+    yield field.invalid('spec', qualityOfService(specOf(pod)), text)
   }
-  const rest = draftOf(pod.spec!)
+  const rest = draftOf(specOf(pod))
   for (const list of ['containers', 'initContainers'] as const) {
     for (const [index, container] of (rest[list] ?? []).entries()) {
       const before = old.spec?.[list]?.[index]

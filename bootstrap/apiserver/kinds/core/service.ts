@@ -52,6 +52,7 @@ function portsText(service: Service): string {
 }
 
 export const service = strategy<Service>({
+  allowCreateOnUpdate: true,
   validateName: dns1035Label,
   defaults,
   status: { loadBalancer: {} },

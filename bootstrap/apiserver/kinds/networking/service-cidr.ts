@@ -35,7 +35,6 @@ export const serviceCIDR = strategy<ServiceCIDR>({
 })
 
 export const ipAddressKind = strategy<IPAddress>({
-  hasGeneration: true,
   validateName: name => ipAddress(name),
   *validate({ spec }) {
     if (!spec?.parentRef) return yield field.required('spec.parentRef')
