@@ -40,6 +40,18 @@ describe('inside the process', () => {
     )
   })
 
+  test('applying what does not exist needs the right to create', async () => {
+    const authorizer = {
+      authorize: ({ verb }: { verb: string }) => ({ allowed: verb === 'patch', reason: '' }),
+    }
+    const guarded = await testServer({ authorizer })
+    const client = inProcessClient(guarded.server, admin)
+    const object = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'x', namespace: 'default' } }
+    const applied = client.patch(configMaps, { name: 'x', namespace: 'default' }, object, { type: 'apply' })
+    await expect(applied).rejects.toThrow('User "admin" cannot create resource "configmaps"')
+    await guarded.stop()
+  })
+
   test('subresources', async () => {
     const client = inProcessClient(api.server, admin)
     const spec = { containers: [{ name: 'c', image: 'i' }] }

@@ -75,6 +75,7 @@ export function createApiServer(deps: ApiServerDeps): ApiServer {
   const verbs: VerbDeps = {
     store: deps.store,
     admission: deps.admission,
+    authorizer: deps.authorizer,
     clock: deps.clock,
     random: deps.random ?? Math.random,
     uid: deps.uid ?? randomUUID,

@@ -30,6 +30,8 @@ export interface TestServer {
     act?: () => Promise<unknown>,
     headers?: { [name: string]: string },
   ): Promise<TestEvent[]>
+  /** Forgets everything but the present. */
+  compact(): Promise<void>
   stop(): Promise<void>
 }
 
@@ -73,6 +75,7 @@ export async function testServer(overrides: Partial<ApiServerDeps> = {}): Promis
     registry,
     request: (method, url, body, headers) => requestOf(server, method, url, body, headers),
     watch: (url, count, act, headers) => watchEvents(server, url, count, act, headers),
+    compact: async () => await datastore.compact(await datastore.revision()),
     async stop() {
       await store.close()
       await datastore.close()

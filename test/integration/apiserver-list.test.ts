@@ -118,6 +118,44 @@ describe('versions', () => {
   })
 })
 
+describe('after compaction', () => {
+  test('a token of the past says where to go on from', async () => {
+    const { metadata } = await get('?limit=2')
+    await api.request('PUT', `${base}/d`, { metadata: { name: 'd', labels: { parity: 'even' } }, data: { new: '1' } })
+    await api.request('PUT', `${base}/d`, { metadata: { name: 'd', labels: { parity: 'even' } }, data: { new: '2' } })
+    await api.compact()
+    const expired = await get(`?limit=2&continue=${metadata.continue}`)
+    expect(expired).toMatchObject({ code: 410, reason: 'Expired' })
+    expect(expired.message).toMatch(/^The provided continue parameter is too old to display a consistent list result/)
+    const rest = await get(`?limit=9&continue=${expired.metadata.continue}`)
+    expect(names(rest)).toEqual(['c', 'd', 'e'])
+    const past = await get(`?resourceVersion=${metadata.resourceVersion}&resourceVersionMatch=Exact`)
+    expect(past).toMatchObject({ code: 410, reason: 'Expired' })
+  })
+})
+
+describe('kinds that share storage', () => {
+  test('an event of one group shows in the other', async () => {
+    const events = '/api/v1/namespaces/lists/events'
+    const involvedObject = { kind: 'Pod', name: 'p', namespace: 'lists' }
+    await api.request('POST', events, {
+      metadata: { name: 'e' },
+      involvedObject,
+      reason: 'R',
+      message: 'm',
+      type: 'Normal',
+    })
+    const other = '/apis/events.k8s.io/v1/namespaces/lists/events'
+    const { json } = await api.request('GET', other)
+    expect(json).toMatchObject({ kind: 'EventList', apiVersion: 'events.k8s.io/v1' })
+    expect(json.items[0]).toMatchObject({ apiVersion: 'events.k8s.io/v1', regarding: { name: 'p' }, note: 'm' })
+    const selected = await api.request('GET', `${events}?fieldSelector=involvedObject.name%3Dp,reason%3DR`)
+    expect(names(selected.json)).toEqual(['e'])
+    const [seen] = await api.watch(other, 1)
+    expect(seen).toMatchObject({ type: 'ADDED', object: { apiVersion: 'events.k8s.io/v1', note: 'm' } })
+  })
+})
+
 describe('forms', () => {
   const tableType = 'application/json;as=Table;v=v1;g=meta.k8s.io'
   const asked = async (url: string, accept: string) => await api.request('GET', url, undefined, { accept })

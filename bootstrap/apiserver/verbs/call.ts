@@ -5,7 +5,9 @@ import { errors } from '../../api/errors.ts'
 import type { KubeObject } from '../../api/object.ts'
 import type { ConflictError } from '../../datastore/datastore.ts'
 import type { AdmissionRequest } from '../admission/plugin.ts'
+import { type Authorizer, attributesOf } from '../auth/authorizer.ts'
 import type { UserInfo } from '../auth/user.ts'
+import { forbidden } from '../http/authorize.ts'
 import type { Clock, Kind, Mutable, WriteContext } from '../kinds/kind.ts'
 import type { ResourceStore, Store, Stored } from '../store/store.ts'
 
@@ -25,6 +27,7 @@ export interface WriteHook {
 export interface VerbDeps {
   readonly store: Store
   readonly admission: AdmissionChain
+  readonly authorizer: Authorizer
   readonly clock: Clock
   /** Uniform in [0, 1). */
   readonly random: () => number
@@ -79,6 +82,15 @@ export function hookOf(deps: VerbDeps, kind: Kind): WriteHook | undefined {
 
 export function writeContext(deps: VerbDeps, call: Call, dryRun: boolean): WriteContext {
   return { user: call.user, clock: deps.clock, namespace: call.namespace, dryRun, warn: text => call.warn(text) }
+}
+
+/** Updates and applies that create an object need the right to create it too. Throws 403. */
+export function authorizeCreate(deps: VerbDeps, call: Call): void {
+  const { group, version, resource } = call.kind
+  const { namespace, name } = call
+  const attributes = attributesOf(call.user, 'create', { group, version, resource, namespace, name })
+  const { allowed, reason } = deps.authorizer.authorize(attributes)
+  if (!allowed) throw forbidden(attributes, reason)
 }
 
 /** Who owns the fields of this write: the manager named, or the user agent up to its first slash. */

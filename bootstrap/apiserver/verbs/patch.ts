@@ -8,7 +8,7 @@ import { applyMergePatch } from '../patch/merge-patch.ts'
 import { strategicMergePatch } from '../patch/strategic.ts'
 import type { Schema } from '../schema/schema.ts'
 import type { Call, VerbDeps, WriteOptions, Written } from './call.ts'
-import { gr, storeOf } from './call.ts'
+import { authorizeCreate, gr, storeOf } from './call.ts'
 import { copyOf } from './copy.ts'
 import { createObject } from './create.ts'
 import type { Target } from './decode.ts'
@@ -139,6 +139,7 @@ async function applyObject(
   const cache = await storeOf(deps, call.kind)
   const exists = () => cache.get(call.namespace, call.name) !== undefined
   if (profile === mainProfile && !exists()) {
+    authorizeCreate(deps, call)
     const { uid } = configuration.metadata
     if (uid) {
       throw errors.conflict(

@@ -5,7 +5,7 @@ import { validateObjectMeta, validateObjectMetaUpdate } from '../kinds/common/me
 import type { Mutable } from '../kinds/kind.ts'
 import type { Stored } from '../store/store.ts'
 import type { Call, VerbDeps, WriteOptions, Written } from './call.ts'
-import { gr, hookOf, invalid, isConflictError, storeOf, writeContext } from './call.ts'
+import { authorizeCreate, gr, hookOf, invalid, isConflictError, storeOf, writeContext } from './call.ts'
 import { copyOf } from './copy.ts'
 import { createObject, writeOptionsObject } from './create.ts'
 import { holdsContent } from './delete.ts'
@@ -41,6 +41,7 @@ export async function updateObject(
   const cache = await storeOf(deps, call.kind)
   const creates = call.kind.strategy.allowCreateOnUpdate === true && profile === mainProfile
   if (creates && !cache.get(call.namespace, call.name)) {
+    authorizeCreate(deps, call)
     return await createObject(deps, call, body, options)
   }
   return await changeObject(deps, call, options, () => copyOf(body), { profile })
