@@ -1,0 +1,35 @@
+/** The HTTP side of protocol upgrades, on sockets that Node's server has let go. */
+import { type IncomingHttpHeaders, STATUS_CODES } from 'node:http'
+import type { Duplex } from 'node:stream'
+
+/** Values of a header that may be repeated or hold a list. */
+export function headerList(headers: IncomingHttpHeaders, name: string): string[] {
+  const value = headers[name]
+  const text = Array.isArray(value) ? value.join(',') : (value ?? '')
+  return text.split(',').flatMap(part => part.trim() || [])
+}
+
+/** Answers 101; the socket speaks the new protocol from then on. */
+export function switchProtocols(socket: Duplex, headers: { readonly [name: string]: string }, head: Buffer): void {
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
+  socket.write(`HTTP/1.1 101 Switching Protocols\r\n${lines.join('')}\r\n`)
+  if (head.length > 0) socket.unshift(head)
+}
+
+/** Refuses an upgrade with a line of plain text. */
+export function refuseUpgrade(
+  socket: Duplex,
+  status: number,
+  text: string,
+  headers: { readonly [name: string]: string } = {},
+): void {
+  if (socket.destroyed) return
+  const all = {
+    ...headers,
+    'Content-Type': 'text/plain; charset=utf-8',
+    'Content-Length': String(Buffer.byteLength(text)),
+    Connection: 'close',
+  }
+  const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`)
+  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${lines.join('')}\r\n${text}`)
+}
