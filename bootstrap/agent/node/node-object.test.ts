@@ -1,0 +1,109 @@
+import { expect, test } from '@jest/globals'
+import type { Machine } from './machine.ts'
+import { type NodeFacts, type NodeSettings, newNode, nodeStatus, readiness } from './node-object.ts'
+
+const settings: NodeSettings = {
+  name: 'n1',
+  hostname: 'h1',
+  ips: ['192.0.2.1', 'fd00::1'],
+  externalIps: ['198.51.100.1'],
+  labels: { 'node-role.kubernetes.io/control-plane': 'true' },
+  annotations: { a: 'b' },
+  taints: [{ key: 'k', effect: 'NoSchedule' }],
+  version: 'v1.36.0+skiff1',
+  kubeletPort: 10250,
+  maxPods: 110,
+}
+const machine: Machine = {
+  cpus: 4,
+  memoryBytes: 8 * 2 ** 30,
+  diskBytes: 100 * 2 ** 30,
+  hugepages: { '2Mi': 2 ** 30, '1Gi': 0 },
+  machineId: 'm',
+  systemUuid: 's',
+  bootId: 'b',
+  kernel: '6.1',
+  osImage: 'Debian',
+  architecture: 'amd64',
+}
+const up = [
+  { type: 'RuntimeReady', status: true, reason: '', message: '' },
+  { type: 'NetworkReady', status: true, reason: '', message: '' },
+]
+const facts: NodeFacts = {
+  machine,
+  runtimeVersion: 'containerd://1',
+  conditions: up,
+  images: [],
+  pressure: { memory: false, disk: true, pid: false },
+}
+
+test('a new node', () => {
+  expect(newNode(settings, machine)).toMatchObject({
+    metadata: {
+      labels: {
+        'kubernetes.io/hostname': 'h1',
+        'kubernetes.io/arch': 'amd64',
+        'node.kubernetes.io/instance-type': 'k3s',
+        'node-role.kubernetes.io/control-plane': 'true',
+      },
+      annotations: { 'k3s.io/internal-ip': '192.0.2.1,fd00::1', 'k3s.io/hostname': 'h1', a: 'b' },
+    },
+    spec: { providerID: 'k3s://n1', taints: [{ key: 'k', effect: 'NoSchedule' }] },
+  })
+})
+
+test('its status', () => {
+  const previous = {
+    conditions: [
+      { type: 'Ready', status: 'True', lastTransitionTime: 'then' },
+      { type: 'NetworkUnavailable', status: 'False' },
+    ],
+  }
+  const status = nodeStatus(settings, facts, previous, 'now')
+  expect(status.capacity).toEqual({
+    cpu: '4',
+    memory: '8388608Ki',
+    pods: '110',
+    'ephemeral-storage': '104857600Ki',
+    'hugepages-2Mi': '1048576Ki',
+    'hugepages-1Gi': '0',
+  })
+  expect(status.allocatable).toMatchObject({ memory: '7340032Ki', 'ephemeral-storage': '102005473280' })
+  expect(status.addresses?.map(({ type, address }) => `${type} ${address}`)).toEqual([
+    'InternalIP 192.0.2.1',
+    'InternalIP fd00::1',
+    'ExternalIP 198.51.100.1',
+    'Hostname h1',
+  ])
+  expect(
+    status.conditions?.map(({ type, status: value, reason, lastTransitionTime }) => [
+      type,
+      value,
+      reason,
+      lastTransitionTime,
+    ]),
+  ).toEqual([
+    ['NetworkUnavailable', 'False', undefined, undefined],
+    ['MemoryPressure', 'False', 'KubeletHasSufficientMemory', 'now'],
+    ['DiskPressure', 'True', 'KubeletHasDiskPressure', 'now'],
+    ['PIDPressure', 'False', 'KubeletHasSufficientPID', 'now'],
+    ['Ready', 'True', 'KubeletReady', 'then'],
+  ])
+})
+
+test.each([
+  [up, 'True', 'kubelet is posting ready status'],
+  [
+    [up[0]!, { type: 'NetworkReady', status: false, reason: 'NotYet', message: 'no plugin' }],
+    'False',
+    'container runtime network not ready: NetworkReady=false reason:NotYet message:no plugin',
+  ],
+  [
+    [],
+    'False',
+    '[container runtime not ready: RuntimeReady=false reason: message:, container runtime network not ready: NetworkReady=false reason: message:]',
+  ],
+])('readiness %#', (conditions, status, message) => {
+  expect(readiness(conditions)).toMatchObject({ type: 'Ready', status, message })
+})
