@@ -70,7 +70,7 @@ export async function startLocalAgent({
       disableServices: config.disableKubeProxy,
       disableCni: config.flannelBackend === 'none',
     },
-    { ...effects, informers },
+    { ...effects, informers: createInformers(api.client().as('system:kube-proxy'), { ...effects, signal }) },
     signal,
   )
   const podCidr = new PodCidr()

@@ -32,15 +32,27 @@ export interface RunningServer {
   stop(): Promise<void>
 }
 
-/** Resolves once the API serves and everything else has been started. Stops what it started when something fails. */
+/**
+ * Resolves once the API serves and everything else has been started. When something fails, or the process is asked to end
+ * meanwhile, what was started is stopped again and the cause is thrown.
+ */
 export async function startServer(config: ServerConfig, deps: ServerDeps): Promise<RunningServer> {
   const stages = new Stages(deps.log)
+  const { signal } = deps
   try {
-    return await start(config, deps, stages)
+    return await Promise.race([start(config, deps, stages), aborted(signal)])
   } catch (error) {
     await stages.stop()
     throw error
   }
+}
+
+function aborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    const abort = () => reject(new Error('stopped while starting'))
+    if (signal.aborted) abort()
+    else signal.addEventListener('abort', abort, { once: true })
+  })
 }
 
 async function start(config: ServerConfig, deps: ServerDeps, stages: Stages): Promise<RunningServer> {

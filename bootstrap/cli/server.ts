@@ -28,12 +28,16 @@ export async function runServer(
   const stopAsked = new AbortController()
   for (const signal of ['SIGTERM', 'SIGINT'] as const) host.once(signal, () => stopAsked.abort())
 
-  const server = await startServer(config, { userland, log, home: homeOf(host), signal: stopAsked.signal })
-  await new Promise<void>(resolve => {
-    if (stopAsked.signal.aborted) resolve()
-    else stopAsked.signal.addEventListener('abort', () => resolve())
-  })
-  await server.stop()
+  const { signal } = stopAsked
+  const ended = new Promise<void>(resolve => signal.addEventListener('abort', () => resolve(), { once: true }))
+  try {
+    const server = await startServer(config, { userland, log, home: homeOf(host), signal })
+    await ended
+    await server.stop()
+  } catch (error) {
+    if (!signal.aborted) throw error
+  }
+  log.info({}, 'stopped')
   return 0
 }
 
