@@ -1,4 +1,4 @@
-/** The operators that make up what upstream's controller manager does. */
+/** The operators that make up what upstream's controller manager and scheduler do. */
 import type { Operator } from '../runtime/operator.ts'
 import { ttlAfterFinished } from './lifecycle/finished-jobs.ts'
 import { garbageCollector } from './lifecycle/garbage/collector.ts'
@@ -6,10 +6,12 @@ import { namespaceController } from './lifecycle/namespace.ts'
 import { nodeLifecycleController } from './lifecycle/node-lifecycle.ts'
 import { podGarbageCollector } from './lifecycle/pod-gc.ts'
 import { taintEvictionController } from './lifecycle/taint-eviction.ts'
+import { schedulerOperator } from './scheduler/index.ts'
 import { defaultServiceAccounts, rootCaPublisher } from './serviceaccount/namespace-defaults.ts'
 import { type TokenIssuer, tokenSecrets } from './serviceaccount/token-secrets.ts'
 import { endpointSliceController } from './services/endpoint-slices.ts'
 import { endpointsController } from './services/endpoints.ts'
+import { storageOperators } from './storage/index.ts'
 import { daemonSetController } from './workloads/daemonset/daemon-set.ts'
 import { deploymentController } from './workloads/deployment/deployment.ts'
 import { jobController } from './workloads/job/job.ts'
@@ -25,6 +27,8 @@ export interface CoreOptions {
 /** All core operators, for runOperators. */
 export function coreOperators(options: CoreOptions): Operator[] {
   return [
+    schedulerOperator(),
+    ...storageOperators,
     replicaSetController(),
     replicationController(),
     deploymentController(),
