@@ -159,7 +159,7 @@ describe('rows', () => {
     expect(cells(cronJob, { ...cronOf({}), status: { lastScheduleTime: started } })).toMatchObject({
       Schedule: '*/5 * * * *',
       Timezone: '<none>',
-      Suspend: 'False',
+      Suspend: '<unset>',
       Active: 0,
       'Last Schedule': '90s',
       Containers: 'c',

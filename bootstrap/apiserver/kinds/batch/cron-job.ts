@@ -8,6 +8,7 @@ import { oneOf } from '../common/checks.ts'
 import { fill, when } from '../common/defaulting.ts'
 import { nonNegative } from '../common/metadata.ts'
 import { podSpecWarnings } from '../common/pod/spec.ts'
+import { boolText } from '../common/text.ts'
 import { countColumn, templateColumns } from '../common/workload-columns.ts'
 import { defaultJobTemplate } from './job.ts'
 import { jobSpecErrors } from './job-validation.ts'
@@ -93,7 +94,7 @@ export const cronJob = strategy<CronJob>({
     nameColumn,
     column('Schedule', object => object.spec?.schedule),
     column('Timezone', object => object.spec?.timeZone ?? '<none>'),
-    column('Suspend', object => (object.spec?.suspend ? 'True' : 'False'), 'boolean'),
+    column('Suspend', object => boolText(object.spec?.suspend), 'boolean'),
     countColumn('Active', object => object.status?.active?.length),
     column('Last Schedule', (object, now) =>
       object.status?.lastScheduleTime ? ageText(object.status.lastScheduleTime, now) : '<none>',

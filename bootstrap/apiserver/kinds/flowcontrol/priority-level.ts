@@ -63,9 +63,7 @@ export const priorityLevelConfiguration = strategy<PriorityLevel>({
   columns: [
     nameColumn,
     column('Type', object => object.spec?.type),
-    column('NominalConcurrencyShares', ({ spec }) =>
-      numberText((spec?.limited ?? spec?.exempt)?.nominalConcurrencyShares),
-    ),
+    column('NominalConcurrencyShares', ({ spec }) => numberText(spec?.limited?.nominalConcurrencyShares)),
     column('Queues', object => numberText(queuingOf(object)?.queues)),
     column('HandSize', object => numberText(queuingOf(object)?.handSize)),
     column('QueueLengthLimit', object => numberText(queuingOf(object)?.queueLengthLimit)),

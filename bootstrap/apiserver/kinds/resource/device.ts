@@ -42,7 +42,7 @@ export const resourceSlice = strategy<ResourceSlice>({
   fields: object => ({ 'spec.nodeName': object.spec?.nodeName ?? '', 'spec.driver': object.spec?.driver ?? '' }),
   columns: [
     nameColumn,
-    column('Node', object => object.spec?.nodeName || '<unset>'),
+    column('Node', object => object.spec?.nodeName ?? ''),
     column('Driver', object => object.spec?.driver),
     column('Pool', object => object.spec?.pool?.name),
     ageColumn,

@@ -66,7 +66,7 @@ export const storageClass = strategy<StorageClass>({
     classNameColumn('storageclass.kubernetes.io/is-default-class'),
     column('Provisioner', object => object.provisioner),
     column('ReclaimPolicy', object => object.reclaimPolicy ?? 'Delete'),
-    column('VolumeBindingMode', object => object.volumeBindingMode ?? '<unset>'),
+    column('VolumeBindingMode', object => object.volumeBindingMode ?? 'Immediate'),
     column('AllowVolumeExpansion', object => object.allowVolumeExpansion ?? false, 'boolean'),
     ageColumn,
   ],
