@@ -12,6 +12,8 @@ const mergeKeys: { readonly [field: string]: string } = {
   ownerReferences: 'uid',
 }
 
+const deleteFromList = '$deleteFromPrimitiveList/'
+
 const isTree = (value: unknown): value is Tree => typeof value === 'object' && value !== null && !Array.isArray(value)
 
 /** The object with the patch applied; the inputs stay as they are. */
@@ -23,11 +25,19 @@ function merge(target: unknown, patch: unknown, byKey: boolean): unknown {
   if (!isTree(patch)) return structuredClone(patch)
   const result: Tree = isTree(target) ? { ...target } : {}
   for (const [field, value] of Object.entries(patch)) {
-    if (value === null) delete result[field]
+    const list = byKey && field.startsWith(deleteFromList) ? field.slice(deleteFromList.length) : undefined
+    if (list !== undefined) removeItems(result, list, value as readonly unknown[])
+    else if (value === null) delete result[field]
     else if (byKey && Array.isArray(value)) result[field] = mergeList(field, result[field], value)
     else result[field] = merge(result[field], value, byKey)
   }
   return result
+}
+
+function removeItems(target: Tree, field: string, items: readonly unknown[]): void {
+  const left = ((target[field] as unknown[] | undefined) ?? []).filter(item => !items.includes(item))
+  if (left.length > 0) target[field] = left
+  else delete target[field]
 }
 
 function mergeList(field: string, target: unknown, patch: readonly unknown[]): unknown {

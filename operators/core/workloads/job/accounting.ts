@@ -104,16 +104,21 @@ function uids(succeeded: readonly string[], failed: readonly string[]) {
 export const uid = (pod: Pod): string => pod.metadata.uid ?? ''
 export const holdsFinalizer = (pod: Pod): boolean => (pod.metadata.finalizers ?? []).includes(trackingFinalizer)
 
-/** Takes the finalizer off the pods; returns the uids of those that are without it now. */
-export async function release(list: readonly Pod[], { client }: Cluster): Promise<readonly string[]> {
+/** Takes the finalizer off the pods. Calls `released` for each that is without it, then rejects if any is not. */
+export async function release(
+  list: readonly Pod[],
+  { client }: Cluster,
+  released: (uid: string) => void,
+): Promise<void> {
   const results = await Promise.allSettled(
     list.map(async pod => {
-      const finalizers = (pod.metadata.finalizers ?? []).filter(name => name !== trackingFinalizer)
-      const metadata = { uid: uid(pod), finalizers: finalizers.length > 0 ? finalizers : null }
-      await client.patch(pods, nameOf(pod), { metadata }, { type: 'merge' }).catch(error => {
+      const metadata = { uid: uid(pod), '$deleteFromPrimitiveList/finalizers': [trackingFinalizer] }
+      await client.patch(pods, nameOf(pod), { metadata }, { type: 'strategic' }).catch(error => {
         if (!isNotFound(error)) throw error
       })
+      released(uid(pod))
     }),
   )
-  return list.filter((_, index) => results[index]?.status === 'fulfilled').map(uid)
+  const failed = results.find(result => result.status === 'rejected')
+  if (failed) throw failed.reason
 }

@@ -185,11 +185,8 @@ class JobController {
   }
 
   async #release(list: readonly Pod[], cluster: Cluster): Promise<void> {
-    for (const id of await release(
-      list.filter(pod => !this.#released.has(uid(pod))),
-      cluster,
-    ))
-      this.#released.add(id)
+    const held = list.filter(pod => !this.#released.has(uid(pod)))
+    await release(held, cluster, id => this.#released.add(id))
     if (this.#released.size > 10_000) this.#released.clear()
   }
 
@@ -199,7 +196,7 @@ class JobController {
     const held = podsOf(cluster.informers)
       .list(namespace)
       .filter(pod => holdsFinalizer(pod) && controllerOf(pod)?.kind === 'Job' && controllerOf(pod)?.name === name)
-    await release(held, cluster)
+    await release(held, cluster, () => {})
   }
 
   #forget(key: ObjectKey): void {
