@@ -64,6 +64,13 @@ describe('app containers', () => {
   })
 })
 
+test('a container the runtime has forgotten goes on counting', () => {
+  const pod = testPod()
+  const known = { name: 'c', image: '', imageID: '', ready: true, restartCount: 4, containerID: 'containerd://x' }
+  const { step } = plan({}, [], { pod: { ...pod, status: { containerStatuses: [known] } } })
+  expect(short(step)).toBe('start app c #5')
+})
+
 describe('init containers', () => {
   test.each<[string, Partial<PodSpec>, ViewedContainer[], string]>([
     ['come first', { initContainers: init }, [], 'start init i #0'],

@@ -89,7 +89,15 @@ class Planner {
       this.wakeBefore(wait.until)
       return undefined
     }
-    return { type: 'start', container, kind, restartCount: last ? restartCountOf(last) + 1 : 0 }
+    return { type: 'start', container, kind, restartCount: this.#restartCount(container, last) }
+  }
+
+  /** A runtime that has forgotten the container is outvoted by the API: numbers, and with them log files, go on. */
+  #restartCount(container: Container, last: ViewedContainer | undefined): number {
+    if (last) return restartCountOf(last) + 1
+    const { initContainerStatuses = [], containerStatuses = [] } = this.input.pod.status ?? {}
+    const known = [...initContainerStatuses, ...containerStatuses].find(({ name }) => name === container.name)
+    return known?.containerID ? known.restartCount + 1 : 0
   }
 
   /** Kills a running container that failed a probe or whose definition changed. */

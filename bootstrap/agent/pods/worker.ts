@@ -2,28 +2,24 @@
  * One pod's worker: a state machine woken by changes of the pod and of its containers. Each turn looks, publishes what it
  * sees and takes the one step that comes next.
  */
-import { isNotFound } from '../../api/errors.ts'
 import { assertNever } from '../../api/object.ts'
-import { parseTime, rfc3339 } from '../../api/time.ts'
-import { type Pod, pods } from '../../client/resources.ts'
+import { formatDuration, parseTime } from '../../api/time.ts'
+import type { Pod } from '../../client/resources.ts'
 import type { RuntimeEvent } from '../runtime.ts'
+import { confirmDeletion, forgetPod, releaseResources } from './cleanup.ts'
 import { containerPath } from './events.ts'
 import { containerHash, mirrorAnnotation, podText, sourceAnnotation } from './identity.ts'
 import { settleExit } from './observe.ts'
 import { type CrashLoop, nextStep, type Plan } from './plan.ts'
 import { PodRun } from './pod-run.ts'
-import { containerResources, podCgroup } from './qos.ts'
+import { type Failure, probeRunning, publish } from './publishing.ts'
+import { containerResources } from './qos.ts'
 import type { PodServices } from './services.ts'
 import { StartError } from './start-error.ts'
-import { createSandbox, removePodFiles, resizeContainers, startContainer } from './starting.ts'
-import { podStatus } from './status.ts'
-import { removePod, stopContainer, stopPod } from './stopping.ts'
-import { isRunning, type ViewedContainer } from './view.ts'
-
-export interface Failure {
-  readonly reason: string
-  readonly message: string
-}
+import { createSandbox, resizeContainers, startContainer } from './starting.ts'
+import { stopContainer, stopPod } from './stopping.ts'
+import { isRunning } from './view.ts'
+import { Waker } from './waker.ts'
 
 type State =
   | { readonly type: 'running' }
@@ -43,8 +39,7 @@ export class PodWorker {
   #failure: Failure | undefined
   #step = new AbortController()
   #dirty = true
-  #wake: (() => void) | undefined
-  #woken = false
+  readonly #waker: Waker
   #removedFromApi = false
   readonly done: Promise<void>
 
@@ -53,6 +48,7 @@ export class PodWorker {
     this.#services = services
     this.#run = new PodRun(pod, services)
     this.#mirrorOf = mirrorOf
+    this.#waker = new Waker(services.clock, services.signal)
     const phase = pod.status?.phase
     if (phase === 'Succeeded' || phase === 'Failed') this.#terminate(1)
     if (pod.metadata.deletionTimestamp) this.#terminate(graceOf(pod))
@@ -117,8 +113,7 @@ export class PodWorker {
   }
 
   wake(): void {
-    this.#woken = true
-    this.#wake?.()
+    this.#waker.wake()
   }
 
   #terminate(graceSeconds: number): void {
@@ -148,7 +143,7 @@ export class PodWorker {
   async #loop(): Promise<void> {
     const { signal, clock, log } = this.#services
     while (this.#state.type !== 'gone' && !signal.aborted) {
-      this.#woken = false
+      this.#waker.reset()
       let until: number | undefined
       try {
         until = await this.#turn()
@@ -159,25 +154,8 @@ export class PodWorker {
         until = clock.now() + (this.#step.signal.aborted ? 50 : 1000)
         this.#dirty = true
       }
-      if (!this.#woken) await this.#sleep(until)
+      await this.#waker.sleep(until)
     }
-  }
-
-  /** Until woken, or `until` (ms). */
-  #sleep(until: number | undefined): Promise<void> {
-    const { clock, signal } = this.#services
-    const awake = new AbortController()
-    return new Promise(resolve => {
-      this.#wake = () => {
-        this.#wake = undefined
-        awake.abort()
-        signal.removeEventListener('abort', wake)
-        resolve()
-      }
-      const wake = this.#wake
-      signal.addEventListener('abort', wake, { once: true })
-      if (until !== undefined) clock.sleep(Math.max(0, until - clock.now()), awake.signal).then(wake, () => undefined)
-    })
   }
 
   /** One turn; resolves with when to look again without being woken. */
@@ -202,7 +180,7 @@ export class PodWorker {
   async #look(): Promise<void> {
     this.#dirty = false
     await this.#run.observe()
-    this.#probe()
+    if (this.#state.type === 'running') probeRunning(this.#run)
     this.publish()
   }
 
@@ -300,7 +278,7 @@ export class PodWorker {
       this.#run.retryAt.set(container.name, (known ? error.retryAt : undefined) ?? clock.now() + retryMs)
       this.#logFailure(error)
     }
-    this.#probe()
+    if (this.#state.type === 'running') probeRunning(this.#run)
     this.publish()
   }
 
@@ -319,8 +297,7 @@ export class PodWorker {
 
   #noteCrashLoop({ container, delayMs }: CrashLoop): void {
     const { pod, waiting } = this.#run
-    const text = `${Math.floor(delayMs / 60_000) > 0 ? `${Math.floor(delayMs / 60_000)}m` : ''}${(delayMs % 60_000) / 1000}s`
-    const message = `back-off ${text} restarting failed container=${container.name} pod=${podText(pod)}`
+    const message = `back-off ${formatDuration(delayMs)} restarting failed container=${container.name} pod=${podText(pod)}`
     if (waiting.get(container.name)?.message === message) return
     waiting.set(container.name, { reason: 'CrashLoopBackOff', message })
     const event = `Back-off restarting failed container ${container.name} in pod ${podText(pod)}`
@@ -339,57 +316,10 @@ export class PodWorker {
     return probe?.terminationGracePeriodSeconds ?? pod.spec.terminationGracePeriodSeconds ?? 30
   }
 
-  #probe(): void {
-    const { probes } = this.#services
-    const { pod, view, containers, podIps, runtime } = this.#run
-    for (const running of view.containers.filter(isRunning)) {
-      const container = containers.find(({ name }) => name === running.metadata.name)
-      if (!container || this.#state.type !== 'running') continue
-      const known = knownStatus(pod, running)
-      probes.start({
-        pod,
-        container,
-        containerId: running.id,
-        podIp: podIps[0] ?? '',
-        runtime,
-        startedAt: running.startedAt / 1e6,
-        wasReady: known?.ready === true,
-        wasStarted: known?.started === true,
-      })
-    }
-  }
-
   /** Publishes the pod's status if it differs from what was published last. */
   publish(): void {
-    if (this.#removedFromApi) return
-    const { pod, view, uid } = this.#run
-    const { status, probes, hostIps, clock } = this.#services
-    const target = this.#mirrorOf(pod)
-    if (!target) return
-    const previous = status.last(uid) ?? target.status
-    const terminal =
-      this.#state.type !== 'running' &&
-      !view.containers.some(isRunning) &&
-      view.sandboxes.every(({ state }) => state !== 'SANDBOX_READY')
-    status.put(
-      uid,
-      target,
-      podStatus(pod, {
-        view,
-        waiting: this.#run.waiting,
-        isReady: id => probes.isReady(id),
-        isStarted: id => probes.isStarted(id),
-        hostIps,
-        podIps:
-          this.#run.podIps.length > 0
-            ? this.#run.podIps
-            : (previous?.podIPs ?? []).flatMap(({ ip }) => (ip ? [ip] : [])),
-        terminal,
-        failure: this.#failure,
-        previous: withOthersConditions(previous, target),
-        now: rfc3339(clock.now()),
-      }),
-    )
+    const target = this.#removedFromApi ? undefined : this.#mirrorOf(this.#run.pod)
+    if (target) publish(this.#run, target, this.#state.type !== 'running', this.#failure)
   }
 
   async #stopAll(graceSeconds: number): Promise<void> {
@@ -402,31 +332,18 @@ export class PodWorker {
 
   /** After the last container: volumes and cgroup go, then the object if it is being deleted, then everything else. */
   async #cleanUp(state: Extract<State, { type: 'terminated' }>): Promise<number | undefined> {
-    const { uid, pod } = this.#run
-    const { status, volumes, cgroups, clock, client } = this.#services
     if (!state.cleaned) {
-      await status.flush(uid)
-      await volumes.unmount(uid)
-      await cgroups.remove(podCgroup(pod))
+      await releaseResources(this.#run)
       this.#state = { type: 'terminated', cleaned: true }
     }
     if (!this.#removedFromApi) {
       const target = this.#mirrorOf(this.#run.pod)
-      if (!target?.metadata.deletionTimestamp && !isStatic(pod)) return undefined
-      if (target) {
-        const { name = '', namespace, uid: targetUid } = target.metadata
-        const preconditions = targetUid === undefined ? {} : { preconditions: { uid: targetUid } }
-        await client.delete(pods, { name, namespace }, { gracePeriodSeconds: 0, ...preconditions }).catch(error => {
-          if (!isNotFound(error)) throw error
-        })
-      }
+      if (!target?.metadata.deletionTimestamp && !isStatic(this.#run.pod)) return undefined
+      if (target) await confirmDeletion(this.#run, target)
     }
-    await this.#run.observe()
-    await removePod(this.#run)
-    await removePodFiles(this.#run)
-    status.forget(uid)
+    await forgetPod(this.#run)
     this.#state = { type: 'gone' }
-    return clock.now()
+    return undefined
   }
 }
 
@@ -437,19 +354,3 @@ const isStatic = (pod: Pod): boolean =>
 function graceOf(pod: Pod): number {
   return pod.metadata.deletionGracePeriodSeconds ?? pod.spec.terminationGracePeriodSeconds ?? 30
 }
-
-/** What the API already said about this very container. */
-function knownStatus(pod: Pod, container: ViewedContainer) {
-  const all = [...(pod.status?.containerStatuses ?? []), ...(pod.status?.initContainerStatuses ?? [])]
-  return all.find(({ containerID }) => containerID === `containerd://${container.id}`)
-}
-
-/** Our own last status, with the conditions others have put on the object since. */
-function withOthersConditions(previous: Pod['status'], target: Pod): Pod['status'] {
-  if (!previous) return undefined
-  const own = previous.conditions ?? []
-  const foreign = (target.status?.conditions ?? []).filter(({ type }) => !ownConditions.has(type))
-  return { ...previous, conditions: [...own.filter(({ type }) => ownConditions.has(type)), ...foreign] }
-}
-
-const ownConditions = new Set(['PodReadyToStartContainers', 'Initialized', 'Ready', 'ContainersReady', 'PodScheduled'])
