@@ -35,6 +35,7 @@ import { type ApiServer, type ApiServerDeps, createApiServer } from './server.ts
 import { ServiceAllocator } from './services/allocator.ts'
 import { openStore } from './store/open-store.ts'
 import type { Store } from './store/store.ts'
+import { directDialer } from './subresources/direct-dialer.ts'
 import type { TokenIssuer } from './subresources/token.ts'
 
 /** The server acting for itself. */
@@ -140,6 +141,7 @@ export async function assembleApiServer(options: AssembleOptions): Promise<Assem
   const extensions = options.admissionExtensions?.({ registry, store, reader }) ?? []
   const { audiences } = options.serviceAccounts
   const server = createApiServer({
+    proxyDialer: directDialer,
     ...options,
     store,
     registry,

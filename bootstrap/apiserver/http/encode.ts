@@ -1,4 +1,5 @@
 /** Answers in the form a client negotiated. JSON of stored objects is sent as the bytes that were stored. */
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { StatusError } from '../../api/errors.ts'
 import { failure } from '../../api/errors.ts'
 import type { KubeObject } from '../../api/object.ts'
@@ -10,11 +11,12 @@ import type { Listed } from '../verbs/read.ts'
 import type { ApiResponse, ResponseBody } from './message.ts'
 import type { Form } from './negotiate.ts'
 import type { IncludeObject } from './table.ts'
-import { partialMetadata, tableOf } from './table.ts'
+import { partialMetadata, rowOf, tableHead } from './table.ts'
 
 const newline = Buffer.from('\n')
 const comma = Buffer.from(',')
 const listEnd = Buffer.from(']}\n')
+const itemsPerTurn = 200
 
 export interface View {
   readonly kind: Kind
@@ -39,21 +41,13 @@ export function valueBody(form: Form, value: unknown): Buffer {
 }
 
 /** One object of the view's kind. `bytes` are its JSON when known. Throws 406 when a list form was asked for. */
-export async function objectResponse(
-  view: View,
-  status: number,
-  object: KubeObject,
-  bytes?: Buffer,
-): Promise<ApiResponse> {
+export function objectResponse(view: View, status: number, object: KubeObject, bytes?: Buffer): ApiResponse {
   const { form, kind } = view
   switch (form.as) {
     case 'Table': {
       const { resourceVersion } = object.metadata
-      return valueResponse(
-        form,
-        status,
-        await tableOf(kind, form, [object], { resourceVersion }, view.include, view.now),
-      )
+      const rows = [rowOf(kind, form, object, view.include, view.now)]
+      return valueResponse(form, status, { ...tableHead(kind, form, { resourceVersion }), rows })
     }
     case 'PartialObjectMetadata':
       return valueResponse(form, status, partialMetadata(form, object))
@@ -76,24 +70,23 @@ export async function listResponse(view: View, listed: Listed): Promise<ApiRespo
     ...(listed.continue === '' ? {} : { continue: listed.continue }),
     ...(listed.remaining === undefined ? {} : { remainingItemCount: listed.remaining }),
   }
-  const objects = () => listed.items.map(item => item.object)
   switch (form.as) {
-    case 'Table':
-      return valueResponse(form, 200, await tableOf(kind, form, objects(), metadata, view.include, view.now))
-    case 'PartialObjectMetadataList':
-      return valueResponse(form, 200, {
-        kind: 'PartialObjectMetadataList',
-        apiVersion: `meta.k8s.io/${form.asVersion}`,
-        metadata,
-        items: objects().map(object => partialMetadata(form, object)),
-      })
+    case 'Table': {
+      const row = (item: Stored) => rowOf(kind, form, item.object, view.include, view.now)
+      return await collectionResponse(form, tableHead(kind, form, metadata), 'rows', listed.items, row)
+    }
+    case 'PartialObjectMetadataList': {
+      const head = { kind: 'PartialObjectMetadataList', apiVersion: `meta.k8s.io/${form.asVersion}`, metadata }
+      const item = (stored: Stored) => partialMetadata(form, stored.object)
+      return await collectionResponse(form, head, 'items', listed.items, item)
+    }
     case 'PartialObjectMetadata':
       throw notAcceptable(
         `you requested PartialObjectMetadata, but the requested object is a list (*${kind.version}.${kind.listKind})`,
       )
     default: {
       const head = { kind: kind.listKind, apiVersion: apiVersionOf(kind), metadata }
-      if (!isPlainJson(form)) return valueResponse(form, 200, { ...head, items: objects() })
+      if (!isPlainJson(form)) return await collectionResponse(form, head, 'items', listed.items, item => item.object)
       return { status: 200, headers: contentType(form), body: joinItems(head, listed.items) }
     }
   }
@@ -111,6 +104,26 @@ function joinItems(head: object, items: readonly Stored[]): ResponseBody {
   }
   parts.push(listEnd)
   return parts
+}
+
+/** A list whose items are made here, a slice at a time so that a long one does not hold up other requests. */
+async function collectionResponse(
+  form: Form,
+  head: object,
+  field: string,
+  items: readonly Stored[],
+  show: (item: Stored) => object,
+): Promise<ApiResponse> {
+  const whole: object[] = []
+  const parts: Buffer[] = [Buffer.from(`${JSON.stringify(head).slice(0, -1)},${JSON.stringify(field)}:[`)]
+  for (let start = 0; start < items.length; start += itemsPerTurn) {
+    if (start > 0) await nextTurn()
+    const shown = items.slice(start, start + itemsPerTurn).map(show)
+    if (!isPlainJson(form)) whole.push(...shown)
+    else parts.push(Buffer.from(`${start > 0 ? ',' : ''}${shown.map(item => JSON.stringify(item)).join(',')}`))
+  }
+  if (!isPlainJson(form)) return valueResponse(form, 200, { ...head, [field]: whole })
+  return { status: 200, headers: contentType(form), body: [...parts, listEnd] }
 }
 
 function notAcceptable(message: string): StatusError {

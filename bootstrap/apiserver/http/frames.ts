@@ -4,7 +4,7 @@ import { apiVersionOf } from '../../api/object.ts'
 import type { Stored } from '../store/store.ts'
 import type { ViewEvent } from '../verbs/watch.ts'
 import type { View } from './encode.ts'
-import { partialMetadata, tableOf } from './table.ts'
+import { partialMetadata, rowOf, tableHead } from './table.ts'
 
 const frameEnd = Buffer.from('}\n')
 const frameStart = {
@@ -33,7 +33,7 @@ export async function* frames(
     for await (const batch of events) {
       const encoded: Buffer[] = []
       for (const event of batch) {
-        encoded.push(await frame(view, event, first))
+        encoded.push(frame(view, event, first))
         first = false
       }
       yield encoded.length === 1 ? encoded[0]! : Buffer.concat(encoded)
@@ -44,7 +44,7 @@ export async function* frames(
   }
 }
 
-async function frame(view: View, event: ViewEvent, first: boolean): Promise<Buffer> {
+function frame(view: View, event: ViewEvent, first: boolean): Buffer {
   if (event.type === 'BOOKMARK') return bookmark(view, event)
   const { form, kind } = view
   const { type, stored } = event
@@ -53,7 +53,10 @@ async function frame(view: View, event: ViewEvent, first: boolean): Promise<Buff
   const { resourceVersion } = object.metadata
   const shown =
     form.as === 'Table'
-      ? await tableOf(kind, form, [object], { resourceVersion }, view.include, view.now, first)
+      ? {
+          ...tableHead(kind, form, { resourceVersion }, first),
+          rows: [rowOf(kind, form, object, view.include, view.now)],
+        }
       : partialMetadata(form, object)
   return Buffer.from(`${JSON.stringify({ type, object: shown })}\n`)
 }

@@ -1,5 +1,4 @@
 /** Objects as the rows of a meta.k8s.io Table (columns come from the kinds). */
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import { errors } from '../../api/errors.ts'
 import type { KubeObject } from '../../api/object.ts'
 import { defaultTable } from '../kinds/common/build.ts'
@@ -14,9 +13,6 @@ export interface TableMetadata {
   readonly remainingItemCount?: number | undefined
 }
 
-/** Rows are built in slices so that a long list does not hold up other requests. */
-const rowsPerTurn = 500
-
 /** Throws 400 for a value upstream does not know. */
 export function includeObjectOf(query: URLSearchParams): IncludeObject {
   const value = query.get('includeObject') ?? ''
@@ -25,30 +21,17 @@ export function includeObjectOf(query: URLSearchParams): IncludeObject {
   throw errors.badRequest(`unrecognized includeObject value: ${JSON.stringify(value)}`)
 }
 
-export async function tableOf(
-  kind: Kind,
-  form: Form,
-  objects: readonly KubeObject[],
-  metadata: TableMetadata,
-  include: IncludeObject,
-  now: number,
-  withColumns = true,
-): Promise<object> {
-  const rows: object[] = []
-  for (const [index, object] of objects.entries()) {
-    if (index > 0 && index % rowsPerTurn === 0) await nextTurn()
-    rows.push(rowOf(kind, form, object, include, now))
-  }
+/** A Table without its rows. */
+export function tableHead(kind: Kind, form: Form, metadata: TableMetadata, withColumns = true): object {
   return {
     kind: 'Table',
     apiVersion: `meta.k8s.io/${form.asVersion}`,
     metadata,
     columnDefinitions: withColumns ? columnDefinitions(kind) : [],
-    rows,
   }
 }
 
-function rowOf(kind: Kind, form: Form, object: KubeObject, include: IncludeObject, now: number): object {
+export function rowOf(kind: Kind, form: Form, object: KubeObject, include: IncludeObject, now: number): object {
   const table = kind.strategy.table ?? defaultTable
   const conditions = table.conditions?.(object) ?? []
   return {

@@ -31,7 +31,7 @@ export interface Exchange {
 export async function handleGet({ deps, call, request }: Exchange): Promise<ApiResponse> {
   const view = viewOf({ deps, call, request })
   const stored = await getObject(deps, call, request.query.get('resourceVersion') ?? '')
-  return await objectResponse(view, 200, stored.object, stored.bytes)
+  return objectResponse(view, 200, stored.object, stored.bytes)
 }
 
 export async function handleList({ deps, call, request }: Exchange): Promise<ApiResponse> {
@@ -50,14 +50,14 @@ export async function handleCreate({ deps, call, request }: Exchange): Promise<A
   const view = viewOf({ deps, call, request })
   const options = writeOptions(request.query, 'CreateOptions')
   const body = await bodyObject({ deps, call, request }, options.fieldValidation)
-  return await writtenResponse(view, await createObject(deps, call, body, options))
+  return writtenResponse(view, await createObject(deps, call, body, options))
 }
 
 export async function handleUpdate({ deps, call, request }: Exchange, profile?: UpdateProfile): Promise<ApiResponse> {
   const view = viewOf({ deps, call, request })
   const options = writeOptions(request.query, 'UpdateOptions')
   const body = await bodyObject({ deps, call, request }, options.fieldValidation)
-  return await writtenResponse(view, await updateObject(deps, call, body, options, profile))
+  return writtenResponse(view, await updateObject(deps, call, body, options, profile))
 }
 
 export async function handlePatch({ deps, call, request }: Exchange, profile?: UpdateProfile): Promise<ApiResponse> {
@@ -65,7 +65,7 @@ export async function handlePatch({ deps, call, request }: Exchange, profile?: U
   const options = writeOptions(request.query, 'PatchOptions')
   const patch = await readPatch(request, call.kind.custom, options.fieldValidation !== 'Ignore')
   checkPatchOptions(patch.type, options, request.query.has('force'))
-  return await writtenResponse(view, await patchObject(deps, call, patch, options, profile))
+  return writtenResponse(view, await patchObject(deps, call, patch, options, profile))
 }
 
 /** The body of a PATCH request. Throws 415 for a media type the resource cannot be patched with. */
@@ -86,7 +86,7 @@ export async function handleDelete({ deps, call, request }: Exchange): Promise<A
   const deleted = await deleteObject(deps, call, options)
   if (deleted.gone) return valueResponse(view.form, 200, deletedStatus(call, deleted.object))
   const status = options.orphanDependents === false ? 202 : 200
-  return await objectResponse(view, status, deleted.object, deleted.stored?.bytes)
+  return objectResponse(view, status, deleted.object, deleted.stored?.bytes)
 }
 
 export async function handleDeleteCollection({ deps, call, request }: Exchange): Promise<ApiResponse> {
@@ -114,8 +114,8 @@ function viewOf({ deps, call, request }: Exchange): View {
   return { kind, form, include, now: deps.clock.now() }
 }
 
-async function writtenResponse(view: View, written: Written): Promise<ApiResponse> {
-  return await objectResponse(view, written.status, written.object, written.stored?.bytes)
+function writtenResponse(view: View, written: Written): ApiResponse {
+  return objectResponse(view, written.status, written.object, written.stored?.bytes)
 }
 
 /** POST of a kind that stores nothing: the review with its answer. */
