@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
-import { cells, create, objectOf, update } from './harness.ts'
+import { cells, create, objectOf, update, updateStatus } from './harness.ts'
 import { strategyOf } from './index.ts'
 
 const run = (group: string, kind: string, fields: object) =>
@@ -262,6 +262,22 @@ describe('what updates may not do', () => {
     const { object } = run(group, kind, fields)
     expect(update(strategyOf(group, kind), object, draft => Object.assign(draft, change)).errors).toEqual(errors)
   })
+})
+
+test('a signing request is approved or denied, not both, and only through /approval', () => {
+  const strategy = strategyOf('certificates.k8s.io', 'CertificateSigningRequest')
+  const approved = { type: 'Approved', status: 'True' }
+  const both = { conditions: [approved, { type: 'Denied', status: 'True' }] }
+  const request = objectOf('certificates.k8s.io/v1', 'CertificateSigningRequest', {
+    status: { conditions: [approved] },
+  })
+  const problems = strategy.validateStatusUpdate?.({ ...request, status: both }, request)
+  expect(problems?.map(problem => problem.detail)).toEqual(['Approved and Denied conditions are mutually exclusive'])
+  const written = updateStatus(strategy, request, {
+    certificate: 'x',
+    conditions: [{ type: 'Denied', status: 'True' }],
+  })
+  expect(written.object.status).toMatchObject({ certificate: 'x', conditions: [approved] })
 })
 
 describe('rows', () => {

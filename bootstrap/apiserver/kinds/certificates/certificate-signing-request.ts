@@ -1,13 +1,13 @@
 /** CertificateSigningRequest: who asks is what the server saw, not what the client wrote. */
 import { field } from '../../../api/errors.ts'
-import type { Draft, KubeObject } from '../../../api/object.ts'
+import type { Draft } from '../../../api/object.ts'
 import { humanDuration, rfc3339 } from '../../../api/time.ts'
 import type { CertificateSigningRequest as Request } from '../../../api/types.gen.ts'
 import type { Errors } from '../common/build.ts'
 import { ageColumn, column, nameColumn, restoreField, strategy } from '../common/build.ts'
 import { textErrors } from '../common/metadata.ts'
 import { dnsSubdomain, pathSegment } from '../common/names.ts'
-import type { Mutable, WriteContext } from '../kind.ts'
+import type { WriteContext } from '../kind.ts'
 
 const minSeconds = 600
 const decisions = new Set(['Approved', 'Denied'])
@@ -42,17 +42,7 @@ function prepareForStatusUpdate(request: Draft<Request>, old: Request, context: 
   stampConditions(request, old, context)
 }
 
-/** For PUT of /approval: only conditions may differ from what is stored. */
-export function prepareForApproval(draft: Mutable, old: KubeObject, context: WriteContext): void {
-  const request = draft as unknown as Draft<Request>
-  const before = old as unknown as Request
-  restoreField(request, before, 'spec')
-  request.status ??= {}
-  restoreField(request.status, before.status ?? {}, 'certificate')
-  stampConditions(request, before, context)
-}
-
-function* validate({ spec, status }: Request): Errors {
+function* validate({ spec }: Request): Errors {
   const path = 'spec.request'
   if (!spec?.request) yield field.invalid(path, '', 'PEM block type must be CERTIFICATE REQUEST')
   else if (!Buffer.from(spec.request, 'base64').toString().includes('-----BEGIN CERTIFICATE REQUEST-----')) {
@@ -70,7 +60,6 @@ function* validate({ spec, status }: Request): Errors {
     const text = `may not specify a duration less than ${minSeconds} seconds (10 minutes)`
     yield field.invalid('spec.expirationSeconds', seconds, text)
   }
-  yield* conditionsErrors(status?.conditions)
 }
 
 function* signerErrors(name: string): Errors {
@@ -117,6 +106,7 @@ export const certificateSigningRequest = strategy<Request>({
   prepareForUpdate: (draft, old) => restoreField(draft, old, 'spec'),
   prepareForStatusUpdate,
   validate,
+  validateStatusUpdate: object => conditionsErrors(object.status?.conditions),
   fieldNames: ['spec.signerName'],
   fields: object => ({ 'spec.signerName': object.spec?.signerName ?? '' }),
   columns: [

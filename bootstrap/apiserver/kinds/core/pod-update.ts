@@ -1,11 +1,10 @@
-/** What an update of a pod may change (pkg/apis/core/validation ValidatePodUpdate and its subresources). */
+/** What an update of a pod may change (pkg/apis/core/validation ValidatePodUpdate, ValidatePodStatusUpdate). */
 import { field } from '../../../api/errors.ts'
 import type { Draft } from '../../../api/object.ts'
 import { draftOf } from '../../../api/object.ts'
 import type { Container, Pod, PodSpec, PodStatus } from '../../../api/types.gen.ts'
 import type { Errors } from '../common/build.ts'
 import { same } from '../common/defaulting.ts'
-import { qualityOfService } from '../common/pod/resources.ts'
 
 const maxInt32 = 2 ** 31 - 1
 const updatable = [
@@ -131,61 +130,6 @@ function changedFields(before: unknown, after: unknown, path: string): string[] 
 
 function isObject(value: unknown): value is { readonly [key: string]: unknown } {
   return typeof value === 'object' && value !== null
-}
-
-/** Checks an update of /ephemeralcontainers: containers may only be added. */
-export function* ephemeralContainersErrors(pod: Pod, old: Pod): Errors {
-  const path = 'spec.ephemeralContainers'
-  const now = new Map((pod.spec?.ephemeralContainers ?? []).map(container => [container.name, container]))
-  for (const container of old.spec?.ephemeralContainers ?? []) {
-    const found = now.get(container.name)
-    const name = JSON.stringify(container.name)
-    if (!found) yield field.forbidden(path, `existing ephemeral containers ${name} may not be removed\n`)
-    else if (!same(found, container)) {
-      yield field.forbidden(path, `existing ephemeral containers ${name} may not be changed\n`)
-    }
-  }
-}
-
-/** Checks an update of /resize: only cpu and memory of containers may change, and the class of service may not. */
-export function* resizeErrors(pod: Pod, old: Pod): Errors {
-  for (const list of ['containers', 'initContainers'] as const) {
-    const names = (from: Pod) => (from.spec?.[list] ?? []).map(container => container.name)
-    if (!same(names(pod), names(old))) {
-      return yield field.forbidden(
-        `spec.${list}`,
-        'containers may not be added, removed, renamed or reordered on resize',
-      )
-    }
-  }
-  if (qualityOfService(specOf(pod)) !== qualityOfService(specOf(old))) {
-    const text = 'Pod QOS Class may not change as a result of resizing'
-    yield field.invalid('spec', qualityOfService(specOf(pod)), text)
-  }
-  const rest = draftOf(specOf(pod))
-  for (const list of ['containers', 'initContainers'] as const) {
-    for (const [index, container] of (rest[list] ?? []).entries()) {
-      const before = old.spec?.[list]?.[index]
-      yield* resizableErrors(container, before!, `spec.${list}[${index}].resources`)
-      container.resources = draftOf(before?.resources ?? {})
-      if (before?.resizePolicy) container.resizePolicy = draftOf(before.resizePolicy) as typeof container.resizePolicy
-      else delete container.resizePolicy
-    }
-  }
-  if (!same(rest, old.spec)) yield field.forbidden('spec', 'only cpu and memory resources are mutable')
-}
-
-function* resizableErrors(container: Draft<Container>, before: Container, path: string): Errors {
-  for (const part of ['limits', 'requests'] as const) {
-    const now = container.resources?.[part] ?? {}
-    const then = before.resources?.[part] ?? {}
-    for (const name of Object.keys({ ...now, ...then })) {
-      if (now[name] === then[name]) continue
-      if (name !== 'cpu' && name !== 'memory') {
-        yield field.forbidden(`${path}.${part}`, 'only cpu and memory resources are mutable')
-      } else if (now[name] === undefined) yield field.forbidden(`${path}.${part}`, `resource ${part} cannot be removed`)
-    }
-  }
 }
 
 /** Checks an update of /status: finished containers of a pod that does not restart them stay finished. */

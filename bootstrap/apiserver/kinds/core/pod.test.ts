@@ -1,7 +1,8 @@
 import { describe, expect, test } from '@jest/globals'
+import { fieldErrorText } from '../../../api/errors.ts'
 import { cells, create, objectOf, testNow, update, updateStatus } from '../harness.ts'
 import { pod } from './pod.ts'
-import { ephemeralContainersErrors, resizeErrors } from './pod-update.ts'
+import { resizeErrors } from './pod-resize.ts'
 
 const podOf = (spec: object, rest: object = {}) => objectOf('v1', 'Pod', { spec, ...rest })
 const simple = (container: object = {}, spec: object = {}) =>
@@ -285,14 +286,19 @@ describe('updates', () => {
     ])
   })
 
-  test('ephemeral containers are only added, resize changes only cpu and memory', () => {
-    const withDebugger = { ...stored, spec: { ...(stored.spec as object), ephemeralContainers: [{ name: 'e' }] } }
-    expect([...ephemeralContainersErrors(stored as never, withDebugger as never)]).toMatchObject([
-      { detail: 'existing ephemeral containers "e" may not be removed\n' },
+  test('a resize changes cpu and memory within the class of service', () => {
+    const sized = (resources: object) => create(pod, simple({ resources })).object as never
+    const old = sized({ requests: { cpu: '1', 'example.com/gpu': '1' }, limits: { 'example.com/gpu': '1' } })
+    const resized = (resources: object) => [...resizeErrors(sized(resources), old)].map(fieldErrorText)
+    const gpu = { 'example.com/gpu': '1' }
+    expect(resized({ requests: { cpu: '2', ...gpu }, limits: gpu })).toEqual([])
+    expect(resized({ requests: { ...gpu }, limits: gpu })).toEqual([
+      'spec: Invalid value: "BestEffort": Pod QOS Class may not change as a result of resizing',
+      'spec.containers[0].resources.requests: Forbidden: resource requests cannot be removed',
     ])
-    expect([...resizeErrors(withDebugger as never, stored as never)]).toMatchObject([
-      { field: 'spec', detail: 'only cpu and memory resources are mutable' },
-    ])
+    expect(resized({ requests: { cpu: '1' } })).toContain(
+      'spec.containers[0].resources.limits: Forbidden: only cpu and memory resources are mutable',
+    )
   })
 })
 

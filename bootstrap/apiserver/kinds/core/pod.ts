@@ -4,7 +4,7 @@ import type { Draft } from '../../../api/object.ts'
 import type { LabelSelector, Pod, PodAffinityTerm } from '../../../api/types.gen.ts'
 import type { Errors } from '../common/build.ts'
 import { strategy } from '../common/build.ts'
-import { fill, same, when } from '../common/defaulting.ts'
+import { fill, when } from '../common/defaulting.ts'
 import { dnsLabel } from '../common/names.ts'
 import { defaultPodSpec, mirrorServiceAccount } from '../common/pod/defaults.ts'
 import { containerRequests, qualityOfService } from '../common/pod/resources.ts'
@@ -136,7 +136,6 @@ function warnings(pod: Pod, old: Pod | undefined): string[] {
 
 export const pod = strategy<Pod>({
   hasGeneration: true,
-  bumpsGeneration: (object, old) => !same(object.spec, old.spec),
   defaults,
   status: {},
   prepareForCreate,
