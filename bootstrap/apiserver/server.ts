@@ -98,7 +98,7 @@ export function createApiServer(deps: ApiServerDeps): ApiServer {
     },
     async listen(options) {
       const { listen } = await import('./http/listener.ts')
-      return await listen(handle, { onUpgrade: createUpgradeHandler(parts), ...options })
+      return await listen(handle, { onUpgrade: createUpgradeHandler(parts, handle), ...options })
     },
   }
 }

@@ -5,10 +5,12 @@ import { errors } from '../api/errors.ts'
 import type { HandlerParts } from './handler.ts'
 import { identify } from './handler.ts'
 import { forbidden, requestAttributes } from './http/authorize.ts'
-import type { ApiRequest } from './http/message.ts'
+import type { Handle } from './http/listener.ts'
+import type { ApiRequest, ApiResponse } from './http/message.ts'
 import { headerOf } from './http/message.ts'
 import { requestInfo } from './http/requestinfo.ts'
 import { statusResponse } from './http/status.ts'
+import { watchOverWebSocket } from './http/websocket-watch.ts'
 import { connectOf, forwardedHeaders, podTarget } from './subresources/connect.ts'
 import type { Call } from './verbs/call.ts'
 
@@ -17,18 +19,31 @@ const streams = new Set(['exec', 'attach', 'portforward'])
 /** Takes over the socket of an upgrade request. `head` is what the client sent after it. */
 export type UpgradeHandler = (request: ApiRequest, socket: Duplex, head: Buffer) => void
 
-export function createUpgradeHandler(parts: HandlerParts): UpgradeHandler {
+export function createUpgradeHandler(parts: HandlerParts, handle: Handle): UpgradeHandler {
   return (request, socket, head) => {
     socket.on('error', () => socket.destroy())
-    upgrade(parts, request, socket, head).catch((error: unknown) => refuse(request, socket, error))
+    upgrade(parts, handle, request, socket, head).catch((error: unknown) => refuse(request, socket, error))
   }
 }
 
-async function upgrade(parts: HandlerParts, request: ApiRequest, socket: Duplex, head: Buffer): Promise<void> {
+async function upgrade(
+  parts: HandlerParts,
+  handle: Handle,
+  request: ApiRequest,
+  socket: Duplex,
+  head: Buffer,
+): Promise<void> {
   const { deps, verbs } = parts
   if (await deps.upgradeRoutes?.(request, socket, head)) return
   if (!parts.ready()) throw errors.serviceUnavailable('the server is starting')
   const info = requestInfo(request.method, request.path, request.query)
+  if (info.verb === 'watch' && headerOf(request, 'upgrade').toLowerCase() === 'websocket') {
+    const response = await handle(request)
+    const { body } = response
+    if (response.status !== 200 || body === undefined || !(Symbol.asyncIterator in body)) answer(response, socket)
+    else await watchOverWebSocket(request, socket, head, body)
+    return
+  }
   const user = await identify(deps, request)
   const attributes = requestAttributes(user, info)
   const { allowed, reason } = deps.authorizer.authorize(attributes)
@@ -56,10 +71,14 @@ async function upgrade(parts: HandlerParts, request: ApiRequest, socket: Duplex,
 }
 
 function refuse(request: ApiRequest, socket: Duplex, error: unknown): void {
+  answer(statusResponse(request, error), socket)
+}
+
+/** Writes an ordinary answer to the socket that was to be upgraded. */
+function answer({ status, headers, body }: ApiResponse, socket: Duplex): void {
   if (socket.destroyed) return
-  const { status, headers, body } = statusResponse(request, error)
-  const text = body as Buffer
+  const text = Buffer.isBuffer(body) ? body : Buffer.alloc(0)
   const lines = Object.entries({ ...headers, 'content-length': String(text.length), connection: 'close' })
-  const head = lines.map(([name, value]) => `${name}: ${String(value)}\r\n`).join('')
-  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${head}\r\n${text}`)
+  const start = lines.map(([name, value]) => `${name}: ${String(value)}\r\n`).join('')
+  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${start}\r\n${text}`)
 }

@@ -4,6 +4,7 @@ import { request as httpsRequest } from 'node:https'
 import type { Duplex } from 'node:stream'
 import { gunzipSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { WebSocket } from 'ws'
 import type { Listening } from '../../bootstrap/apiserver/http/listener.ts'
 import { type TestServer, testServer } from '../../bootstrap/apiserver/testing.ts'
 import { issueCertificate, keyPem, newKey } from '../../bootstrap/pki/certificate.ts'
@@ -152,6 +153,33 @@ describe('limits', () => {
       })
     const statuses = await Promise.all(Array.from({ length: 250 }, watch))
     expect(new Set(statuses)).toEqual(new Set([200]))
+  })
+})
+
+describe('a watch over WebSocket', () => {
+  const open = (query: string) =>
+    new WebSocket(`wss://127.0.0.1:${listening.port}${maps}?watch=true${query}`, { rejectUnauthorized: false })
+
+  test('is a message per event, closed at the end', async () => {
+    const socket = open('&fieldSelector=metadata.name%3Dwire&timeoutSeconds=1')
+    const messages: { type: string; object: { metadata: { name: string } } }[] = []
+    socket.on('message', data => messages.push(JSON.parse(String(data))))
+    const code = await new Promise(resolve => socket.once('close', resolve))
+    expect(messages).toMatchObject([{ type: 'ADDED', object: { metadata: { name: 'wire' } } }])
+    expect(code).toBe(1000)
+  })
+
+  test('that is refused says why', async () => {
+    const socket = open('&labelSelector=a+b+c')
+    const status = await new Promise(resolve =>
+      socket.once('unexpected-response', (_request, response) => {
+        response.resume()
+        resolve(response.statusCode)
+      }),
+    )
+    socket.on('error', () => {})
+    socket.terminate()
+    expect(status).toBe(400)
   })
 })
 

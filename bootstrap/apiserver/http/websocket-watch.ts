@@ -1,0 +1,40 @@
+/** A watch over WebSocket: one text message per event. */
+import type { IncomingMessage } from 'node:http'
+import type { Duplex } from 'node:stream'
+import type { ApiRequest } from './message.ts'
+
+/** Answers the upgrade and sends every line of `frames` as a message; closes when they end or the client goes. */
+export async function watchOverWebSocket(
+  request: ApiRequest,
+  socket: Duplex,
+  head: Buffer,
+  frames: AsyncIterable<Uint8Array>,
+): Promise<void> {
+  const { WebSocketServer } = await import('ws')
+  const server = new WebSocketServer({ noServer: true, clientTracking: false })
+  const { method, headers } = request
+  const opening = { method, headers, url: request.path } as unknown as IncomingMessage
+  const client = await new Promise<import('ws').WebSocket>(resolve =>
+    server.handleUpgrade(opening, socket, head, resolve),
+  )
+  client.on('error', () => client.terminate())
+  for await (const chunk of frames) {
+    if (client.readyState !== client.OPEN) break
+    for (const line of Buffer.from(chunk).toString('utf8').trimEnd().split('\n')) client.send(line)
+    await drained(socket)
+  }
+  client.close(1000)
+}
+
+async function drained(socket: Duplex): Promise<void> {
+  if (!socket.writableNeedDrain) return
+  await new Promise<void>(resolve => {
+    const done = () => {
+      socket.off('drain', done)
+      socket.off('close', done)
+      resolve()
+    }
+    socket.once('drain', done)
+    socket.once('close', done)
+  })
+}
