@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
+import { dnsSubdomain } from './common/names.ts'
 import { cells, create, objectOf, update, updateStatus } from './harness.ts'
 import { strategyOf } from './index.ts'
 
@@ -379,4 +380,19 @@ describe('rows', () => {
     )
     expect(broken.errors[0]).toBe('spec.maxReplicas: Invalid value: 0: must be greater than 0')
   })
+})
+
+test.each([
+  ['', 'Service', 'a.b', false],
+  ['', 'Pod', 'a.b', true],
+  ['apps', 'StatefulSet', 'a.b', false],
+  ['apps', 'Deployment', 'a.b', true],
+  ['rbac.authorization.k8s.io', 'ClusterRole', 'system:node', true],
+  ['rbac.authorization.k8s.io', 'ClusterRole', 'a/b', false],
+  ['apiregistration.k8s.io', 'APIService', 'v1.', true],
+  ['networking.k8s.io', 'IPAddress', '10.0.0.1', true],
+  ['networking.k8s.io', 'IPAddress', 'web', false],
+])('name of %s %s: %s', (group, kind, name, fits) => {
+  const check = strategyOf(group, kind).validateName ?? dnsSubdomain
+  expect(check(name).length === 0).toBe(fits)
 })

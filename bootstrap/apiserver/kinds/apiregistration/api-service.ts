@@ -5,6 +5,7 @@ import type { APIService } from '../../../api/types.gen.ts'
 import type { Errors } from '../common/build.ts'
 import { ageColumn, column, nameColumn, strategy } from '../common/build.ts'
 import { fill, when } from '../common/defaulting.ts'
+import { pathSegment } from '../common/names.ts'
 
 function* validate({ metadata, spec }: APIService): Errors {
   const { group = '', version = '', service, groupPriorityMinimum = 0, versionPriority = 0 } = spec ?? {}
@@ -47,6 +48,7 @@ function availableText({ status }: APIService): string {
 
 export const apiService = strategy<APIService>({
   allowUnconditionalUpdate: false,
+  validateName: pathSegment,
   defaults: ({ spec }) => when(spec?.service, service => fill(service, { port: 443 })),
   status: {},
   prepareForCreate(draft, { clock }) {

@@ -8,6 +8,7 @@ import { ageColumn, column, nameColumn, restoreField, strategy } from '../common
 import { countOrPercent, oneOf } from '../common/checks.ts'
 import { fill, same, when } from '../common/defaulting.ts'
 import { nonNegative } from '../common/metadata.ts'
+import { dnsLabel } from '../common/names.ts'
 import { defaultClaimSpec, defaultPodTemplate } from '../common/pod/defaults.ts'
 import { podSpecWarnings, podTemplateErrors } from '../common/pod/spec.ts'
 import { scaleSelector } from '../common/selector.ts'
@@ -110,6 +111,7 @@ function* validateUpdate(set: StatefulSet, old: StatefulSet): Errors {
 
 export const statefulSet = strategy<StatefulSet>({
   hasGeneration: true,
+  validateName: dnsLabel,
   defaults,
   status: { replicas: 0, availableReplicas: 0 },
   validate,

@@ -49,6 +49,6 @@ export function* atMostHundredPercent(value: unknown, path: string): Errors {
 }
 
 /** The number of a percentage, undefined for anything else. */
-export function percentOf(value: unknown): number | undefined {
+function percentOf(value: unknown): number | undefined {
   return typeof value === 'string' && percent(value).length === 0 ? Number(value.slice(0, -1)) : undefined
 }

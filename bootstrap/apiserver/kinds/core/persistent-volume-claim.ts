@@ -27,23 +27,22 @@ function normalizeSources(spec: Draft<PersistentVolumeClaimSpec>): void {
   }
 }
 
-/** Checks a claim's spec, by itself or in a StatefulSet's templates. */
-export function* claimSpecErrors(spec: PersistentVolumeClaimSpec, path: string): Errors {
-  yield* accessModesErrors(spec.accessModes, `${path}.accessModes`, 'at least 1 access mode is required')
-  yield* selectorErrors(spec.selector, `${path}.selector`)
+function* claimSpecErrors(spec: PersistentVolumeClaimSpec): Errors {
+  yield* accessModesErrors(spec.accessModes, 'spec.accessModes', 'at least 1 access mode is required')
+  yield* selectorErrors(spec.selector, 'spec.selector')
   const storage = spec.resources?.requests?.storage
-  if (storage === undefined) yield field.required(`${path}.resources[storage]`)
+  if (storage === undefined) yield field.required('spec.resources[storage]')
   else if (quantityOf(storage).sign() <= 0) {
-    yield field.invalid(`${path}.resources[storage]`, canonical(storage), 'must be greater than zero')
+    yield field.invalid('spec.resources[storage]', canonical(storage), 'must be greater than zero')
   }
-  if (spec.storageClassName) yield* textErrors(dnsSubdomain, spec.storageClassName, `${path}.storageClassName`)
-  yield* supportedOrEmpty(spec.volumeMode, `${path}.volumeMode`, ['Block', 'Filesystem'])
+  if (spec.storageClassName) yield* textErrors(dnsSubdomain, spec.storageClassName, 'spec.storageClassName')
+  yield* supportedOrEmpty(spec.volumeMode, 'spec.volumeMode', ['Block', 'Filesystem'])
   if (spec.dataSource && spec.dataSourceRef && !spec.dataSourceRef.namespace) {
     const { namespace: _none, ...reference } = spec.dataSourceRef
-    if (!same(spec.dataSource, reference)) yield field.invalid(path, spec.dataSource, 'must match dataSourceRef')
+    if (!same(spec.dataSource, reference)) yield field.invalid('spec', spec.dataSource, 'must match dataSourceRef')
   }
   if (spec.volumeAttributesClassName) {
-    yield* textErrors(dnsSubdomain, spec.volumeAttributesClassName, `${path}.volumeAttributesClassName`)
+    yield* textErrors(dnsSubdomain, spec.volumeAttributesClassName, 'spec.volumeAttributesClassName')
   }
 }
 
@@ -84,7 +83,7 @@ export const persistentVolumeClaim = strategy<Claim>({
   status: { phase: 'Pending' },
   prepareForCreate: draft => when(draft.spec, normalizeSources),
   prepareForUpdate: draft => when(draft.spec, normalizeSources),
-  validate: claim => claimSpecErrors(claim.spec ?? {}, 'spec'),
+  validate: claim => claimSpecErrors(claim.spec ?? {}),
   validateUpdate,
   fieldNames: ['name'],
   fields: object => ({ name: object.metadata?.name ?? '' }),

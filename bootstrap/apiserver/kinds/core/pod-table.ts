@@ -14,7 +14,7 @@ interface Summary {
 }
 
 /** One row's ready count, status word and restarts. */
-export function summarizePod(pod: Pod): Summary {
+function summarizePod(pod: Pod): Summary {
   const spec = pod.spec
   const sidecars = new Set((spec?.initContainers ?? []).filter(isSidecar).map(container => container.name))
   const summary: Summary = {

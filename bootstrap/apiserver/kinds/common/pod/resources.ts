@@ -13,12 +13,12 @@ const podResources = new Set(['cpu', 'memory'])
 const isHugePages = (name: string) => name.startsWith('hugepages-')
 
 /** Whether the name has no domain or one of kubernetes.io. */
-export function isNativeResource(name: string): boolean {
+function isNativeResource(name: string): boolean {
   return !name.includes('/') || name.split('/')[0]!.endsWith('kubernetes.io')
 }
 
 /** A vendor's resource, "example.com/gpu". */
-export function isExtendedResource(name: string): boolean {
+function isExtendedResource(name: string): boolean {
   return (
     !isNativeResource(name) && !name.startsWith('requests.') && qualifiedNameErrors(`requests.${name}`).length === 0
   )
@@ -147,7 +147,7 @@ function raiseTo(sums: Map<string, Quantity>, others: ReadonlyMap<string, Quanti
   }
 }
 
-export type QualityOfService = 'Guaranteed' | 'Burstable' | 'BestEffort'
+type QualityOfService = 'Guaranteed' | 'Burstable' | 'BestEffort'
 
 /** The pod's quality-of-service class, from cpu and memory of the pod or else of its containers. */
 export function qualityOfService(spec: PodSpec): QualityOfService {
