@@ -66,12 +66,13 @@ export class SpdySession implements StreamOwner {
     return stream
   }
 
-  /** Says goodbye after what has been written; the transport is destroyed if the peer does not follow. */
+  /** Says goodbye after what has been written, ignores what still comes, and goes if the peer does not follow. */
   close(): void {
     if (this.#closing || this.closed.aborted) return
     this.#closing = true
     this.#transport.end(this.#encoder.encode({ type: 'goAway', lastId: this.#lastRemoteId, status: 0 }))
     this.#transport.resume()
+    for (const stream of [...this.#streams.values()]) stream.cutOff()
     const timer = setTimeout(() => this.#transport.destroy(), lingerMs)
     timer.unref()
     this.closed.addEventListener('abort', () => clearTimeout(timer), { once: true })
@@ -135,7 +136,7 @@ export class SpdySession implements StreamOwner {
   }
 
   #receive(chunk: Buffer): void {
-    if (this.#ended.signal.aborted) return
+    if (this.#closing || this.#ended.signal.aborted) return
     try {
       for (const frame of this.#decoder.push(chunk)) this.#handle(frame)
     } catch (error) {

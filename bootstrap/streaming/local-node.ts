@@ -1,0 +1,100 @@
+/** The way to the agent in this machine: its HTTPS port, with the API server's client certificate. */
+import { type IncomingMessage, STATUS_CODES } from 'node:http'
+import { Agent, request as httpsRequest } from 'node:https'
+import type { Duplex, Readable } from 'node:stream'
+import { refuseUpgrade } from './http.ts'
+
+type Headers = { readonly [name: string]: string | readonly string[] | undefined }
+
+export interface LocalNodeOptions {
+  readonly port: number
+  /** 127.0.0.1 unless given. */
+  readonly host?: string
+  /** The name to expect in the agent's certificate; its address unless given. */
+  readonly serverName?: string
+  /** PEM: the client's certificate and key, and the CA of the agent's. */
+  readonly cert: string
+  readonly key: string
+  readonly ca: string
+}
+
+/** Both methods ignore the node's name: there is one node here. */
+export interface LocalNode {
+  request(
+    nodeName: string,
+    method: string,
+    path: string,
+    headers: Headers,
+    signal: AbortSignal,
+    body?: Buffer,
+  ): Promise<{ status: number; headers: IncomingMessage['headers']; body: Readable }>
+  upgrade(nodeName: string, path: string, headers: Headers, socket: Duplex, head: Buffer, method: string): void
+  /** Closes idle connections. */
+  close(): void
+}
+
+export function localNodeConnect(options: LocalNodeOptions): LocalNode {
+  const { port, host = '127.0.0.1', serverName, cert, key, ca } = options
+  const tls = { host, port, cert, key, ca, ...(serverName === undefined ? {} : { servername: serverName }) }
+  const agent = new Agent({ keepAlive: true, timeout: 60_000 })
+  return {
+    request: (_, method, path, headers, signal, body) =>
+      new Promise((resolve, reject) => {
+        const call = httpsRequest({ ...tls, agent, method, path, headers: ownHeaders(headers), signal })
+        call.on('response', answer =>
+          resolve({ status: answer.statusCode ?? 502, headers: answer.headers, body: answer }),
+        )
+        call.on('error', reject)
+        call.end(body)
+      }),
+    upgrade(_, path, headers, socket, head, method) {
+      const call = httpsRequest({ ...tls, agent: false, method, path, headers: ownHeaders(headers) })
+      const gone = () => call.destroy()
+      socket.on('error', () => socket.destroy())
+      socket.once('close', gone)
+      call.on('upgrade', (answer: IncomingMessage, backend: Duplex, first: Buffer) => {
+        socket.off('close', gone)
+        socket.write(answerHead(answer))
+        if (first.length > 0) socket.write(first)
+        if (head.length > 0) backend.write(head)
+        join(socket, backend)
+        join(backend, socket)
+      })
+      call.on('response', (answer: IncomingMessage) => {
+        socket.write(answerHead(answer))
+        answer.pipe(socket)
+      })
+      call.on('error', error => refuseUpgrade(socket, 502, `error dialing backend: ${error.message}`))
+      call.end()
+    },
+    close: () => agent.destroy(),
+  }
+}
+
+/** The host of the client's request is not ours. */
+function ownHeaders(headers: Headers): { [name: string]: string | string[] } {
+  const kept = Object.entries(headers).filter(([name, value]) => value !== undefined && name !== 'host')
+  return Object.fromEntries(kept.map(([name, value]) => [name, Array.isArray(value) ? [...value] : String(value)]))
+}
+
+/** A refusal is passed on as one body that ends with the connection. */
+function answerHead(answer: IncomingMessage): string {
+  const status = answer.statusCode ?? 502
+  const lines: string[] = []
+  for (let at = 0; at < answer.rawHeaders.length; at += 2) {
+    const name = answer.rawHeaders[at]!
+    const kept = status === 101 || !/^(connection|keep-alive|transfer-encoding)$/i.test(name)
+    if (kept) lines.push(`${name}: ${answer.rawHeaders[at + 1]}\r\n`)
+  }
+  if (status !== 101) lines.push('Connection: close\r\n')
+  return `HTTP/1.1 ${status} ${answer.statusMessage || STATUS_CODES[status] || ''}\r\n${lines.join('')}\r\n`
+}
+
+/** One direction; a connection that breaks takes the other with it, one that ends lets it finish. */
+function join(from: Duplex, to: Duplex): void {
+  from.pipe(to)
+  from.on('error', () => to.destroy())
+  from.once('close', () => {
+    if (!from.readableEnded) to.destroy()
+  })
+}
