@@ -131,13 +131,16 @@ export async function assembleApiServer(options: AssembleOptions): Promise<Assem
     anonymous: options.anonymous ?? false,
     clock,
   })
-  const { authorizer, rbac } = await authorization(store, reader, signal)
+  const background = (work: Promise<void>) => {
+    work.catch((err: unknown) => options.log?.error({ err }, 'background work of the API server ended'))
+  }
+  const { authorizer, rbac } = await authorization(store, reader, signal, background)
   const allocator = new ServiceAllocator({
     serviceCidrs: options.serviceCidrs,
     ...(options.nodePorts ? { nodePorts: options.nodePorts } : {}),
     ...(options.random ? { random: options.random } : {}),
   })
-  await allocator.follow(await store.resource('', 'services', true), signal)
+  background(allocator.follow(await store.resource('', 'services', true), signal))
   const extensions = options.admissionExtensions?.({ registry, store, reader }) ?? []
   const { audiences } = options.serviceAccounts
   const server = createApiServer({
@@ -186,11 +189,9 @@ export async function assembleApiServer(options: AssembleOptions): Promise<Assem
       const self = client()
       await bootstrapObjects(self, { ...bootstrap, serviceAddress: allocator.apiServerAddress })
       await reconcileBootstrapRoles(rbacWriter(reader, self))
-      void followAggregation(
-        await store.resource(rbacGroup, 'clusterroles', false),
-        (role: KubeObject) => self.update(rbacResources.clusterroles, role),
-        signal,
-      )
+      const clusterRoles = await store.resource(rbacGroup, 'clusterroles', false)
+      const update = (role: KubeObject) => self.update(rbacResources.clusterroles, role)
+      background(followAggregation(clusterRoles, update, signal))
       server.setReady()
     },
     close: () => store.close(),
@@ -206,12 +207,17 @@ function strategyWithExtensions(group: string, kind: string): Strategy {
   return definition ? customResourceDefinitionStrategy : strategyOf(group, kind)
 }
 
-async function authorization(store: Store, reader: ObjectReader, signal: AbortSignal) {
+async function authorization(
+  store: Store,
+  reader: ObjectReader,
+  signal: AbortSignal,
+  background: (work: Promise<void>) => void,
+) {
   const bindings = new BindingIndex()
   const pods = new NodePods()
-  void bindings.follow(await store.resource(rbacGroup, 'rolebindings', true), signal)
-  void bindings.follow(await store.resource(rbacGroup, 'clusterrolebindings', false), signal)
-  void pods.follow(await store.resource('', 'pods', true), signal)
+  background(bindings.follow(await store.resource(rbacGroup, 'rolebindings', true), signal))
+  background(bindings.follow(await store.resource(rbacGroup, 'clusterrolebindings', false), signal))
+  background(pods.follow(await store.resource('', 'pods', true), signal))
   const rbac = createRbac(reader, bindings)
   const node = createNodeAuthorizer({ reader, pods, rules: nodeRules() })
   return { rbac, authorizer: createAuthorizer([node, rbac]) }

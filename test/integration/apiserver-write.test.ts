@@ -74,6 +74,17 @@ describe('create, read, update, delete', () => {
     )
   })
 
+  test('an update may create where the kind allows it', async () => {
+    const lease = { metadata: { name: 'l', resourceVersion: '5', uid: 'gone' }, spec: { holderIdentity: 'me' } }
+    const url = '/apis/coordination.k8s.io/v1/namespaces/writes/leases/l'
+    const { status, json } = await api.request('PUT', url, lease)
+    expect(status).toBe(201)
+    expect(json.metadata.uid).not.toBe('gone')
+    const blind = await api.request('PUT', url, { metadata: { name: 'l' }, spec: {} })
+    expect(blind.json).toMatchObject({ code: 422, reason: 'Invalid' })
+    expect(blind.json.message).toContain('metadata.resourceVersion: Invalid value: 0: must be specified for an update')
+  })
+
   test('generated names', async () => {
     const { json } = await api.request('POST', maps, { metadata: { generateName: 'gen-' } })
     expect(json.metadata.name).toMatch(/^gen-[bcdfghjklmnpqrstvwxz2456789]{5}$/)

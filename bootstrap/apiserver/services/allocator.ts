@@ -4,6 +4,7 @@ import { errors, field } from '../../api/errors.ts'
 import type { Draft, KubeObject } from '../../api/object.ts'
 import { keyOf } from '../../api/object.ts'
 import type { ServiceSpec } from '../../api/types.gen.ts'
+import { CompactedError } from '../../datastore/datastore.ts'
 import {
   keepAllocated,
   needsClusterIP,
@@ -12,7 +13,7 @@ import {
   normalizeClusterIPs,
 } from '../kinds/core/service-update.ts'
 import type { Mutable } from '../kinds/kind.ts'
-import type { ResourceStore } from '../store/store.ts'
+import type { ResourceStore, StoreEvent } from '../store/store.ts'
 import type { WriteHook } from '../verbs/call.ts'
 import { AddressPools } from './addresses.ts'
 import { setFamilies } from './families.ts'
@@ -43,21 +44,22 @@ export class ServiceAllocator implements WriteHook {
     this.#ports = new Pool(this.#first, size, bandOf(size, 32, 16, 128), random)
   }
 
-  /** Takes over what stored Services hold, then follows changes that others make, until aborted. */
+  /** Takes over what stored Services hold and follows changes that others make. Settles when the signal aborts. */
   async follow(services: ResourceStore, signal: AbortSignal): Promise<void> {
-    const after = services.revision
-    for (const stored of services.all()) this.#claim(stored.object)
-    void this.#watch(services, after, signal)
-  }
-
-  async #watch(services: ResourceStore, after: number, signal: AbortSignal): Promise<void> {
-    for await (const batch of services.watch({ after, signal })) {
-      for (const event of batch) {
-        if (event.type === 'BOOKMARK') continue
-        if (event.type === 'DELETED') this.after(event.stored.object, undefined)
-        else this.after(event.previous?.object, event.stored.object)
+    while (!signal.aborted) {
+      const after = services.revision
+      for (const stored of services.all()) this.#claim(stored.object)
+      try {
+        for await (const batch of services.watch({ after, signal })) for (const event of batch) this.#see(event)
+      } catch (error) {
+        if (!(error instanceof CompactedError) && !signal.aborted) throw error
       }
     }
+  }
+
+  #see(event: StoreEvent): void {
+    if (event.type === 'DELETED') this.after(event.stored.object, undefined)
+    else if (event.type !== 'BOOKMARK') this.after(event.previous?.object, event.stored.object)
   }
 
   /** The address Services of the primary family count from: the API server's own. */

@@ -28,6 +28,7 @@ export type Deleted =
   /** Waits for its grace or its finalizers. */
   | { readonly gone: false; readonly object: KubeObject; readonly stored?: Stored }
 
+const deletesAtOnce = 32
 const policies = ['Background', 'Foreground', 'Orphan']
 
 /** Throws 422 for options that contradict each other. */
@@ -118,14 +119,18 @@ export async function deleteCollection(
   options: DeleteOptions,
 ): Promise<{ readonly items: readonly Stored[]; readonly revision: number }> {
   const found = await listObjects(deps, call, list)
-  for (const item of found.items) {
+  for (let start = 0; start < found.items.length; start += deletesAtOnce) {
+    await Promise.all(found.items.slice(start, start + deletesAtOnce).map(remove))
+  }
+  return found
+
+  async function remove(item: Stored): Promise<void> {
     try {
       await deleteObject(deps, { ...call, namespace: item.namespace, name: item.name }, options)
     } catch (error) {
       if (!isNotFound(error)) throw error
     }
   }
-  return found
 }
 
 function checkPreconditions(call: Call, live: KubeObject, options: DeleteOptions): void {

@@ -42,6 +42,7 @@ export async function updateObject(
   const creates = call.kind.strategy.allowCreateOnUpdate === true && profile === mainProfile
   if (creates && !cache.get(call.namespace, call.name)) {
     authorizeCreate(deps, call)
+    delete body.metadata.resourceVersion
     return await createObject(deps, call, body, options)
   }
   return await changeObject(deps, call, options, () => copyOf(body), { profile })
