@@ -78,7 +78,10 @@ export function restoreField(draft: object, old: object, name: string): void {
 
 function tableOf<T>(columns: readonly TypedColumn<T>[], conditions: TypedStrategy<T>['rowConditions']): Table {
   return {
-    columns: columns.map(column => ({ ...column, cell: (object, now) => column.cell(object as T, now) ?? null })),
+    columns: columns.map(column => {
+      const empty = column.type === 'string' ? '' : null
+      return { ...column, cell: (object, now) => column.cell(object as T, now) ?? empty }
+    }),
     ...(conditions ? { conditions: (object: KubeObject) => conditions(object as T) } : {}),
   }
 }

@@ -237,6 +237,7 @@ describe('tables', () => {
       { Request: 'cpu: 0/1, pods: 3/5', Limit: 'limits.cpu: 0/2' },
     ],
     ['Secret', { type: 'Opaque', data: { a: '', b: '' } }, { Type: 'Opaque', Data: 2 }],
+    ['Event', {}, { Type: '', Reason: '', Object: '', Subobject: '', Message: '' }],
     ['LimitRange', { metadata: { name: 'l', creationTimestamp: old } }, { Name: 'l', 'Created At': old }],
   ]
   test.each(cases)('%s %#', (kind, fields, expected) => {
