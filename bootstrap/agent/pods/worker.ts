@@ -18,7 +18,7 @@ import type { PodServices } from './services.ts'
 import { StartError } from './start-error.ts'
 import { createSandbox, resizeContainers, startContainer } from './starting.ts'
 import { stopContainer, stopPod } from './stopping.ts'
-import { isRunning } from './view.ts'
+import { isRunning, newestContainer } from './view.ts'
 import { Waker } from './waker.ts'
 
 type State =
@@ -246,7 +246,7 @@ export class PodWorker {
       case 'createSandbox':
         try {
           await createSandbox(this.#run, step.attempt, this.#step.signal, () => this.#retryNow(''))
-          this.#run.retryAt.delete('')
+          this.#forgetFailures()
           this.publish()
         } catch (error) {
           if (!this.#step.signal.aborted) this.#run.retryAt.set('', clock.now() + retryMs)
@@ -264,8 +264,7 @@ export class PodWorker {
   async #start(step: Extract<Plan['step'], { type: 'start' }>): Promise<void> {
     const { clock, restarts } = this.#services
     const { container } = step
-    const last = this.#run.view.containers.find(({ metadata }) => metadata.name === container.name)
-    if (last) restarts.next(this.#restartKey(container), last.finishedAt / 1e6, clock.now())
+    const last = newestContainer(this.#run.view, container.name)
     try {
       await startContainer(this.#run, step, this.#step.signal, () => this.#retryNow(container.name))
       this.#run.waiting.delete(container.name)
@@ -278,8 +277,17 @@ export class PodWorker {
       this.#run.retryAt.set(container.name, (known ? error.retryAt : undefined) ?? clock.now() + retryMs)
       this.#logFailure(error)
     }
+    const replaced = newestContainer(this.#run.view, container.name)?.id !== last?.id
+    if (last && replaced) restarts.next(this.#restartKey(container), last.finishedAt / 1e6, clock.now())
     if (this.#state.type === 'running') probeRunning(this.#run)
     this.publish()
+  }
+
+  /** What went wrong in the sandbox before says nothing about the new one. */
+  #forgetFailures(): void {
+    this.#run.retryAt.clear()
+    this.#run.waiting.clear()
+    for (const container of this.#run.containers) this.#services.restarts.forget(this.#restartKey(container))
   }
 
   #logFailure(error: unknown): void {
