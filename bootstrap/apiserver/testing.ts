@@ -53,7 +53,8 @@ const clock = {
   sleep: (ms: number, signal: AbortSignal) => sleep(ms, undefined, { signal, ref: false }),
 }
 
-export async function testServer(overrides: Partial<ApiServerDeps> = {}): Promise<TestServer> {
+/** `overrides` replace parts; without `ready` the server stays as it is before its objects are there. */
+export async function testServer(overrides: Partial<ApiServerDeps> = {}, ready = true): Promise<TestServer> {
   const directory = await mkdtemp(join(tmpdir(), 'skiff-api-'))
   const datastore = await openSqlite({ file: join(directory, 'state.db'), clock })
   const store = await openStore({ datastore, clock })
@@ -69,7 +70,7 @@ export async function testServer(overrides: Partial<ApiServerDeps> = {}): Promis
     documents: [discoveryRoute(discovery(registry))],
     ...overrides,
   })
-  server.setReady()
+  if (ready) server.setReady()
   return {
     server,
     registry,
@@ -84,7 +85,8 @@ export async function testServer(overrides: Partial<ApiServerDeps> = {}): Promis
   }
 }
 
-async function requestOf(
+/** One request through the whole handler, its answer read to the end. */
+export async function requestOf(
   server: ApiServer,
   method: string,
   url: string,

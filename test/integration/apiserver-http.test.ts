@@ -71,7 +71,7 @@ function h2(method: string, path: string, body?: string | Buffer, headers: objec
   })
 }
 
-function h1(method: string, path: string, headers: { [name: string]: string } = {}): Promise<Answer> {
+function h1(method: string, path: string, headers: { [name: string]: string } = {}, body?: string): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const options = {
       host: '127.0.0.1',
@@ -94,7 +94,7 @@ function h1(method: string, path: string, headers: { [name: string]: string } = 
       resolve({ status: 101, headers: response.headers, body: head })
     })
     request.on('error', reject)
-    request.end()
+    request.end(body)
   })
 }
 
@@ -126,12 +126,13 @@ describe('both protocols', () => {
 describe('limits', () => {
   test('a body of more than 3 MiB', async () => {
     const big = JSON.stringify({ metadata: { name: 'big' }, data: { x: 'x'.repeat(3 * 1024 * 1024) } })
-    const answer = await h2('POST', maps, big)
-    expect(json(answer)).toMatchObject({
+    const refused = {
       code: 413,
       reason: 'RequestEntityTooLarge',
       message: 'Request entity too large: limit is 3145728',
-    })
+    }
+    expect(json(await h2('POST', maps, big))).toMatchObject(refused)
+    expect(json(await h1('POST', maps, { 'content-type': 'application/json' }, big))).toMatchObject(refused)
   })
 
   test('long answers are compressed when asked for, short ones never', async () => {

@@ -170,13 +170,18 @@ function readBody(request: AnyRequest): () => Promise<Buffer> {
   return () => (body ??= collect(request))
 }
 
-async function collect(request: AnyRequest): Promise<Buffer> {
+/** Beyond the limit the rest is let through unread, so that the client gets to see the answer. */
+function collect(request: AnyRequest): Promise<Buffer> {
   const chunks: Buffer[] = []
   let size = 0
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    size += chunk.length
-    if (size > maxBodyBytes) throw errors.tooLarge(maxBodyBytes)
-    chunks.push(chunk)
-  }
-  return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)
+  return new Promise((resolve, reject) => {
+    request.on('data', (chunk: Buffer) => {
+      size += chunk.length
+      if (size <= maxBodyBytes) chunks.push(chunk)
+      else reject(errors.tooLarge(maxBodyBytes))
+    })
+    request.once('end', () => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)))
+    request.once('error', reject)
+    request.once('close', () => reject(errors.badRequest('the request ended before its body did')))
+  })
 }
