@@ -127,6 +127,15 @@ describe('coerce', () => {
     expect(coerce(schema, object)).toEqual(result)
   })
 
+  test('a field that is undefined is absent', () => {
+    const status = { observedGeneration: undefined }
+    expect(coerce(pod, { apiVersion: 'v1', kind: 'Pod', status })).toStrictEqual({
+      apiVersion: 'v1',
+      kind: 'Pod',
+      status: {},
+    })
+  })
+
   test('an object that needs no change is returned as it is', () => {
     const object = {
       apiVersion: 'v1',

@@ -207,13 +207,13 @@ class Coercion {
 const isObject = (value: unknown): value is Fields =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
-/** The object with every field passed through `to`, undefined dropping it; itself if that changes nothing. */
+/** The object with every field passed through `to`, undefined (given or returned) dropping it; itself if that changes nothing. */
 function changed(object: Fields, to: (name: string, value: unknown) => unknown): Fields {
   let copy: Fields | undefined
   for (const name of Object.keys(object)) {
     const value = object[name]
-    const result = to(name, value)
-    if (result === value) continue
+    const result = value === undefined ? undefined : to(name, value)
+    if (result === value && value !== undefined) continue
     copy ??= { ...object }
     if (result === undefined) delete copy[name]
     else copy[name] = result

@@ -7,14 +7,15 @@ export function fill<T extends object>(target: T, values: Fields<NoInfer<T>>): v
   const fields = target as { [field: string]: unknown }
   for (const [field, value] of Object.entries(values)) {
     const present = fields[field]
-    if (present === undefined || present === null || present === '') fields[field] = value
+    const unset = present === undefined || present === null || present === ''
+    if (unset && value !== undefined) fields[field] = value
   }
 }
 
 /** Like fill, for numbers whose zero means unset. */
 export function fillZero<T extends object>(target: T, values: Fields<NoInfer<T>>): void {
   const fields = target as { [field: string]: unknown }
-  for (const [field, value] of Object.entries(values)) if (!fields[field]) fields[field] = value
+  for (const [field, value] of Object.entries(values)) if (!fields[field] && value !== undefined) fields[field] = value
 }
 
 /** Runs `change` on the value if there is one. */
