@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals'
 import { keyOf } from '../../bootstrap/api/object.ts'
 import { configMaps } from '../../bootstrap/client/resources.ts'
+import { turns } from '../../bootstrap/client/testing/fake-clock.ts'
 import { done, type Operator, on } from './operator.ts'
 import { Harness } from './testing/harness.ts'
 
@@ -66,16 +67,22 @@ test('a reconcile may ask to be called again', async () => {
 test('one key is never reconciled twice at the same time', async () => {
   let running = 0
   let most = 0
+  let calls = 0
   await harness.client.create(configMaps, configMap('a'))
-  await harness
-    .start(
-      watcher(async (_, { clock, signal }) => {
-        most = Math.max(most, ++running)
-        await clock.sleep(10, signal)
-        running--
-        return done
-      }),
-    )
-    .catch(() => {})
+  await harness.start(
+    watcher(async () => {
+      calls++
+      most = Math.max(most, ++running)
+      await turns(3)
+      running--
+      return done
+    }),
+  )
+  for (const value of ['1', '2', '3']) {
+    await harness.client.patch(configMaps, { name: 'a', namespace: 'default' }, { data: { value } }, { type: 'merge' })
+    await turns(1)
+  }
+  await harness.idle()
   expect(most).toBe(1)
+  expect(calls).toBeGreaterThan(1)
 })

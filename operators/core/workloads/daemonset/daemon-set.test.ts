@@ -132,6 +132,22 @@ describe('a DaemonSet', () => {
   })
 })
 
+test('pods that fail again and again are replaced ever more slowly', async () => {
+  await create({ template: { ...template(), spec: { containers: [], nodeSelector: { name: 'n1' } } } })
+  for (const wait of [0, 1000, 2000, 4000]) {
+    const [only] = podsIn(harness) as [Pod]
+    await report(harness, only, { phase: 'Failed' })
+    await harness.idle()
+    const { uid } = only.metadata
+    if (wait > 0) {
+      await harness.advance(wait - 1)
+      expect(podsIn(harness)[0]?.metadata.uid).toBe(uid)
+      await harness.advance(1)
+    }
+    expect(podsIn(harness)[0]?.metadata.uid).not.toBe(uid)
+  }
+})
+
 describe('an update', () => {
   test('takes one node after the other', async () => {
     await create()

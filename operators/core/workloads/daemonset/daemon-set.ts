@@ -20,6 +20,7 @@ import { claim } from '../claims.ts'
 import { createPod, deletePod, isNamespaceTerminating, podFrom, slowStart } from '../pod-control.ts'
 import { onOwnPods, ownerKey } from '../pod-events.ts'
 import { laterAvailable } from '../replica-set.ts'
+import { FailureBackoff } from './failure-backoff.ts'
 import { currentRevision, revisionLabel } from './history.ts'
 import { nodeOf, specOn } from './placement.ts'
 import { placementSteps, rolloutSteps, type Situation, type Steps } from './rollout.ts'
@@ -30,7 +31,8 @@ const generationLabel = 'pod-template-generation'
 const generationAnnotation = 'deprecated.daemonset.template.generation'
 
 export function daemonSetController(): Operator {
-  const expectations = new Expectations()
+  const memory: Memory = { expectations: new Expectations(), failures: new FailureBackoff() }
+  const { expectations } = memory
   return {
     name: 'daemonset-controller',
     watches: [
@@ -46,15 +48,21 @@ export function daemonSetController(): Operator {
       podsOf(informers)
       indexOwners(informers.get(controllerRevisions))
     },
-    reconcile: (key, cluster) => reconcile(key, cluster, expectations),
+    reconcile: (key, cluster) => reconcile(key, cluster, memory),
   }
+}
+
+/** What the controller knows beside the cache. */
+interface Memory {
+  readonly expectations: Expectations
+  readonly failures: FailureBackoff
 }
 
 function placementChanged(node: Node, old: Node): boolean {
   return !sameJson(node.metadata.labels, old.metadata.labels) || !sameJson(node.spec.taints, old.spec.taints)
 }
 
-async function reconcile(key: ObjectKey, cluster: Cluster, expectations: Expectations): Promise<Result> {
+async function reconcile(key: ObjectKey, cluster: Cluster, { expectations, failures }: Memory): Promise<Result> {
   const { clock, events, informers } = cluster
   const set = informers.get(daemonSets).get(key)
   if (!set) {
@@ -73,14 +81,21 @@ async function reconcile(key: ObjectKey, cluster: Cluster, expectations: Expecta
   const podsOn = Map.groupBy(owned, nodeOf)
   const situation: Situation = { set, nodes: informers.get(nodes).list(), podsOn, hash, now: clock.now() }
   let failure: unknown
+  let backoffMs = 0
   if (expectations.satisfied(key, clock.now())) {
-    failure = await carryOut(key, set, placementSteps(situation), hash, cluster, expectations)
+    const steps = placementSteps(situation)
+    const { due, waitMs } = failures.due(set.metadata.uid ?? '', steps.failed, clock.now())
+    backoffMs = waitMs
+    const early = new Set(steps.failed.filter(pod => !due.includes(pod)))
+    const remove = steps.remove.filter(pod => !early.has(pod))
+    failure = await carryOut(key, set, { ...steps, remove, failed: due }, hash, cluster, expectations)
     if (failure === undefined && expectations.satisfied(key, clock.now()))
       failure = await carryOut(key, set, rolloutSteps(situation), hash, cluster, expectations)
   }
   await report(set, situation, cluster)
   if (failure !== undefined) throw failure
-  return laterAvailable(owned, set.spec.minReadySeconds ?? 0, clock.now())
+  const later = laterAvailable(owned, set.spec.minReadySeconds ?? 0, clock.now())
+  return backoffMs > 0 ? { requeueAfterMs: Math.min(backoffMs, later.requeueAfterMs ?? backoffMs) } : later
 }
 
 function claimedPods(owner: DaemonSet, { client, informers }: Cluster): Promise<readonly Pod[]> {
