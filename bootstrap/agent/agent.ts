@@ -5,7 +5,7 @@ import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { parseQuantity } from '../api/quantity.ts'
 import type { Client } from '../client/client.ts'
-import type { Clock } from '../client/clock.ts'
+import { backoffMs, type Clock } from '../client/clock.ts'
 import type { Informers } from '../client/informer.ts'
 import { nodes, type Pod, pods, runtimeClasses, services } from '../client/resources.ts'
 import { Containerd } from './containerd/supervisor.ts'
@@ -292,15 +292,26 @@ function kubeletHandler(
   })
 }
 
-/** Tells network and runtime the node's pod CIDR as soon as the API has one. */
+/** Tells network and runtime the node's pod CIDR as soon as the API has one, and again until they take it. */
 function followPodCidr(nodeName: string, deps: AgentDeps, runtime: Runtime, signal: AbortSignal): void {
+  const { clock, random, log } = deps
   let known = ''
+  const apply = async (podCidr: string) => {
+    for (let failures = 0; !signal.aborted && podCidr === known; failures++) {
+      try {
+        await deps.network?.usePodCidr(podCidr)
+        await runtime.updateRuntimeConfig(podCidr)
+        return
+      } catch (error) {
+        log.error({ podCidr, error: (error as Error).message }, 'pod network not set up')
+        await clock.sleep(backoffMs(failures, 500, 30_000, random), signal).catch(() => undefined)
+      }
+    }
+  }
   const learn = (podCidr: string | undefined) => {
     if (!podCidr || podCidr === known) return
     known = podCidr
-    Promise.all([deps.network?.usePodCidr(podCidr), runtime.updateRuntimeConfig(podCidr)]).catch(error =>
-      deps.log.error({ podCidr, error: (error as Error).message }, 'pod network not set up'),
-    )
+    void apply(podCidr)
   }
   const unsubscribe = deps.informers.get(nodes, { fieldSelector: `metadata.name=${nodeName}` }).subscribe({
     added: node => learn(node.spec?.podCIDR),

@@ -50,13 +50,16 @@ export class NodeRegistrar {
     const { client, clock, random, signal, log, settings, machine } = this.#deps
     for (let failures = 0; ; failures++) {
       try {
-        const node = await client.create(nodes, newNode(settings, machine)).catch(error => {
+        // With its status from the start: a node without capacity would be found full.
+        const conditions = await this.#conditions()
+        const status = await this.#currentStatus(conditions)
+        const node = await client.create(nodes, { ...newNode(settings, machine), status }).catch(error => {
           if (isAlreadyExists(error)) return this.#adopt()
           throw error
         })
         this.#uid = node.metadata.uid ?? ''
         this.#status = node.status
-        await this.#report(await this.#conditions())
+        await this.#report(conditions)
         return node
       } catch (error) {
         log.warn({ node: settings.name, error: (error as Error).message }, 'node not registered yet')
@@ -113,21 +116,21 @@ export class NodeRegistrar {
       ])
   }
 
-  async #report(conditions: readonly RuntimeCondition[]): Promise<void> {
-    const { client, clock, settings, runtime, machine, events } = this.#deps
+  async #currentStatus(conditions: readonly RuntimeCondition[]): Promise<NodeStatus> {
+    const { clock, settings, runtime, machine } = this.#deps
     const [{ name, version }, images, disk] = await Promise.all([
       runtime.version().catch(() => ({ name: 'containerd', version: '' })),
       runtime.listImages().catch(() => []),
       this.#diskPressure(),
     ])
-    const facts = {
-      machine,
-      runtimeVersion: `${name}://${version}`,
-      conditions,
-      images,
-      pressure: { memory: false, disk, pid: false },
-    }
-    const status = nodeStatus(settings, facts, this.#status, rfc3339(clock.now()))
+    const pressure = { memory: false, disk, pid: false }
+    const facts = { machine, runtimeVersion: `${name}://${version}`, conditions, images, pressure }
+    return nodeStatus(settings, facts, this.#status, rfc3339(clock.now()))
+  }
+
+  async #report(conditions: readonly RuntimeCondition[]): Promise<void> {
+    const { client, clock, settings, machine, events } = this.#deps
+    const status = await this.#currentStatus(conditions)
     const node = await client
       .patch(nodes, { name: settings.name }, { status }, { type: 'merge', subresource: 'status' })
       .catch(async error => {
