@@ -16,6 +16,7 @@ import { daemonSetController } from './workloads/daemonset/daemon-set.ts'
 import { deploymentController } from './workloads/deployment/deployment.ts'
 import { jobController } from './workloads/job/job.ts'
 import { replicaSetController, replicationController } from './workloads/replica-set.ts'
+import { statefulSetController } from './workloads/statefulset/stateful-set.ts'
 
 export interface CoreOptions {
   /** The certificate, in PEM, by which pods know the API server. */
@@ -33,6 +34,7 @@ export function coreOperators(options: CoreOptions): Operator[] {
     replicationController(),
     deploymentController(),
     daemonSetController(),
+    statefulSetController(),
     jobController(),
     endpointsController(),
     endpointSliceController(),

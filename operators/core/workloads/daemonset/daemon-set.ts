@@ -2,6 +2,7 @@
 import { isNotFound } from '../../../../bootstrap/api/errors.ts'
 import { keyOf, type ObjectKey } from '../../../../bootstrap/api/object.ts'
 import {
+  type ControllerRevision,
   controllerRevisions,
   type DaemonSet,
   daemonSets,
@@ -20,8 +21,8 @@ import { claim } from '../claims.ts'
 import { createPod, deletePod, isNamespaceTerminating, podFrom, slowStart } from '../pod-control.ts'
 import { onOwnPods, ownerKey } from '../pod-events.ts'
 import { laterAvailable } from '../replica-set.ts'
+import { revisionLabel, revisionsOf } from '../revisions.ts'
 import { FailureBackoff } from './failure-backoff.ts'
-import { currentRevision, revisionLabel } from './history.ts'
 import { nodeOf, specOn } from './placement.ts'
 import { placementSteps, rolloutSteps, type Situation, type Steps } from './rollout.ts'
 import { daemonSetStatus } from './status.ts'
@@ -76,8 +77,7 @@ async function reconcile(key: ObjectKey, cluster: Cluster, { expectations, failu
   }
   if (isTerminating(set)) return done
   const owned = await claimedPods(set, cluster)
-  const revision = await currentRevision(set, owned, cluster)
-  const hash = revision.metadata.labels?.[revisionLabel] ?? ''
+  const hash = await currentHash(set, owned, cluster)
   const podsOn = Map.groupBy(owned, nodeOf)
   const situation: Situation = { set, nodes: informers.get(nodes).list(), podsOn, hash, now: clock.now() }
   let failure: unknown
@@ -96,6 +96,25 @@ async function reconcile(key: ObjectKey, cluster: Cluster, { expectations, failu
   if (failure !== undefined) throw failure
   const later = laterAvailable(owned, set.spec.minReadySeconds ?? 0, clock.now())
   return backoffMs > 0 ? { requeueAfterMs: Math.min(backoffMs, later.requeueAfterMs ?? backoffMs) } : later
+}
+
+async function currentHash(set: DaemonSet, owned: readonly Pod[], cluster: Cluster): Promise<string> {
+  const live = new Set(owned.map(pod => pod.metadata.labels?.[revisionLabel]))
+  const none = { currentNumberScheduled: 0, desiredNumberScheduled: 0, numberMisscheduled: 0, numberReady: 0 }
+  const history = {
+    owner: set,
+    resource: daemonSets,
+    selector: set.spec.selector,
+    template: set.spec.template,
+    hashLabel: revisionLabel,
+    limit: set.spec.revisionHistoryLimit ?? 10,
+    isLive: (revision: ControllerRevision) => live.has(revision.metadata.labels?.[revisionLabel]),
+    collisionCount: set.status?.collisionCount,
+    collide: (collisionCount: number) =>
+      updateStatus(cluster.client, daemonSets, set, { ...none, ...set.status, collisionCount }),
+  }
+  const { latest } = await revisionsOf(history, cluster)
+  return latest.metadata.labels?.[revisionLabel] ?? ''
 }
 
 function claimedPods(owner: DaemonSet, { client, informers }: Cluster): Promise<readonly Pod[]> {

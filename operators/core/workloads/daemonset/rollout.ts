@@ -3,7 +3,7 @@ import type { DaemonSet, Node, Pod } from '../../../../bootstrap/client/resource
 import { isAvailable, isTerminating } from '../../../runtime/pods.ts'
 import { millis } from '../../../runtime/time.ts'
 import { scaled } from '../percent.ts'
-import { revisionLabel } from './history.ts'
+import { revisionLabel } from '../revisions.ts'
 import { fitOn } from './placement.ts'
 
 export interface Steps {
