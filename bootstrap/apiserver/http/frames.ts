@@ -23,7 +23,13 @@ const plainFrames: { readonly [type in keyof typeof frameStart]: FrameCache } = 
   DELETED: new Map(),
 }
 
-/** Yields one buffer per batch. A failure of the source becomes an ERROR event, which ends the stream. */
+/** What is put together for one write; a longer batch waits for the client to take the first part. */
+const chunkBytes = 64 * 1024
+
+/** Watchers without selectors are handed the same batch: its chunks are made once. */
+const plainChunks = new WeakMap<readonly ViewEvent[], readonly Buffer[]>()
+
+/** Yields whole frames, several at a time. A failure of the source becomes an ERROR event, which ends the stream. */
 export async function* frames(
   view: View,
   events: AsyncIterable<readonly ViewEvent[]>,
@@ -31,18 +37,35 @@ export async function* frames(
   let first = true
   try {
     for await (const batch of events) {
-      const encoded: Buffer[] = []
-      for (const event of batch) {
-        encoded.push(frame(view, event, first))
-        first = false
-      }
-      yield encoded.length === 1 ? encoded[0]! : Buffer.concat(encoded)
+      if (view.form.as === undefined) {
+        let chunks = plainChunks.get(batch)
+        if (!chunks) plainChunks.set(batch, (chunks = [...chunksOf(view, batch, first)]))
+        yield* chunks
+      } else yield* chunksOf(view, batch, first)
+      first = false
     }
   } catch (error) {
     const failed = error instanceof StatusError ? error : errors.internal('the watch failed')
     yield Buffer.from(`${JSON.stringify({ type: 'ERROR', object: failed.status })}\n`)
   }
 }
+
+function* chunksOf(view: View, batch: readonly ViewEvent[], first: boolean): Generator<Buffer> {
+  let held: Buffer[] = []
+  let size = 0
+  for (const [index, event] of batch.entries()) {
+    const encoded = frame(view, event, first && index === 0)
+    held.push(encoded)
+    size += encoded.length
+    if (size < chunkBytes) continue
+    yield joined(held)
+    held = []
+    size = 0
+  }
+  if (size > 0) yield joined(held)
+}
+
+const joined = (parts: readonly Buffer[]) => (parts.length === 1 ? parts[0]! : Buffer.concat(parts))
 
 function frame(view: View, event: ViewEvent, first: boolean): Buffer {
   if (event.type === 'BOOKMARK') return bookmark(view, event)

@@ -84,7 +84,7 @@ export async function watchObjects(
         if (got.done) return
         next = iterator.next()
         next.catch(() => {})
-        const view = got.value.flatMap(event => viewOf(call.kind, selection, event))
+        const view = viewsOf(call.kind, selection, got.value)
         if (view.length > 0) yield view
       }
     } catch (error) {
@@ -101,6 +101,18 @@ export async function watchObjects(
 
 function wantsInitialState(options: ListOptions, revision: number): boolean {
   return options.sendInitialEvents ?? revision === 0
+}
+
+const unselected = new WeakMap<readonly StoreEvent[], { readonly kind: Kind; readonly view: readonly ViewEvent[] }>()
+
+/** A batch as the selection sees it; all who select nothing share the result, as they share the batch. */
+function viewsOf(kind: Kind, selection: Selection, batch: readonly StoreEvent[]): readonly ViewEvent[] {
+  if (selection.match) return batch.flatMap(event => viewOf(kind, selection, event))
+  const known = unselected.get(batch)
+  if (known?.kind === kind) return known.view
+  const view = batch.flatMap(event => viewOf(kind, selection, event))
+  unselected.set(batch, { kind, view })
+  return view
 }
 
 /** An event as the selection sees it: leaving it is a deletion, entering it an addition. */
