@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { parseYaml } from '../../bootstrap/api/yaml.ts'
 import { type TestServer, testServer } from '../../bootstrap/apiserver/testing.ts'
 
 let api: TestServer
@@ -189,6 +190,17 @@ describe('forms', () => {
     expect((await asked(`${base}/a`, type('PartialObjectMetadata'))).json.kind).toBe('PartialObjectMetadata')
     expect((await asked(base, type('PartialObjectMetadata'))).status).toBe(406)
     expect((await asked(`${base}/a`, type('PartialObjectMetadataList'))).status).toBe(406)
+  })
+
+  test('whole lists in YAML and pretty JSON say the same', async () => {
+    await api.request('POST', base, { metadata: { name: 'text' }, data: { lines: 'one\n  two\n\nthree\n', empty: '' } })
+    const { json } = await api.request('GET', base)
+    expect(parseYaml((await asked(base, 'application/yaml')).text)).toEqual(json)
+    const pretty = await asked(`${base}?pretty=true`, 'application/json')
+    expect(pretty.json).toEqual(json)
+    expect(pretty.text).toContain('\n  "metadata": {')
+    const none = await asked('/api/v1/namespaces/none/configmaps', 'application/yaml')
+    expect(none.text).toContain('items: []')
   })
 
   test('YAML, and nothing unknown', async () => {

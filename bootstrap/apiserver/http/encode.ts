@@ -16,7 +16,6 @@ import { partialMetadata, rowOf, tableHead } from './table.ts'
 const newline = Buffer.from('\n')
 const comma = Buffer.from(',')
 const listEnd = Buffer.from(']}\n')
-const itemsPerTurn = 200
 
 export interface View {
   readonly kind: Kind
@@ -114,16 +113,41 @@ async function collectionResponse(
   items: readonly Stored[],
   show: (item: Stored) => object,
 ): Promise<ApiResponse> {
-  const whole: object[] = []
-  const parts: Buffer[] = [Buffer.from(`${JSON.stringify(head).slice(0, -1)},${JSON.stringify(field)}:[`)]
-  for (let start = 0; start < items.length; start += itemsPerTurn) {
-    if (start > 0) await nextTurn()
-    const shown = items.slice(start, start + itemsPerTurn).map(show)
-    if (!isPlainJson(form)) whole.push(...shown)
-    else parts.push(Buffer.from(`${start > 0 ? ',' : ''}${shown.map(item => JSON.stringify(item)).join(',')}`))
+  const { start, between, end, write, perTurn } =
+    form.format === 'yaml' ? yamlList(head, field) : jsonList(form, head, field)
+  if (items.length === 0) return valueResponse(form, 200, { ...head, [field]: [] })
+  const parts: Buffer[] = [Buffer.from(start)]
+  for (let from = 0; from < items.length; from += perTurn) {
+    if (from > 0) await nextTurn()
+    const texts = items.slice(from, from + perTurn).map(item => write(show(item)))
+    parts.push(Buffer.from(`${from > 0 ? between : ''}${texts.join(between)}`))
   }
-  if (!isPlainJson(form)) return valueResponse(form, 200, { ...head, [field]: whole })
-  return { status: 200, headers: contentType(form), body: [...parts, listEnd] }
+  parts.push(Buffer.from(end))
+  return { status: 200, headers: contentType(form), body: parts }
+}
+
+interface ListSyntax {
+  readonly start: string
+  readonly between: string
+  readonly end: string
+  readonly write: (value: object) => string
+  /** How many items may be written before others get their turn. */
+  readonly perTurn: number
+}
+
+function jsonList(form: Form, head: object, field: string): ListSyntax {
+  const write = (value: object) => (form.pretty ? JSON.stringify(value, null, 2) : JSON.stringify(value))
+  const start = `${write(head).replace(/\n?\}$/, '')},${JSON.stringify(field)}:[`
+  return { start, between: ',', end: ']}\n', write, perTurn: 200 }
+}
+
+/** Items are indented by two, which leaves block texts as they are. */
+function yamlList(head: object, field: string): ListSyntax {
+  const write = (value: object) =>
+    `- ${formatYaml(value)
+      .trimEnd()
+      .replace(/\n(?=.)/g, '\n  ')}`
+  return { start: `${formatYaml(head)}${field}:\n`, between: '\n', end: '\n', write, perTurn: 5 }
 }
 
 function notAcceptable(message: string): StatusError {
