@@ -10,5 +10,6 @@ export const hostExec: Exec = (program, args, input = '') =>
       if (error) reject(new Error(`${program} ${args.join(' ')}: ${stderr.trim() || error.message}`))
       else resolve(stdout)
     })
+    child.stdin?.on('error', () => undefined) // a program may end without reading; its exit status tells
     child.stdin?.end(input)
   })
