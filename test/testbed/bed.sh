@@ -1,0 +1,102 @@
+#!/bin/sh
+# Makes a machine of its own inside this one and stays as its first process; when that ends, the kernel ends everything in
+# it: processes, containers, mounts and network namespaces. Started by cluster.ts as
+#   setpriv --pdeathsig KILL unshare --mount --propagation private --net --uts --pid --fork --kill-child bed.sh NAME DIR
+# DIR is a folder on a real file system. The only other thing it leaves is the cgroup /NAME, for the caller to remove.
+# Prints "PID OUTSIDE": the first process here and the one that holds the outside network, both as this machine sees them.
+set -eu
+name=$1 dir=$2 step=${3:-}
+hierarchies=$(awk '$0 ~ / - cgroup2? / { n = split($0, part, " - "); split(part[n], fs, " "); print $5, fs[1], fs[3] }' /proc/self/mountinfo)
+
+# A cgroup of its own in every hierarchy becomes the root of what is seen here (the caller's controllers, v1, v2 or both).
+enter_cgroups() {
+  echo "$hierarchies" | while read -r path type _; do
+    mkdir -p "$path/$name"
+    if [ "$type" = cgroup2 ]; then
+      for controller in $(cat "$path/cgroup.controllers"); do
+        echo "+$controller" >"$path/cgroup.subtree_control" || true
+      done
+    elif [ -f "$path/cpuset.cpus" ]; then
+      for file in cpuset.cpus cpuset.mems; do cat "$path/$file" >"$path/$name/$file"; done
+    fi
+    echo 0 >"$path/$name/cgroup.procs"
+  done
+}
+
+mount_cgroups() {
+  [ "$(echo "$hierarchies" | awk '{ print $1; exit }')" = /sys/fs/cgroup ] || mount -t tmpfs tmpfs /sys/fs/cgroup
+  echo "$hierarchies" | while read -r path type options; do
+    mkdir -p "$path"
+    case $type in
+      cgroup2) mount -t cgroup2 cgroup2 "$path" ;;
+      *) mount -t cgroup -o "${options#rw,}" cgroup "$path" ;;
+    esac
+    # On v2 a cgroup with processes cannot have children with controllers.
+    mkdir -p "$path/init"
+    [ ! -f "$path/cpuset.cpus" ] || for file in cpuset.cpus cpuset.mems; do cat "$path/$file" >"$path/init/$file"; done
+    echo 0 >"$path/init/cgroup.procs"
+  done
+}
+
+# Copies of this machine's container mounts would keep them busy.
+drop_foreign_mounts() {
+  awk '$5 != "/" && ($5 ~ "^/(run|var/lib|var/log)/" || / - (overlay|nsfs) /) { print $5 }' /proc/self/mountinfo | sort -r |
+    while read -r path; do umount -l "$path" || true; done
+}
+
+# What is written to /etc, /var/lib and /var/log stays in DIR; state that real file systems hold lies in DIR directly.
+mount_files() {
+  drop_foreign_mounts
+  mount -t proc proc /proc
+  mount -t sysfs sysfs /sys
+  mount_cgroups
+  mount -t tmpfs -o mode=0755 tmpfs /run
+  mkdir -p /run/netns
+  for path in etc var/lib var/log; do
+    mkdir -p "$dir/layers/$path" "$dir/work/$path"
+    mount -t overlay -o "lowerdir=/$path,upperdir=$dir/layers/$path,workdir=$dir/work/$path" overlay "/$path"
+  done
+  while read -r path own; do
+    mkdir -p "$path" "$dir/$own"
+    mount --bind "$dir/$own" "$path"
+  done <<LIST
+/etc/rancher rancher
+/etc/cni cni-config
+/var/lib/cni cni
+/var/lib/kubelet kubelet
+/var/log/pods pods
+/var/log/containers containers
+LIST
+  mount --make-rshared /
+  rm -f /etc/resolv.conf
+  echo 'nameserver 198.51.100.1' >/etc/resolv.conf
+}
+
+# 198.51.100.10 is the node; 198.51.100.1, its default route, an external client in a network namespace of its own.
+connect() {
+  hostname "$name"
+  ip link set lo up
+  unshare --net sleep infinity &
+  outside=$!
+  until [ "$(readlink "/proc/$outside/ns/net")" != "$(readlink /proc/self/ns/net)" ]; do sleep 0.01; done
+  ip link add eth0 type veth peer name eth0 netns "$outside"
+  ip addr add 198.51.100.10/24 dev eth0
+  ip link set eth0 up
+  nsenter --net="/proc/$outside/ns/net" sh -ec '
+    ip link set lo up; ip addr add 198.51.100.1/24 dev eth0; ip link set eth0 up'
+  ip route add default via 198.51.100.1
+}
+
+case $step in
+  '')
+    read -r pid _ </proc/self/stat
+    enter_cgroups
+    exec unshare --cgroup "$0" "$name" "$dir" "$pid"
+    ;;
+  *)
+    mount_files
+    connect
+    echo "$step $outside"
+    exec catatonit -P
+    ;;
+esac

@@ -1,0 +1,181 @@
+/** A machine of its own inside this one: namespaces, cgroups and file layers that leave nothing behind. See bed.sh. */
+import { type ChildProcess, execFile, type SpawnOptions, spawn, spawnSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+/** Whether this machine can hold test beds: root, containerd and the tools of `make setup`. */
+export const canRunClusters = process.getuid?.() === 0 && spawnSync('containerd', ['--version']).status === 0
+
+export interface Output {
+  readonly code: number
+  readonly stdout: string
+  readonly stderr: string
+}
+
+export interface RunOptions {
+  /** Written to standard input. */
+  readonly input?: string
+  readonly env?: NodeJS.ProcessEnv
+  /** Ends the command; 60 s unless told. */
+  readonly timeoutMs?: number
+}
+
+const prefix = 'skiff-bed-'
+let count = 0
+
+export class Bed {
+  /** The machine's host name, and the name of its cgroups. */
+  readonly name: string
+  /** Its state on this machine's disk: data/ kubelet/ pods/ containers/ cni/ rancher/ layers/. */
+  readonly dir: string
+  readonly #holder: ChildProcess
+  readonly #pid: string
+  readonly #outside: string
+
+  private constructor(name: string, dir: string, holder: ChildProcess, pids: readonly [string, string]) {
+    this.name = name
+    this.dir = dir
+    this.#holder = holder
+    this.#pid = pids[0]
+    this.#outside = pids[1]
+  }
+
+  /** Makes the machine; removes those whose maker was killed first. */
+  static async create(): Promise<Bed> {
+    sweep()
+    const name = `${prefix}${process.pid}-${++count}`
+    const dir = mkdtempSync(join(tmpdir(), `${name}-`))
+    mkdirSync(join(dir, 'home'))
+    const isolate = ['--mount', '--propagation', 'private', '--net', '--uts', '--pid', '--fork', '--kill-child']
+    const script = join(import.meta.dirname, 'bed.sh')
+    const holder = spawn('setpriv', ['--pdeathsig', 'KILL', 'unshare', ...isolate, script, name, dir], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    let stderr = ''
+    holder.stderr!.on('data', data => (stderr += data))
+    const pids = await new Promise<string>((resolve, reject) => {
+      holder.stdout!.once('data', data => resolve(String(data).trim()))
+      holder.once('exit', code => reject(new Error(`no test bed (exit ${code}): ${stderr}`)))
+    })
+    return new Bed(name, dir, holder, pids.split(' ') as [string, string])
+  }
+
+  /** The command line that runs `command` inside, e.g. to look around by hand. */
+  enter(command: readonly string[]): [string, string[]] {
+    return ['nsenter', ['--target', this.#pid, '--mount', '--net', '--uts', '--pid', '--cgroup', ...command]]
+  }
+
+  /** Runs a command inside as the node would; never throws for its exit code. */
+  run(command: readonly string[], options: RunOptions = {}): Promise<Output> {
+    return run(this.enter(command), { ...options, env: this.#environment(options.env) })
+  }
+
+  /** Starts a long-running command inside; `shell` text may use "$@" for the command. */
+  spawn(command: readonly string[], options: SpawnOptions = {}): ChildProcess {
+    const [program, args] = this.enter(command)
+    return spawn(program, args, { ...options, env: this.#environment(options.env) })
+  }
+
+  /** Runs a command on the external client's machine, 198.51.100.1. */
+  runOutside(command: readonly string[], options: RunOptions = {}): Promise<Output> {
+    const there = ['nsenter', `--net=/proc/${this.#outside}/ns/net`, ...command]
+    return this.run(there, options)
+  }
+
+  /** Starts a long-running command on the external client's machine. */
+  spawnOutside(command: readonly string[], options: SpawnOptions = {}): ChildProcess {
+    return this.spawn(['nsenter', `--net=/proc/${this.#outside}/ns/net`, ...command], options)
+  }
+
+  /** Ends everything inside and removes every trace. */
+  async destroy(): Promise<void> {
+    const ended = new Promise(resolve => this.#holder.once('exit', resolve))
+    if (this.#holder.exitCode === null && this.#holder.kill('SIGKILL')) await ended
+    await untilGone(this.#pid)
+    removeTraces(this.name, this.dir)
+  }
+
+  /** Neither the user's kubectl cache nor their kubeconfig counts inside. */
+  #environment(env: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv {
+    const { KUBECONFIG: _, ...inherited } = process.env
+    return { ...inherited, HOME: join(this.dir, 'home'), ...env }
+  }
+}
+
+/** Runs a program to its end; a failure to start it is thrown. */
+export function run([program, args]: readonly [string, readonly string[]], options: RunOptions = {}): Promise<Output> {
+  return new Promise((resolve, reject) => {
+    const settings = { timeout: options.timeoutMs ?? 60_000, maxBuffer: 64 << 20, env: options.env }
+    const child = execFile(program, args, settings, (error, stdout, stderr) => {
+      if (error && typeof error.code === 'string') return reject(error)
+      resolve({ code: error ? (typeof error.code === 'number' ? error.code : 137) : 0, stdout, stderr })
+    })
+    child.stdin!.on('error', () => undefined) // it may end without reading
+    child.stdin!.end(options.input ?? '')
+  })
+}
+
+/** What is left of test beds on this machine: processes, cgroups, folders, mounts. */
+export function tracesOf(name: string): string[] {
+  const mounts = readFileSync('/proc/self/mountinfo', 'utf8')
+    .split('\n')
+    .filter(line => line.includes(name))
+  const processes = readdirSync('/proc').filter(pid => /^\d+$/.test(pid) && cgroupOf(pid).includes(name))
+  return [...mounts, ...processes.map(pid => `process ${pid}`), ...cgroups(name), ...folders(name)]
+}
+
+function cgroupOf(pid: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/cgroup`, 'utf8')
+  } catch {
+    return ''
+  }
+}
+
+/** A killed pid namespace is gone, with all its processes, once its first process is. */
+async function untilGone(pid: string): Promise<void> {
+  while (cgroupOf(pid) !== '') await new Promise(resolve => setTimeout(resolve, 10))
+}
+
+function hierarchies(): string[] {
+  const table = readFileSync('/proc/self/mountinfo', 'utf8').split('\n')
+  return table.filter(line => / - cgroup2? /.test(line)).map(line => line.split(' ')[4]!)
+}
+
+function cgroups(name: string): string[] {
+  return hierarchies().flatMap(root => entriesOf(root, name))
+}
+
+function folders(name: string): string[] {
+  return entriesOf(tmpdir(), name)
+}
+
+/** Paths in `folder` that belong to the bed `name`, or to every bed for the prefix. */
+function entriesOf(folder: string, name: string): string[] {
+  const start = name.endsWith('-') ? name : `${name}-`
+  return readdirSync(folder)
+    .filter(entry => entry === name || entry.startsWith(start))
+    .map(entry => join(folder, entry))
+}
+
+function removeTraces(name: string, dir: string): void {
+  for (const cgroup of cgroups(name)) removeCgroup(cgroup)
+  rmSync(dir, { recursive: true, force: true })
+}
+
+function removeCgroup(path: string): void {
+  for (const entry of readdirSync(path, { withFileTypes: true }))
+    if (entry.isDirectory()) removeCgroup(join(path, entry.name))
+  rmdirSync(path)
+}
+
+/** Removes what beds of killed test runs left; their processes ended with them. */
+function sweep(): void {
+  for (const path of [...cgroups(prefix), ...folders(prefix)]) {
+    const maker = new RegExp(`${prefix}(\\d+)-`).exec(path)?.[1]
+    if (maker === undefined || cgroupOf(maker) !== '') continue
+    if (path.startsWith(tmpdir())) rmSync(path, { recursive: true, force: true })
+    else removeCgroup(path)
+  }
+}
