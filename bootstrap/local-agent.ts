@@ -7,6 +7,7 @@ import { EmbeddedPodRuntime } from './agent/embedded/runtime.ts'
 import { findPlugins } from './agent/network/cni.ts'
 import { hostExec } from './agent/network/exec.ts'
 import { startNetwork } from './agent/network/network.ts'
+import { streamHandler } from './agent/server/streaming/handler.ts'
 import type { Taint } from './api/types.gen.ts'
 import { parseYaml } from './api/yaml.ts'
 import type { AssembledServer } from './apiserver/assemble.ts'
@@ -21,6 +22,7 @@ import type { Logger } from './log.ts'
 import type { NodeGate } from './node-gate.ts'
 import type { Pki } from './pki/pki.ts'
 import type { Stages } from './stages.ts'
+import { localNodeConnect } from './streaming/local-node.ts'
 import type { Userland } from './userland.ts'
 import { gitVersion } from './version.ts'
 
@@ -121,6 +123,7 @@ export async function startLocalAgent({
       client,
       informers,
       embedded,
+      streams: streamHandler(),
       network: {
         async usePodCidr(cidr) {
           await network.usePodCidr(cidr)
@@ -136,9 +139,20 @@ export async function startLocalAgent({
       },
     },
   )
+  const way = localNodeConnect({
+    host: '127.0.0.1',
+    port: kubeletPort,
+    cert: pki.apiserver.cert,
+    key: pki.apiserver.key,
+    ca: pki.serverCa.cert,
+  })
+  nodes.open(config.nodeName, way)
   stages.started('embedded pods', () => embedded.close(embeddedGraceMs))
   stages.started('node agent', () => agent.stop())
-  stages.started('node connection', () => nodes.close(config.nodeName))
+  stages.started('node connection', () => {
+    nodes.close(config.nodeName)
+    way.close()
+  })
 }
 
 /** The node's pod network, which the cluster hands out some time after registration. */

@@ -55,12 +55,13 @@ function partOf(file: string): string {
 }
 
 /** What each kernel part may import besides itself; the vocabulary and leaf helpers are open to all. */
-const open = ['bootstrap/api', 'bootstrap/protobuf', 'bootstrap/version.ts', 'bootstrap/log.ts', 'bootstrap/clock.ts']
+const open = ['bootstrap/api', 'bootstrap/protobuf', 'bootstrap/version.ts', 'bootstrap/log.ts', 'bootstrap/streaming']
 const kernel: { readonly [part: string]: readonly string[] } = {
   'bootstrap/api': [],
   'bootstrap/protobuf': [],
   'bootstrap/datastore': [],
   'bootstrap/config': [],
+  'bootstrap/streaming': [],
   'bootstrap/pki': ['bootstrap/config'],
   'bootstrap/client': [],
   'bootstrap/apiserver': ['bootstrap/datastore', 'bootstrap/client', 'bootstrap/pki'],
