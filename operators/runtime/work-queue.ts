@@ -15,6 +15,9 @@ export interface QueueEffects {
 }
 
 export class WorkQueue {
+  /** Keys added so far, and how many of them after a failure. */
+  adds = 0
+  retries = 0
   readonly #effects: QueueEffects
   readonly #waiting = new Set<ObjectKey>()
   readonly #working = new Set<ObjectKey>()
@@ -39,12 +42,16 @@ export class WorkQueue {
   }
 
   add(key: ObjectKey): void {
-    if (this.#effects.signal.aborted) return
+    if (this.#effects.signal.aborted || this.#waiting.has(key) || this.#again.has(key)) return
+    this.adds++
     if (this.#working.has(key)) {
       this.#again.add(key)
       return
     }
-    if (this.#waiting.has(key)) return
+    this.#offer(key)
+  }
+
+  #offer(key: ObjectKey): void {
     const taker = this.#takers.shift()
     if (!taker) {
       this.#waiting.add(key)
@@ -79,6 +86,7 @@ export class WorkQueue {
   /** Adds the key after its back-off: 5 ms, doubling with each failure up to 1000 s, with jitter. */
   retry(key: ObjectKey): void {
     const failures = this.#failures.get(key) ?? 0
+    this.retries++
     this.#failures.set(key, failures + 1)
     this.addAfter(key, backoffMs(failures, firstRetryMs, lastRetryMs, this.#effects.random))
   }
@@ -106,7 +114,7 @@ export class WorkQueue {
 
   finish(key: ObjectKey): void {
     this.#working.delete(key)
-    if (this.#again.delete(key)) this.add(key)
+    if (this.#again.delete(key)) this.#offer(key)
   }
 
   #close(): void {

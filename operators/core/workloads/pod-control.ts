@@ -1,5 +1,5 @@
 /** Creating and deleting a controller's pods, with upstream's events (controller_utils.go). */
-import { isNotFound, isStatusError } from '../../../bootstrap/api/errors.ts'
+import { isConflict, isNotFound, isStatusError } from '../../../bootstrap/api/errors.ts'
 import type { Draft, KubeObject } from '../../../bootstrap/api/object.ts'
 import { draftOf } from '../../../bootstrap/api/object.ts'
 import type { PodTemplateSpec } from '../../../bootstrap/api/types.gen.ts'
@@ -43,13 +43,13 @@ export async function createPod({ client, events }: Cluster, pod: Pod, owner: Ku
   }
 }
 
-/** Deletes a pod and says so; rejects with NotFound when it is gone already. */
+/** Deletes a pod and says so; rejects with NotFound when it is gone, with Conflict when another has its name. */
 export async function deletePod({ client, events }: Cluster, pod: Pod, owner: KubeObject): Promise<void> {
   const { name = '', namespace, uid } = pod.metadata
   try {
     await client.delete(pods, { name, namespace }, uid === undefined ? {} : { preconditions: { uid } })
   } catch (error) {
-    if (!isNotFound(error))
+    if (!isNotFound(error) && !isConflict(error))
       events.event(owner, 'Warning', 'FailedDelete', `Error deleting: ${(error as Error).message}`)
     throw error
   }
