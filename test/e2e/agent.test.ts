@@ -1,4 +1,7 @@
+import { once } from 'node:events'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals'
 import { configMaps, events, leases, nodes, pods, secrets } from '../../bootstrap/client/resources.ts'
@@ -196,6 +199,40 @@ describeWithContainers('an agent with a real containerd', () => {
     expect(statusOf(pod, 'c')?.lastState?.terminated?.reason).toBe('Completed')
     expect(await reasons('sick')).toEqual(expect.arrayContaining(['Unhealthy', 'Killing']))
     await fixture.delete('sick', 0)
+  })
+
+  test('the kubelet API serves logs while they grow, stats and metrics, to those who may', async () => {
+    const users = [
+      { name: 'admin', groups: ['system:masters'] },
+      { name: 'nobody', groups: [] },
+    ]
+    const server = createServer((request, response) => {
+      const user = users[request.headers.authorization === 'nobody' ? 1 : 0]!
+      void fixture.agent.kubelet.request(request, response, user)
+    }).listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const { port } = server.address() as AddressInfo
+    const get = (path: string, headers = {}) => fetch(`http://127.0.0.1:${port}${path}`, { headers })
+    try {
+      await fixture.create('talks', {
+        restartPolicy: 'Never',
+        containers: [{ name: 'c', image, command: shell('echo one; sleep 0.5; echo two >&2') }],
+      })
+      await fixture.until('talks', pod => statusOf(pod, 'c')?.state?.running !== undefined)
+      const followed = await get('/containerLogs/default/talks/c?follow=true')
+      expect(await (await get('/stats/summary')).json()).toMatchObject({ node: { nodeName: 'node-1' } })
+      expect(await (await get('/metrics/resource')).text()).toContain('node_memory_working_set_bytes')
+      expect(await followed.text()).toBe('one\ntwo\n')
+      expect(await (await get('/containerLogs/default/talks/c?tailLines=1')).text()).toBe('two\n')
+      expect((await get('/containerLogs/default/talks/c?previous=true')).status).toBe(400)
+      expect((await get('/containerLogs/default/none/c')).status).toBe(404)
+      expect((await get('/pods', { authorization: 'nobody' })).status).toBe(403)
+      expect((await get('/nothing')).status).toBe(404)
+    } finally {
+      server.close()
+      server.closeAllConnections()
+    }
+    await fixture.delete('talks', 0)
   })
 
   test('preStop runs before the signal and both before the end', async () => {

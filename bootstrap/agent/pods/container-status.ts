@@ -51,6 +51,14 @@ function stateOf(status: RuntimeContainerStatus): ContainerState {
   }
 }
 
+/** A container that ran, by the API, and that the runtime no longer knows. */
+function lost({ containerID }: ContainerStatus): ContainerState {
+  const message = 'The container could not be located when the pod was terminated'
+  return {
+    terminated: { exitCode: 137, reason: 'ContainerStatusUnknown', message, ...(containerID ? { containerID } : {}) },
+  }
+}
+
 /** `previous` is the entry last published: it keeps what the runtime has forgotten. */
 export function containerStatus(
   pod: Pod,
@@ -64,6 +72,7 @@ export function containerStatus(
   let state: ContainerState = newest ? stateOf(newest) : { waiting: { reason: initial } }
   let lastState: ContainerState = older && hasEnded(older) ? terminated(older) : {}
   if (!newest && previous?.state?.terminated) lastState = { terminated: previous.state.terminated }
+  else if (!newest && previous?.state?.running) lastState = lost(previous)
   else if (!older && previous?.lastState?.terminated) lastState = previous.lastState
   const waiting = facts.waiting.get(container.name)
   const initSucceeded =

@@ -8,6 +8,7 @@ import { isRuntimeNotFound, type Runtime, type RuntimeEvent } from '../runtime.t
 import { containerPath } from './events.ts'
 import { containerAnnotation, mirrorAnnotation, podLabel, podUid } from './identity.ts'
 import { Mirrors } from './mirrors.ts'
+import { settleExit } from './observe.ts'
 import type { PodServices } from './services.ts'
 import { isRunning } from './view.ts'
 import { PodWorker } from './worker.ts'
@@ -141,18 +142,22 @@ export class PodManager {
   }
 
   async #follow(runtime: Runtime): Promise<void> {
-    for await (const event of runtime.events(this.#services.signal)) this.#heard(event)
+    for await (const event of runtime.events(this.#services.signal)) this.#heard(runtime, event)
   }
 
-  #heard(event: RuntimeEvent): void {
+  /** Once the runtime records the end, the last line of output is in the log. */
+  async #announceEnd(runtime: Runtime, containerId: string): Promise<void> {
+    await settleExit(runtime, containerId).catch(() => undefined)
+    this.#ends.get(containerId)?.abort()
+    this.#ends.delete(containerId)
+  }
+
+  #heard(runtime: Runtime, event: RuntimeEvent): void {
     if (event.type === 'relist') {
       for (const worker of this.#workers.values()) void worker.runtimeEvent(event)
       return
     }
-    if (event.type === 'exited') {
-      this.#ends.get(event.containerId)?.abort()
-      this.#ends.delete(event.containerId)
-    }
+    if (event.type === 'exited' && this.#ends.has(event.containerId)) void this.#announceEnd(runtime, event.containerId)
     const uid = this.#owners.get(event.containerId)
     if (uid !== undefined && event.type !== 'started') void this.#workers.get(uid)?.runtimeEvent(event)
   }

@@ -97,7 +97,7 @@ class Planner {
     if (last) return restartCountOf(last) + 1
     const { initContainerStatuses = [], containerStatuses = [] } = this.input.pod.status ?? {}
     const known = [...initContainerStatuses, ...containerStatuses].find(({ name }) => name === container.name)
-    return known?.containerID ? known.restartCount + 1 : 0
+    return known?.containerID || known?.lastState?.terminated ? known.restartCount + 1 : 0
   }
 
   /** Kills a running container that failed a probe or whose definition changed. */

@@ -223,6 +223,24 @@ describe('container statuses', () => {
     })
   })
 
+  test('a container the runtime has forgotten is remembered', () => {
+    const known = {
+      name: 'c',
+      image: '',
+      imageID: 'x',
+      ready: true,
+      restartCount: 2,
+      containerID: 'containerd://y',
+      state: { running: {} },
+    }
+    expect(first(testPod(), [], { previous: { containerStatuses: [known] } })).toMatchObject({
+      restartCount: 2,
+      ready: false,
+      state: { waiting: { reason: 'ContainerCreating' } },
+      lastState: { terminated: { exitCode: 137, reason: 'ContainerStatusUnknown', containerID: 'containerd://y' } },
+    })
+  })
+
   test('not ready before the startup probe has passed', () => {
     expect(first(testPod(), [run('c')], { isStarted: () => false })).toMatchObject({ started: false, ready: false })
   })

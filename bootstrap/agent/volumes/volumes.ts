@@ -1,5 +1,5 @@
 /** All volumes of all pods on this node: set up before containers start, kept current, taken down after they end. */
-import { chmod, mkdir, rm } from 'node:fs/promises'
+import { chmod, mkdir, rm, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseQuantity } from '../../api/quantity.ts'
 import type { ProjectedVolumeSource, Volume } from '../../api/types.gen.ts'
@@ -55,6 +55,9 @@ const plugin = {
   projected: 'kubernetes.io~projected',
 } as const
 
+/** statfs's type of a tmpfs. */
+const tmpfsMagic = 0x01021994
+
 const filePlugins = ['configMap', 'secret', 'downwardAPI', 'projected'] as const
 
 export class Volumes {
@@ -70,7 +73,7 @@ export class Volumes {
     const memory = this.#memoryDir()
     await mkdir(memory, { recursive: true, mode: 0o750 })
     await mkdir(join(this.#deps.kubeletDir, 'pods'), { recursive: true, mode: 0o750 })
-    if (!(await mountsBelow(memory)).includes(memory)) await mountTmpfs(memory)
+    if ((await statfs(memory)).type !== tmpfsMagic) await mountTmpfs(memory)
   }
 
   podDirectory(uid: string): string {
