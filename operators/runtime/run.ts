@@ -1,7 +1,7 @@
 /** Runs operators: feeds their queues from shared informers and reconciles, for ever, whatever a reconcile throws. */
 import { setImmediate } from 'node:timers/promises'
-import { isConflict, isNotFound } from '../../bootstrap/api/errors.ts'
 import type { KubeObject, ObjectKey } from '../../bootstrap/api/object.ts'
+import { isTransient } from './failures.ts'
 import type { Change, Cluster, Operator, Watch } from './operator.ts'
 import { WorkQueue } from './work-queue.ts'
 
@@ -108,9 +108,9 @@ async function reconcile(
   }
 }
 
-/** A stale cache, or an object just deleted, is everyday life; anything else is worth a line. */
+/** What goes away by itself is worth a line only when it does not. */
 function report(operator: string, key: ObjectKey, failures: number, error: unknown, { log }: Cluster): void {
-  const level = (isConflict(error) || isNotFound(error)) && failures < 5 ? 'debug' : 'error'
+  const level = isTransient(error) && failures < 5 ? 'debug' : 'error'
   log[level]({ operator, key, failures, err: error }, 'reconcile failed, will retry')
 }
 

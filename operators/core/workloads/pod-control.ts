@@ -1,11 +1,12 @@
 /** Creating and deleting a controller's pods, with upstream's events (controller_utils.go). */
-import { isConflict, isNotFound, isStatusError } from '../../../bootstrap/api/errors.ts'
+import { isConflict, isNotFound } from '../../../bootstrap/api/errors.ts'
 import type { Draft, KubeObject } from '../../../bootstrap/api/object.ts'
 import { draftOf } from '../../../bootstrap/api/object.ts'
 import type { PodTemplateSpec } from '../../../bootstrap/api/types.gen.ts'
 import type { Pod } from '../../../bootstrap/client/resources.ts'
 import { pods } from '../../../bootstrap/client/resources.ts'
 import { controllerReference } from '../../runtime/apply.ts'
+import { isNamespaceTerminating } from '../../runtime/failures.ts'
 import type { Cluster } from '../../runtime/operator.ts'
 
 const longestPrefix = 247
@@ -54,13 +55,6 @@ export async function deletePod({ client, events }: Cluster, pod: Pod, owner: Ku
     throw error
   }
   events.event(owner, 'Normal', 'SuccessfulDelete', `Deleted pod: ${name}`)
-}
-
-/** The server refuses new content because the namespace is going: no reason to retry. */
-export function isNamespaceTerminating(error: unknown): boolean {
-  return (
-    isStatusError(error) && (error.status.details?.causes ?? []).some(cause => cause.reason === 'NamespaceTerminating')
-  )
 }
 
 /**

@@ -1,10 +1,12 @@
 /** Keeps as many pods running as a ReplicaSet or ReplicationController asks for (upstream pkg/controller/replicaset). */
+
 import { isNotFound } from '../../../bootstrap/api/errors.ts'
 import { controllerOf, type KubeObject, keyOf } from '../../../bootstrap/api/object.ts'
 import { type Pod, pods } from '../../../bootstrap/client/resources.ts'
 import { isEmptySelector } from '../../../bootstrap/client/selectors.ts'
 import { updateStatus } from '../../runtime/apply.ts'
 import { Expectations } from '../../runtime/expectations.ts'
+import { isNamespaceTerminating } from '../../runtime/failures.ts'
 import { type Cluster, done, type Operator, on, type Result } from '../../runtime/operator.ts'
 import {
   availableInMs,
@@ -18,7 +20,7 @@ import {
 } from '../../runtime/pods.ts'
 import { claim } from './claims.ts'
 import { inDeletionOrder } from './deletion-order.ts'
-import { createPod, deletePod, isNamespaceTerminating, podFrom, slowStart } from './pod-control.ts'
+import { createPod, deletePod, podFrom, slowStart } from './pod-control.ts'
 import { onOwnPods } from './pod-events.ts'
 import { type ReplicaKind, type ReplicaSpec, replicaSetKind, replicationControllerKind } from './replica-kinds.ts'
 import { type Counted, replicaStatus } from './replica-status.ts'

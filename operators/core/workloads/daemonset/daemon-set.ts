@@ -1,4 +1,5 @@
 /** Runs one pod of each DaemonSet on every node it fits (upstream pkg/controller/daemon). */
+
 import { isNotFound } from '../../../../bootstrap/api/errors.ts'
 import { keyOf, type ObjectKey } from '../../../../bootstrap/api/object.ts'
 import {
@@ -15,10 +16,11 @@ import { sameJson } from '../../../../bootstrap/client/same.ts'
 import { isEmptySelector } from '../../../../bootstrap/client/selectors.ts'
 import { updateStatus } from '../../../runtime/apply.ts'
 import { Expectations } from '../../../runtime/expectations.ts'
+import { isNamespaceTerminating } from '../../../runtime/failures.ts'
 import { type Cluster, done, type Operator, on, type Result } from '../../../runtime/operator.ts'
 import { indexOwners, isTerminating, orphansIn, ownedBy, podsOf } from '../../../runtime/pods.ts'
 import { claim } from '../claims.ts'
-import { createPod, deletePod, isNamespaceTerminating, podFrom, slowStart } from '../pod-control.ts'
+import { createPod, deletePod, podFrom, slowStart } from '../pod-control.ts'
 import { onOwnPods, ownerKey } from '../pod-events.ts'
 import { laterAvailable } from '../replica-set.ts'
 import { revisionLabel, revisionsOf } from '../revisions.ts'

@@ -1,4 +1,5 @@
 /** Runs Jobs to completion (upstream pkg/controller/job). */
+
 import { isNotFound } from '../../../../bootstrap/api/errors.ts'
 import { controllerOf, keyOf, type ObjectKey, splitKey } from '../../../../bootstrap/api/object.ts'
 import type { JobStatus } from '../../../../bootstrap/api/types.gen.ts'
@@ -6,13 +7,14 @@ import { type Job, jobs, type Pod, pods } from '../../../../bootstrap/client/res
 import { sameJson } from '../../../../bootstrap/client/same.ts'
 import { findCondition } from '../../../runtime/conditions.ts'
 import { Expectations } from '../../../runtime/expectations.ts'
+import { isNamespaceTerminating } from '../../../runtime/failures.ts'
 import { type Cluster, done, type Operator, on, type Result } from '../../../runtime/operator.ts'
 import { OwnWrites } from '../../../runtime/own-writes.ts'
 import { isActive, isReady, isTerminal, isTerminating, orphansIn, ownedBy, podsOf } from '../../../runtime/pods.ts'
 import { timestamp } from '../../../runtime/time.ts'
 import { claim } from '../claims.ts'
 import { inDeletionOrder } from '../deletion-order.ts'
-import { createPod, deletePod, isNamespaceTerminating, slowStart } from '../pod-control.ts'
+import { createPod, deletePod, slowStart } from '../pod-control.ts'
 import { onOwnPods } from '../pod-events.ts'
 import { nonZero } from '../replica-status.ts'
 import {
@@ -187,7 +189,10 @@ class JobController {
   async #release(list: readonly Pod[], cluster: Cluster): Promise<void> {
     const held = list.filter(pod => !this.#released.has(uid(pod)))
     await release(held, cluster, id => this.#released.add(id))
-    if (this.#released.size > 10_000) this.#released.clear()
+    for (const oldest of this.#released) {
+      if (this.#released.size <= 10_000) break
+      this.#released.delete(oldest)
+    }
   }
 
   /** Pods of a Job that is gone must not be held back. */
