@@ -1,0 +1,17 @@
+/** What /proc says of a process: its memory and processor time. */
+import { readFileSync } from 'node:fs'
+
+const ticksPerSecond = 100
+
+/** Resident memory in MB. */
+export function residentMb(pid: number): number {
+  const match = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))
+  return Number(match?.[1] ?? Number.NaN) / 1024
+}
+
+/** Processor seconds of all its threads so far. */
+export function cpuSeconds(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond
+}
