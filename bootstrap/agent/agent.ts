@@ -14,6 +14,7 @@ import { ensurePauseImage, type ImportDeps, importDirectory, watchDirectory } fr
 import { normalizedImage } from './images/keyring.ts'
 import { ImagePuller } from './images/puller.ts'
 import { rotateLogs } from './logs/rotation.ts'
+import { unmountBelow } from './mounts.ts'
 import { type Machine, readMachine } from './node/machine.ts'
 import { allocatable, type NodeSettings } from './node/node-object.ts'
 import { NodeRegistrar } from './node/registrar.ts'
@@ -140,6 +141,7 @@ export async function startAgent(options: AgentOptions, deps: AgentDeps): Promis
     killAll: async () => {
       await stop()
       await containerd?.killAll(runtime)
+      await unmountBelow(paths.kubelet)
     },
   }
 }

@@ -3,7 +3,7 @@
  * restarts it when it dies. It runs in its own process group and outlives Skiff, as its containers do.
  */
 import { spawn } from 'node:child_process'
-import { access, mkdir, open, readFile, rm, writeFile } from 'node:fs/promises'
+import { access, mkdir, open, readdir, readFile, readlink, rm, writeFile } from 'node:fs/promises'
 import { delimiter, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Clock } from '../../client/clock.ts'
@@ -236,10 +236,15 @@ async function majorVersion(binary: string): Promise<number> {
   return Number(/\sv?(\d+)\.\d+/.exec(text)?.[1] ?? 1)
 }
 
+/** Shims of the containerd behind `socket`; another node's on the same machine live in another mount namespace. */
 async function shimsOf(socket: string): Promise<number[]> {
-  const listing = await run('ps', ['-eo', 'pid=,args=']).catch(() => '')
-  return listing
-    .split('\n')
-    .filter(line => line.includes('containerd-shim') && line.includes(`-address ${socket}`))
-    .map(line => Number.parseInt(line, 10))
+  const ownNamespace = await readlink('/proc/self/ns/mnt')
+  const shims: number[] = []
+  for (const name of await readdir('/proc')) {
+    const command = /^\d+$/.test(name) ? await commandLine(Number(name)) : undefined
+    if (!command?.[0]?.includes('containerd-shim') || command[command.indexOf('-address') + 1] !== socket) continue
+    const namespace = await readlink(`/proc/${name}/ns/mnt`).catch(() => undefined)
+    if (namespace === ownNamespace) shims.push(Number(name))
+  }
+  return shims
 }

@@ -1,5 +1,5 @@
 /** After a pod's last container has ended: giving back what it held. */
-import { isNotFound } from '../../api/errors.ts'
+import { isConflict, isNotFound } from '../../api/errors.ts'
 import { type Pod, pods } from '../../client/resources.ts'
 import type { PodRun } from './pod-run.ts'
 import { podCgroup } from './qos.ts'
@@ -19,7 +19,8 @@ export async function confirmDeletion(run: PodRun, target: Pod): Promise<void> {
   const { name = '', namespace, uid } = target.metadata
   const options = { gracePeriodSeconds: 0, ...(uid === undefined ? {} : { preconditions: { uid } }) }
   await run.services.client.delete(pods, { name, namespace }, options).catch(error => {
-    if (!isNotFound(error)) throw error
+    // A conflict means that another pod has taken the name.
+    if (!isNotFound(error) && !isConflict(error)) throw error
   })
 }
 
