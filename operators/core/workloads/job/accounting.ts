@@ -10,6 +10,7 @@ import type { Cluster } from '../../../runtime/operator.ts'
 import { isTerminating } from '../../../runtime/pods.ts'
 import { nonZero } from '../replica-status.ts'
 import { judge } from './failure-policy.ts'
+import { countsPerIndex, failedIndexes } from './index-failures.ts'
 import { indexesText, indexOf, parseIndexes } from './indexes.ts'
 
 export const trackingFinalizer = 'batch.kubernetes.io/job-tracking'
@@ -26,6 +27,8 @@ export interface Account {
   readonly succeeded: number
   readonly failed: number
   readonly completedIndexes: ReadonlySet<number>
+  /** Given up, where failures are limited by index. */
+  readonly failedIndexes: ReadonlySet<number>
 }
 
 export const isIndexed = (job: Job): boolean => job.spec.completionMode === 'Indexed'
@@ -60,6 +63,10 @@ export function account(job: Job, owned: readonly Pod[], released: ReadonlySet<s
     succeeded: isIndexed(job) ? indexes.size : succeeded + noted.succeeded.size + newSucceeded.length,
     failed: failed + noted.failed.size + newFailed.length,
     completedIndexes: indexes,
+    failedIndexes: failedIndexes(
+      job,
+      owned.filter(pod => isFailed(job, pod)),
+    ),
   }
 }
 
@@ -69,12 +76,16 @@ function addIndex(indexes: Set<number>, pod: Pod, job: Job): void {
 }
 
 /** The status with new uids noted, to be written before any finalizer goes. */
-export function notedStatus(job: Job, { newSucceeded, newFailed, noted, completedIndexes }: Account): JobStatus {
+export function notedStatus(
+  job: Job,
+  { newSucceeded, newFailed, noted, completedIndexes, ...books }: Account,
+): JobStatus {
   const indexed = isIndexed(job)
   const succeeded = indexed ? [] : [...noted.succeeded, ...newSucceeded.map(uid)]
   return {
     ...job.status,
     ...(indexed ? { completedIndexes: indexesText(completedIndexes), succeeded: nonZero(completedIndexes.size) } : {}),
+    ...(countsPerIndex(job) ? { failedIndexes: indexesText(books.failedIndexes) } : {}),
     uncountedTerminatedPods: uids(succeeded, [...noted.failed, ...newFailed.map(uid)]),
   }
 }

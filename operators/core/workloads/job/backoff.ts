@@ -35,7 +35,7 @@ export class JobBackoff {
   remainingMs(key: string, now: number): number {
     const streak = this.#streaks.get(key)
     if (!streak) return 0
-    return Math.max(0, streak.last + Math.min(longestMs, firstMs * 2 ** (streak.failures - 1)) - now)
+    return Math.max(0, streak.last + retryDelayMs(streak.failures) - now)
   }
 
   forget(key: string): void {
@@ -43,8 +43,13 @@ export class JobBackoff {
   }
 }
 
+/** How long to wait after so many failures in a row. */
+export function retryDelayMs(failures: number): number {
+  return Math.min(longestMs, firstMs * 2 ** (failures - 1))
+}
+
 /** When the last container ended, or the pod was deleted. */
-function finishedAt(pod: Pod, now: number): number {
+export function finishedAt(pod: Pod, now: number): number {
   const ends = (pod.status?.containerStatuses ?? []).map(({ state }) => millis(state?.terminated?.finishedAt))
   const last = Math.max(0, ...ends)
   return last > 0 ? last : Math.min(now, millis(pod.metadata.deletionTimestamp) || now)

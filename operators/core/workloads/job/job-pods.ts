@@ -4,18 +4,20 @@ import type { Job, Pod } from '../../../../bootstrap/client/resources.ts'
 import { isActive } from '../../../runtime/pods.ts'
 import { podFrom } from '../pod-control.ts'
 import { type Account, completionsOf, isIndexed, replacesFailedOnly, trackingFinalizer } from './accounting.ts'
+import { countsPerIndex, failureCountKey } from './index-failures.ts'
 import { indexKey, indexOf, pendingIndexes } from './indexes.ts'
 
 const longestName = 63
 
 /** A pod of the Job, for one index if it is Indexed. */
-export function jobPod(job: Job, index: number | undefined): Pod {
+export function jobPod(job: Job, index: number | undefined, failures = 0): Pod {
   const pod = podFrom(job.spec.template, job)
   pod.metadata.finalizers = [...(pod.metadata.finalizers ?? []), trackingFinalizer]
   if (index === undefined) return pod
   const text = String(index)
   pod.metadata.generateName = `${job.metadata.name}-${index}-`.slice(-longestName)
-  pod.metadata.annotations = { ...pod.metadata.annotations, [indexKey]: text }
+  const count = countsPerIndex(job) ? { [failureCountKey]: String(failures) } : {}
+  pod.metadata.annotations = { ...pod.metadata.annotations, [indexKey]: text, ...count }
   pod.metadata.labels = { ...pod.metadata.labels, [indexKey]: text }
   pod.spec.hostname ??= `${job.metadata.name}-${index}`.slice(0, longestName)
   for (const container of [...pod.spec.containers, ...(pod.spec.initContainers ?? [])]) addIndexVariable(container)
@@ -44,12 +46,12 @@ export function wanted(job: Job, owned: readonly Pod[], account: Account, termin
       ? account.succeeded > 0
         ? Math.min(active.length, parallelism)
         : parallelism
-      : Math.min(Math.max(0, completions - account.succeeded), parallelism)
+      : Math.min(Math.max(0, completions - account.succeeded - account.failedIndexes.size), parallelism)
   if (active.length > useful) return { create: [], remove: active.length - useful }
   const held = replacesFailedOnly(job) ? terminating : 0
   const missing = Math.max(0, useful - active.length - held)
   if (!isIndexed(job)) return { create: Array.from({ length: missing }), remove: 0 }
-  const taken = new Set(account.completedIndexes)
+  const taken = new Set([...account.completedIndexes, ...account.failedIndexes])
   const holding = replacesFailedOnly(job) ? owned.filter(pod => pod.status?.phase !== 'Failed') : active
   for (const pod of holding) {
     const index = indexOf(pod)

@@ -247,6 +247,45 @@ describe('an Indexed Job', () => {
   })
 })
 
+describe('a limit for each index', () => {
+  const limited = {
+    completionMode: 'Indexed',
+    completions: 2,
+    parallelism: 2,
+    backoffLimit: 100,
+    backoffLimitPerIndex: 1,
+  }
+  const podOf = (index: string) =>
+    active().find(pod => pod.metadata.annotations?.['batch.kubernetes.io/job-completion-index'] === index)
+
+  test('gives up one index and still finishes the others', async () => {
+    await create(limited)
+    await end(podOf('0'), 'Failed')
+    expect(podOf('0')).toBeUndefined()
+    await harness.advance(10_000)
+    expect(podOf('0')?.metadata.annotations).toMatchObject({ 'batch.kubernetes.io/job-index-failure-count': '1' })
+    await end(podOf('0'), 'Failed')
+    expect(await status()).toMatchObject({ failedIndexes: '0', failed: 2 })
+    expect(await conditions()).toEqual([])
+    await end(podOf('1'), 'Succeeded')
+    expect(await status()).toMatchObject({ failedIndexes: '0', completedIndexes: '1' })
+    expect(await conditions()).toContain('Failed/FailedIndexes')
+  })
+
+  test('may fail the Job when too many have failed', async () => {
+    await create({ ...limited, backoffLimitPerIndex: 0, maxFailedIndexes: 0 })
+    await end(podOf('1'), 'Failed')
+    expect(await conditions()).toContain('Failed/MaxFailedIndexesExceeded')
+  })
+
+  test('is skipped by a rule that fails the index at once', async () => {
+    const rule = { action: 'FailIndex', onExitCodes: { operator: 'In', values: [42] } }
+    await create({ ...limited, podFailurePolicy: { rules: [rule] } })
+    await end(podOf('0'), 'Failed', 42)
+    expect((await status()).failedIndexes).toBe('0')
+  })
+})
+
 describe('a pod failure policy', () => {
   const rule = (action: string) => ({ action, onExitCodes: { operator: 'In', values: [42] } })
 

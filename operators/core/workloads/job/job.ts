@@ -22,12 +22,15 @@ import {
   account,
   countedStatus,
   holdsFinalizer,
+  isFailed,
   notedStatus,
   release,
   trackingFinalizer,
   uid,
 } from './accounting.ts'
 import { JobBackoff } from './backoff.ts'
+import { countsPerIndex, indexHistory } from './index-failures.ts'
+import { indexOf } from './indexes.ts'
 import { jobPod, wanted } from './job-pods.ts'
 import { deadlineInMs, isFinished, type Verdict, verdictConditions, verdictOf, withJobCondition } from './verdict.ts'
 
@@ -92,7 +95,23 @@ class JobController {
     }
     await this.#report(key, job, started, owned, books, verdict, active.length + made, cluster)
     if (failure !== undefined) throw failure
-    return nextLook(started, verdict, this.#backoff.remainingMs(key, now), now)
+    return nextLook(started, verdict, this.#nextTryMs(key, started, owned, books, now), now)
+  }
+
+  /** Milliseconds until the Job as a whole may make pods again; indexes with a limit of their own wait by themselves. */
+  #waitMs(key: ObjectKey, job: Job, now: number): number {
+    return countsPerIndex(job) ? 0 : this.#backoff.remainingMs(key, now)
+  }
+
+  #nextTryMs(key: ObjectKey, job: Job, owned: readonly Pod[], books: Account, now: number): number {
+    if (!countsPerIndex(job)) return this.#backoff.remainingMs(key, now)
+    const failed = owned.filter(pod => isFailed(job, pod))
+    const open = new Set(failed.map(indexOf).filter(index => index !== undefined))
+    const waits = [...open]
+      .filter(index => !books.failedIndexes.has(index) && !books.completedIndexes.has(index))
+      .map(index => indexHistory(job, failed, index, now).waitMs)
+    const waiting = waits.filter(wait => wait > 0)
+    return waiting.length > 0 ? Math.min(...waiting) : 0
   }
 
   async #manage(
@@ -109,12 +128,17 @@ class JobController {
       const doomed = inDeletionOrder(active, active, now).slice(0, want.remove)
       return { made: -doomed.length, failure: await this.#remove(key, job, doomed, cluster) }
     }
-    if (want.create.length === 0 || this.#backoff.remainingMs(key, now) > 0) return { made: 0 }
-    const indexes = want.create.slice(0, burst)
+    if (want.create.length === 0 || this.#waitMs(key, job, now) > 0) return { made: 0 }
+    const failed = owned.filter(pod => isFailed(job, pod))
+    const history = (index: number) => indexHistory(job, failed, index, now)
+    const indexes = want.create
+      .filter(index => index === undefined || !countsPerIndex(job) || history(index).waitMs === 0)
+      .slice(0, burst)
     this.expectations.expectCreations(key, indexes.length, now)
     const { succeeded, error } = await slowStart(indexes.length, async position => {
       try {
-        await createPod(cluster, jobPod(job, indexes[position]), job)
+        const index = indexes[position]
+        await createPod(cluster, jobPod(job, index, index === undefined ? 0 : history(index).failures), job)
       } catch (failure) {
         if (!isNamespaceTerminating(failure)) throw failure
         this.expectations.creationSeen(key)

@@ -5,6 +5,7 @@ import { findCondition, isTrue, setCondition } from '../../../runtime/conditions
 import { millis, timestamp } from '../../../runtime/time.ts'
 import { type Account, completionsOf, isIndexed } from './accounting.ts'
 import { judge } from './failure-policy.ts'
+import { countsPerIndex } from './index-failures.ts'
 import { parseIndexes } from './indexes.ts'
 
 export interface Verdict {
@@ -37,7 +38,15 @@ function failure(job: Job, owned: readonly Pod[], account: Account, now: number)
   const fatal = owned.filter(pod => pod.status?.phase === 'Failed').map(pod => judge(job, pod))
   const message = fatal.find(({ action }) => action === 'FailJob')?.message
   if (message !== undefined) return { type, reason: 'PodFailurePolicy', message }
-  if (account.failed > (job.spec.backoffLimit ?? 6))
+  const { maxFailedIndexes, completions } = job.spec
+  if (maxFailedIndexes !== undefined && account.failedIndexes.size > maxFailedIndexes) {
+    const tooMany = 'Job has exceeded the specified maximal number of failed indexes'
+    return { type, reason: 'MaxFailedIndexesExceeded', message: tooMany }
+  }
+  const ended = account.failedIndexes.size + account.completedIndexes.size
+  if (account.failedIndexes.size > 0 && completions !== undefined && ended >= completions)
+    return { type, reason: 'FailedIndexes', message: 'Job has failed indexes' }
+  if (account.failed > (job.spec.backoffLimit ?? (countsPerIndex(job) ? Number.POSITIVE_INFINITY : 6)))
     return { type, reason: 'BackoffLimitExceeded', message: 'Job has reached the specified backoff limit' }
   if (deadlineInMs(job, now) === 0)
     return { type, reason: 'DeadlineExceeded', message: 'Job was active longer than specified deadline' }
