@@ -17,6 +17,9 @@ export class SpdyProtocolError extends Error {
   }
 }
 
+/** An empty stored deflate block: without it Go's reader looks for more before it hands on what it has. */
+const syncFlush = Buffer.from([0, 0, 0, 0xff, 0xff])
+
 /** Writes blocks as one zlib stream of stored deflate blocks: valid for every peer, and a header block is tiny anyway. */
 export class HeaderEncoder {
   #started = false
@@ -27,7 +30,7 @@ export class HeaderEncoder {
     const stored = Buffer.alloc(5)
     stored.writeUInt16LE(plain.length, 1)
     stored.writeUInt16LE(plain.length ^ 0xffff, 3)
-    const parts = [stored, plain]
+    const parts = [stored, plain, syncFlush]
     if (!this.#started) parts.unshift(zlibHeader())
     this.#started = true
     return Buffer.concat(parts)
