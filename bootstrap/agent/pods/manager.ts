@@ -189,17 +189,21 @@ export class PodManager {
   async #removeOrphans(): Promise<void> {
     const { volumes, log } = this.#services
     try {
-      for (const runtime of this.#options.runtimes)
-        for (const sandbox of await runtime.listPodSandboxes()) {
-          const uid = sandbox.labels[podLabel.uid]
-          if (uid !== undefined && !this.#workers.has(uid)) await removeSandbox(runtime, sandbox.id)
-        }
+      await Promise.all(this.#options.runtimes.map(runtime => this.#removeOrphanSandboxes(runtime)))
       for (const area of ['pods', 'memory'])
         for (const uid of await readdir(join(this.#options.kubeletDir, area)).catch(() => []))
           if (!this.#workers.has(uid)) await volumes.unmount(uid)
     } catch (error) {
       log.warn({ error: (error as Error).message }, 'left-over pods could not be removed')
     }
+  }
+
+  async #removeOrphanSandboxes(runtime: Runtime): Promise<void> {
+    const orphans = (await runtime.listPodSandboxes()).filter(({ labels }) => {
+      const uid = labels[podLabel.uid]
+      return uid !== undefined && !this.#workers.has(uid)
+    })
+    await Promise.all(orphans.map(({ id }) => removeSandbox(runtime, id)))
   }
 }
 
