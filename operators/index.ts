@@ -7,7 +7,6 @@ import type { Kernel, Userland } from '../bootstrap/userland.ts'
 import { addonOperator } from './addon/operator.ts'
 import { coreOperators } from './core/index.ts'
 import { schedulerOperator } from './core/scheduler/index.ts'
-import { storageOperators } from './core/storage/index.ts'
 import { nodeHosts } from './coredns/node-hosts.ts'
 import { nodeIpam } from './nodes/ipam.ts'
 import { controlPlaneRole } from './nodes/roles.ts'
@@ -23,7 +22,6 @@ const embeddedModules: EmbeddedModules = new Map([
 function operators({ config, caPem, home }: Kernel): Operator[] {
   return [
     ...coreOperators({ ca: caPem }),
-    ...storageOperators,
     ...(config.disableScheduler ? [] : [schedulerOperator()]),
     nodeIpam(config.clusterCidrs[0]!),
     ...(config.disableAgent ? [] : [controlPlaneRole(config.nodeName)]),

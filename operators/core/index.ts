@@ -1,4 +1,4 @@
-/** The operators that make up what upstream's controller manager and scheduler do. */
+/** The operators that make up what upstream's controller manager does. */
 import type { Operator } from '../runtime/operator.ts'
 import { ttlAfterFinished } from './lifecycle/finished-jobs.ts'
 import { garbageCollector } from './lifecycle/garbage/collector.ts'
@@ -6,7 +6,6 @@ import { namespaceController } from './lifecycle/namespace.ts'
 import { nodeLifecycleController } from './lifecycle/node-lifecycle.ts'
 import { podGarbageCollector } from './lifecycle/pod-gc.ts'
 import { taintEvictionController } from './lifecycle/taint-eviction.ts'
-import { schedulerOperator } from './scheduler/index.ts'
 import { defaultServiceAccounts, rootCaPublisher } from './serviceaccount/namespace-defaults.ts'
 import { type TokenIssuer, tokenSecrets } from './serviceaccount/token-secrets.ts'
 import { endpointSliceController } from './services/endpoint-slices.ts'
@@ -28,7 +27,6 @@ export interface CoreOptions {
 /** All core operators, for runOperators. */
 export function coreOperators(options: CoreOptions): Operator[] {
   return [
-    schedulerOperator(),
     ...storageOperators,
     replicaSetController(),
     replicationController(),

@@ -287,6 +287,23 @@ describe('status', () => {
     const subresources = status.json.metadata.managedFields.map((entry: { subresource?: string }) => entry.subresource)
     expect(subresources).toEqual([undefined, 'status'])
   })
+
+  test('never counts as a change of the desired state, annotations included', async () => {
+    await api.request('POST', deployments, deployment('annotated'))
+    const url = `${deployments}/annotated`
+    const patch = { metadata: { annotations: { 'deployment.kubernetes.io/revision': '1' } }, status: { replicas: 1 } }
+    const { json } = await api.request('PATCH', `${url}/status`, patch, {
+      'content-type': 'application/merge-patch+json',
+    })
+    expect(json.metadata).toMatchObject({ generation: 1, annotations: patch.metadata.annotations })
+    const main = await api.request(
+      'PATCH',
+      url,
+      { metadata: { annotations: { more: 'x' } } },
+      { 'content-type': 'application/merge-patch+json' },
+    )
+    expect(main.json.metadata.generation).toBe(2)
+  })
 })
 
 describe('deletion', () => {

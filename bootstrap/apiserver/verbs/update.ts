@@ -13,7 +13,7 @@ import { bumpGeneration, isNoop, matchRequest, restoreSystem } from './metadata.
 import { tracked } from './ownership.ts'
 import { present, toStored } from './present.ts'
 import type { UpdateProfile } from './profiles.ts'
-import { mainProfile } from './profiles.ts'
+import { mainProfile, statusProfile } from './profiles.ts'
 
 const conflictRetries = 5
 
@@ -117,7 +117,7 @@ async function commitChange(
   let done = false
   try {
     profile.prepare(draft, live, writeContext(deps, call, options.dryRun), kind)
-    bumpGeneration(kind, draft, live)
+    if (profile !== statusProfile) bumpGeneration(kind, draft, live)
     checkChange(call, draft, live, profile)
     for (const warning of kind.strategy.warnings?.(draft, live) ?? []) call.warn(warning)
     await deps.admission.validate(request)

@@ -59,6 +59,9 @@ class Scheduler implements Operator {
     on(persistentVolumes, () => this.#retryAll()),
     on(persistentVolumeClaims, () => this.#retryAll()),
     on(storageClasses, () => this.#retryAll()),
+    // Read while scheduling, and so to be known before the first pod.
+    on(namespaces, () => undefined),
+    on(podDisruptionBudgets, () => undefined),
   ]
 
   setup({ informers }: Cluster): void {
@@ -75,7 +78,6 @@ class Scheduler implements Operator {
     }
     const spaces = informers.get(namespaces)
     const namespaceLabels = (name: string) => spaces.get(name)?.metadata.labels ?? {}
-    informers.get(podDisruptionBudgets)
     this.#plugins = [
       nodeUnschedulable,
       taintToleration,
