@@ -273,6 +273,41 @@ describeWithContainers('an agent with a real containerd', () => {
     await fixture.untilGone(name)
   })
 
+  test('a container that takes too much memory says so', async () => {
+    await fixture.create('greedy', {
+      restartPolicy: 'Never',
+      containers: [
+        { name: 'c', image, command: ['busybox', 'tail', '/dev/zero'], resources: { limits: { memory: '16Mi' } } },
+      ],
+    })
+    const pod = await fixture.until('greedy', ({ status }) => status?.phase === 'Failed')
+    expect(statusOf(pod, 'c')?.state?.terminated).toMatchObject({ exitCode: 137, reason: 'OOMKilled' })
+    await fixture.delete('greedy', 0)
+  })
+
+  test('limits change in place', async () => {
+    const limited = (memory: string) => [
+      { name: 'c', image, command: shell(forever), resources: { limits: { memory } } },
+    ]
+    await fixture.create('resized', { containers: limited('32Mi') })
+    const before = await fixture.until('resized', isReady)
+    await client.patch(
+      pods,
+      { namespace: 'default', name: 'resized' },
+      { spec: { containers: limited('48Mi') } },
+      { type: 'merge' },
+    )
+    const after = await fixture.until('resized', pod => statusOf(pod, 'c')?.resources?.limits?.memory === '48Mi')
+    expect(statusOf(after, 'c')?.containerID).toBe(statusOf(before, 'c')?.containerID)
+    const id = statusOf(after, 'c')?.containerID?.replace('containerd://', '')
+    const group = `kubepods/burstable/pod${after.metadata.uid}/${id}`
+    const files = [`/sys/fs/cgroup/memory/${group}/memory.limit_in_bytes`, `/sys/fs/cgroup/${group}/memory.max`]
+    await eventually(() =>
+      files.some(file => existsSync(file) && readFileSync(file, 'utf8').trim() === String(48 * 2 ** 20)),
+    )
+    await fixture.delete('resized', 0)
+  })
+
   test('a pod past its deadline fails', async () => {
     await fixture.create('late', {
       activeDeadlineSeconds: 1,
