@@ -5,22 +5,24 @@ import { join } from 'node:path'
 import { ociArchive } from '../../bootstrap/agent/images/oci-archive.ts'
 import type { TarEntry } from '../../bootstrap/agent/images/tar.ts'
 
-/** A shell, busybox's commands, getent (the C library's resolver) and `fetch`. */
+/** bash, busybox's commands, getent (the C library's resolver) and `fetch`. */
 export const busyboxImage = 'docker.io/library/busybox:1'
 /** Serves /www on port 80 by HTTP. */
 export const webImage = 'docker.io/library/web:1'
 
-/** busybox is linked statically and crashes in name resolution, so names are resolved by getent. */
-const fetchScript = `#!/bin/sh
-# fetch HOST[:PORT][/PATH]: prints what HTTP answers.
+/** busybox is linked statically, and what it does with names and addresses crashes; bash has the C library's resolver. */
+const fetchScript = `#!/bin/bash
+# fetch HOST[:PORT][/PATH]: prints what HTTP answers; fails without an answer within 5 s.
+[ -n "$FETCH_STARTED" ] || FETCH_STARTED=1 exec timeout 5 "$0" "$@"
 set -eu
 where=\${1%%/*} path=/
-case $1 in */*) path=/\${1#*/} ;; esac
+[[ $1 != */* ]] || path=/\${1#*/}
 host=\${where%%:*} port=80
-case $where in *:*) port=\${where##*:} ;; esac
-address=$(getent ahostsv4 "$host" | head -n 1 | cut -d' ' -f1)
-[ -n "$address" ] || { echo "fetch: no address for $host" >&2; exit 1; }
-exec wget -q -T 5 -O - --header "Host: $host" "http://$address:$port$path"
+[[ $where != *:* ]] || port=\${where##*:}
+exec 3<>"/dev/tcp/$host/$port"
+printf 'GET %s HTTP/1.0\r\nHost: %s\r\n\r\n' "$path" "$where" >&3
+answer=$(cat <&3; echo .)
+printf %s "\${answer#*$'\r\n\r\n'}" | head -c -1
 `
 
 const directory = (path: string, mode = 0o755): TarEntry => ({ path, type: 'directory', mode })
@@ -49,6 +51,7 @@ function files(): TarEntry[] {
     ...applets
       .filter(name => name !== 'busybox')
       .map(name => ({ path: `bin/${name}`, type: 'symlink' as const, target: '/bin/busybox' })),
+    ...program('/bin/bash'),
     ...program('/usr/bin/getent'),
     { path: 'bin/fetch', content: Buffer.from(fetchScript), mode: 0o755 },
     { path: 'etc/nsswitch.conf', content: Buffer.from('hosts: files dns\n') },

@@ -28,8 +28,8 @@ export function newestKubectl(): string {
 }
 
 /** Unpacks a package of another Debian release below .tools/test, once; undefined, with a line why, when it cannot be had. */
-export function debianPackage(release: string, name: string, version: string): string | undefined {
-  const folder = join(tools, 'test', `${name}-${version}`)
+export function debianPackage(release: string, name: string): string | undefined {
+  const folder = join(tools, 'test', `${release}-${name}`)
   if (existsSync(folder)) return folder
   const partial = `${folder}.partial`
   mkdirSync(dirname(folder), { recursive: true })
@@ -38,7 +38,7 @@ export function debianPackage(release: string, name: string, version: string): s
     renameSync(partial, folder)
     return folder
   } catch (error) {
-    console.log(`${name} ${version}: skipped, Debian ${release}'s package cannot be had: ${(error as Error).message}`)
+    console.log(`${name} of Debian ${release}: skipped, the package cannot be had: ${(error as Error).message}`)
     rmSync(partial, { recursive: true, force: true })
     return undefined
   }
