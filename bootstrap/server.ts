@@ -6,6 +6,7 @@ import { systemClock } from './client/clock.ts'
 import { ConfigError } from './config/parse.ts'
 import { nthAddress, type ServerConfig } from './config/server-config.ts'
 import { openSqlite } from './datastore/sqlite/sqlite.ts'
+import { ensureEmbeddedClass } from './embedded-class.ts'
 import { writeKubeconfigs } from './kubeconfig.ts'
 import { startLocalAgent } from './local-agent.ts'
 import { lockDataDir } from './lock.ts'
@@ -99,6 +100,7 @@ async function start(config: ServerConfig, deps: ServerDeps, stages: Stages): Pr
   })
   stages.started('listener', () => listening.close())
   await api.start({ servicePort: 443, advertiseAddresses: [config.advertiseAddress], securePort: config.advertisePort })
+  await ensureEmbeddedClass(api.client())
   await writeKubeconfigs(config, pki)
   log.info({ ms: Math.round(performance.now() - began), port: config.httpsPort }, 'API server is ready')
 
