@@ -4,16 +4,18 @@ import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { headerList, refuseUpgrade, switchProtocols } from '../http.ts'
+import { PatientSocket } from './patient-socket.ts'
 import { SpdySession, type SpdySessionOptions } from './session.ts'
 
 const protocolHeader = 'x-stream-protocol-version'
 
 /** Opens a session with a streaming server at an http URL. Rejects with the server's words when it refuses. */
 export function connectSpdy(url: string, protocol: string, signal: AbortSignal): Promise<SpdySession> {
+  const { hostname, port } = new URL(url)
   return new Promise((resolve, reject) => {
     const call = request(url, {
       method: 'POST',
-      agent: false,
+      createConnection: () => new PatientSocket().connect(Number(port), hostname),
       signal,
       headers: { connection: 'Upgrade', upgrade: 'SPDY/3.1', [protocolHeader]: protocol, 'content-length': '0' },
     })

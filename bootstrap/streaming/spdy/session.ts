@@ -125,9 +125,12 @@ export class SpdySession implements StreamOwner {
     if (!this.closed.aborted && !this.#closing) this.#transport.write(this.#encoder.encode(frame))
   }
 
-  /** Windows are granted in steps, for the stream and for the session (stream 0). */
+  /**
+   * Windows are granted in steps, for the stream and for the session (stream 0). Never to a server: Go's do not ask for it,
+   * and one that has just closed the connection would answer with a TCP reset, which costs what it said last.
+   */
   #grant(id: number, bytes: number): void {
-    if (bytes === 0) return
+    if (bytes === 0 || !this.#options.server) return
     for (const target of this.#streams.has(id) ? [id, 0] : [0]) {
       const total = (this.#uncredited.get(target) ?? 0) + bytes
       if (total >= creditBytes) this.#send({ type: 'windowUpdate', id: target, delta: total })

@@ -16,6 +16,7 @@ export class ChannelSocket {
   readonly #closable: boolean
   readonly #readers = new Map<number, Readable>()
   readonly #full = new Set<number>()
+  #closing = false
 
   constructor(ws: WebSocket, protocol: string) {
     this.#ws = ws
@@ -51,8 +52,9 @@ export class ChannelSocket {
     })
   }
 
-  /** Closes after what has been written. */
+  /** Closes after what has been written, ignoring what still comes. */
   close(): void {
+    this.#closing = true
     this.#ws.close(1000)
     this.#ws.resume()
   }
@@ -63,7 +65,7 @@ export class ChannelSocket {
   }
 
   #message(message: Buffer): void {
-    if (message.length === 0) return
+    if (message.length === 0 || this.#closing) return
     const channel = this.#base64 ? message[0]! - 0x30 : message[0]!
     if (this.#closable && channel === closeSignal) {
       const closing = message[1] ?? closeSignal
