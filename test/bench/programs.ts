@@ -18,6 +18,8 @@ const startLimitMs = 30_000
 export interface Running {
   readonly pid: number
   readonly target: Target
+  /** Of performance.now(). */
+  readonly startedAt: number
   /** From the process's start to its first answer to a client with a certificate. */
   readonly readyMs: number
   stop(): Promise<void>
@@ -33,23 +35,39 @@ export async function withDirectory<T>(work: (directory: string) => Promise<T>):
   }
 }
 
+export interface StartOptions {
+  readonly args?: readonly string[]
+  readonly env?: NodeJS.ProcessEnv
+}
+
 /** An API server over `directory`, without a node; resolves once /readyz answers 200. */
-export async function startApi(
+export async function startApi(directory: string, options: StartOptions = {}): Promise<Running> {
+  const port = await freePort()
+  const flags = ['--disable-agent', '--disable-scheduler', '--bind-address=127.0.0.1', `--https-listen-port=${port}`]
+  return await startServer(directory, port, [...flags, ...(options.args ?? [])], options.env)
+}
+
+/** A server with its node, inside a bed; resolves once /readyz answers 200. */
+export async function startNode(directory: string): Promise<Running> {
+  return await startServer(directory, 6443, [])
+}
+
+async function startServer(
   directory: string,
-  options: { readonly args?: readonly string[]; readonly env?: NodeJS.ProcessEnv } = {},
+  port: number,
+  flags: readonly string[],
+  env: NodeJS.ProcessEnv = {},
 ): Promise<Running> {
   const kubeconfig = join(directory, 'k.yaml')
-  const port = await freePort()
-  const args = ['server', '--disable-agent', '--disable-scheduler', `--data-dir=${directory}/data`]
-  const listening = [`--https-listen-port=${port}`, '--bind-address=127.0.0.1', `--write-kubeconfig=${kubeconfig}`]
   const started = performance.now()
-  const child = spawn(program, [...args, ...listening, ...(options.args ?? [])], {
+  const places = [`--data-dir=${directory}/data`, `--write-kubeconfig=${kubeconfig}`]
+  const child = spawn(program, ['server', ...places, ...flags], {
     stdio: ['ignore', 'ignore', process.env.SKIFF_BENCH_LOGS ? 'inherit' : 'ignore'],
-    env: { ...process.env, ...options.env },
+    env: { ...process.env, ...env },
   })
   const server = `https://127.0.0.1:${port}`
   const target = await untilReady(child, async () => ({ ...(await loadKubeconfig(kubeconfig)).remote, server }))
-  return running(child, target, performance.now() - started)
+  return running(child, target, started)
 }
 
 /** Node's own HTTP/2 server with the same kind of certificates, once it answers. */
@@ -62,7 +80,7 @@ export async function startFloor(directory: string): Promise<Running> {
   const [line] = (await once(child.stdout!, 'data')) as [Buffer]
   const server = `https://127.0.0.1:${line.toString().trim()}`
   const target = await untilReady(child, async () => ({ ...credentials, server }))
-  return running(child, target, performance.now() - started)
+  return running(child, target, started)
 }
 
 async function floorCertificates(dir: string): Promise<{ files: string[]; target: Omit<Target, 'server'> }> {
@@ -112,11 +130,12 @@ async function answers(target: () => Promise<Target>): Promise<Target | undefine
   }
 }
 
-function running(child: ChildProcess, target: Target, readyMs: number): Running {
+function running(child: ChildProcess, target: Target, startedAt: number): Running {
   return {
     pid: child.pid!,
     target,
-    readyMs,
+    startedAt,
+    readyMs: performance.now() - startedAt,
     async stop() {
       if (child.exitCode !== null || child.signalCode !== null) return
       const ended = once(child, 'exit')

@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { machineFacts } from './machine.ts'
 import { type Row, rowsOf, table } from './row.ts'
 
-const figures = ['start', 'idle', 'manifests', 'writes', 'list', 'fan-out']
+const figures = ['start', 'node-start', 'idle', 'pods', 'manifests', 'writes', 'list', 'fan-out']
 
 const asked = process.argv.slice(2)
 const unknown = asked.find(name => !figures.includes(name))
