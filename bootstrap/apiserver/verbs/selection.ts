@@ -52,7 +52,7 @@ function knownFields(kind: Kind, selector: FieldSelector): FieldSelector {
       continue
     if (own?.includes(field)) continue
     throw errors.badRequest(
-      own === undefined || kind.custom
+      own === undefined && !kind.custom
         ? `"${field}" is not a known field selector: only "metadata.name", "metadata.namespace"`
         : `field label not supported: ${field}`,
     )
