@@ -47,7 +47,7 @@ async function run(client: StreamSet, runtime: SpdySession, flags: StreamFlags):
   if (resize) client.resize?.pipe(resize)
   const report = readReport(stream('error')!)
   await Promise.all([copy(stream('stdout'), client.stdout), copy(stream('stderr'), client.stderr)])
-  return statusOf(await report)
+  return report
 }
 
 /** Resolves when the sink has taken everything; a sink that goes away does not hold the source up. */
@@ -58,23 +58,27 @@ async function copy(source: Readable | undefined, sink: Writable | undefined): P
   await finished(sink, { readable: false }).catch(() => undefined)
 }
 
-async function readReport(source: Readable): Promise<string> {
-  const chunks: Buffer[] = []
-  let size = 0
+/**
+ * What the runtime says about the command's end. containerd 1.6 may never end that stream when the command left input unread,
+ * so a whole Status is the end as well.
+ */
+async function readReport(source: Readable): Promise<Status> {
+  let report = Buffer.alloc(0)
   for await (const chunk of source as AsyncIterable<Buffer>) {
-    size += chunk.length
-    if (size <= maxReportBytes) chunks.push(chunk)
+    if (report.length + chunk.length <= maxReportBytes) report = Buffer.concat([report, chunk])
+    const status = statusOf(report)
+    if (status) return status
   }
-  return Buffer.concat(chunks).toString('utf8')
+  return lost(report.length === 0 ? 'the container runtime closed the connection' : report.toString())
 }
 
-function statusOf(report: string): Status {
-  if (report === '') return lost('the container runtime closed the connection')
+function statusOf(report: Buffer): Status | undefined {
   try {
-    const status = JSON.parse(report) as Status
-    if (status.status === 'Success' || status.status === 'Failure') return status
-  } catch {}
-  return lost(report)
+    const status = JSON.parse(report.toString()) as Partial<Status>
+    return status.status === 'Success' || status.status === 'Failure' ? (status as Status) : undefined
+  } catch {
+    return undefined
+  }
 }
 
 function lost(why: string): Status {
