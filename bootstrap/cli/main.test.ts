@@ -1,0 +1,57 @@
+import { expect, test } from '@jest/globals'
+import { main } from './main.ts'
+
+/** Runs the program with arguments; the userland is never needed here. */
+async function run(args: readonly string[], env: { [name: string]: string } = {}) {
+  const output = { stdout: '', stderr: '' }
+  const stream = (name: 'stdout' | 'stderr') => ({ write: (text: string) => void (output[name] += text) })
+  const host = {
+    argv: ['node', 'skiff', ...args],
+    env,
+    version: 'v24',
+    stdout: stream('stdout'),
+    stderr: stream('stderr'),
+  } as unknown as NodeJS.Process
+  await main(host, () => Promise.reject(new Error('not here')))
+  return { ...output, code: host.exitCode }
+}
+
+test('--version says which Kubernetes, help lists the commands', async () => {
+  expect(await run(['--version'])).toMatchObject({
+    stdout: expect.stringMatching(/^skiff version v1\.36\.\d+\+skiff\d+\n/),
+    code: 0,
+  })
+  for (const args of [[], ['help'], ['--help']]) {
+    const { stdout, code } = await run(args)
+    expect(code).toBe(0)
+    for (const command of ['server', 'agent', 'kubectl', 'ctr', 'etcd-snapshot'])
+      expect(stdout).toMatch(new RegExp(`^   ${command} `, 'm'))
+  }
+})
+
+test('server --help lists every flag but the hidden ones', async () => {
+  const { stdout, code } = await run(['server', '--help'])
+  expect(code).toBe(0)
+  expect(stdout).toContain('--https-listen-port value')
+  expect(stdout).toContain('[$K3S_TOKEN]')
+  expect(stdout).not.toContain('--disable-agent')
+})
+
+test.each([
+  [['nonsense'], "skiff: No help topic for 'nonsense': see skiff help\n"],
+  [['agent'], 'skiff: --token is required\n'],
+  [['agent', '--token=t'], 'skiff: --server is required\n'],
+  [['token', 'list'], expect.stringMatching(/^skiff: this command is not supported by v1\.36.* yet\n$/)],
+  [['server', '--cluster-init'], 'skiff: --cluster-init is not supported by this version yet: leave it out\n'],
+  [['kubectl'], 'skiff: kubectl is not installed: install it, or run "make setup"\n'],
+])('%j ends with one line and exit code 1', async (args, stderr) => {
+  const env = { K3S_CONFIG_FILE: '/nowhere/config.yaml', PATH: '/nowhere' }
+  expect(await run(args, env)).toEqual({ stdout: '', stderr, code: 1 })
+})
+
+test('called as k3s it is skiff, called as kubectl it is kubectl', async () => {
+  expect((await run(['--version'], { SKIFF_ARGV0: 'k3s' })).stdout).toMatch(/^skiff version/)
+  expect((await run(['get', 'pods'], { SKIFF_ARGV0: '/usr/bin/kubectl', PATH: '/nowhere' })).stderr).toContain(
+    'kubectl is not installed',
+  )
+})

@@ -1,0 +1,79 @@
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer, type Server } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from '@jest/globals'
+import { serverFlags } from './config/flags.ts'
+import { parseFlags } from './config/parse.ts'
+import { serverConfig } from './config/server-config.ts'
+import { lockDataDir } from './lock.ts'
+import { preflight } from './preflight.ts'
+
+let folder: string
+let holder: Server
+let taken: number
+
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'skiff-preflight-'))
+  const bin = join(folder, 'bin')
+  mkdirSync(bin)
+  for (const program of ['containerd', 'runc']) writeFileSync(join(bin, program), '', { mode: 0o755 })
+  holder = createServer()
+  await new Promise<void>(resolve => holder.listen(0, '127.0.0.1', resolve))
+  taken = (holder.address() as { port: number }).port
+})
+afterEach(() => {
+  holder.close()
+  rmSync(folder, { recursive: true })
+})
+
+/** Runs the checks for `args`; the data-dir does not exist yet. */
+function check(args: readonly string[], options: { path?: string; now?: number } = {}): Promise<void> {
+  const all = [`--data-dir=${folder}/data`, '--bind-address=127.0.0.1', `--https-listen-port=${taken}`, ...args]
+  const config = serverConfig(parseFlags(serverFlags, [], all, {}), { hostname: 'n', primaryAddress: '192.0.2.1' })
+  return preflight(config, { env: { PATH: options.path ?? join(folder, 'bin') }, now: options.now ?? Date.now() })
+}
+
+async function freePort(): Promise<void> {
+  await new Promise(resolve => holder.close(resolve))
+}
+
+test('a machine that has everything passes, and nothing is made', async () => {
+  await freePort()
+  await check([])
+  expect(existsSync(join(folder, 'data'))).toBe(false)
+})
+
+test('a port in use names who holds it', async () => {
+  await expect(check([])).rejects.toThrow(
+    new RegExp(`^port ${taken} is already in use by .+ \\(pid ${process.pid}\\): stop it or use --https-listen-port$`),
+  )
+})
+
+test.each<[string, string[], { path?: string; now?: number }, RegExp]>([
+  ['a missing runtime', [], { path: '/nowhere' }, /^containerd is not installed: .*--container-runtime-endpoint$/],
+  ['a clock before 1980', [], { now: 0 }, /^server time isn't set properly/],
+])('%s', async (_, args, options, message) => {
+  await freePort()
+  await expect(check(args, options)).rejects.toThrow(message)
+})
+
+test('a file where the data-dir should be', async () => {
+  await freePort()
+  writeFileSync(join(folder, 'data'), '')
+  await expect(check([])).rejects.toThrow(`--data-dir ${folder}/data: ${folder}/data is not a directory`)
+})
+
+test('no runtime is needed without an agent, or with an endpoint', async () => {
+  await freePort()
+  await check(['--disable-agent'], { path: '' })
+  await check(['--container-runtime-endpoint=/run/x.sock'], { path: '' })
+})
+
+test('two servers on one data-dir: the second is refused until the first is gone', async () => {
+  const release = await lockDataDir(folder)
+  await expect(lockDataDir(folder)).rejects.toThrow(`another server is running on data-dir ${folder}`)
+  release()
+  const again = await lockDataDir(folder)
+  again()
+})
