@@ -141,6 +141,13 @@ describe('ResourceQuota', () => {
     await make('b')
   })
 
+  test('what is deleted at once does not linger', async () => {
+    const chain = chainOver(quota({ pods: '1' }))
+    await admit(chain, ask({ object: pod({}, {}, { name: 'a' }), name: 'a' }))
+    await admit(chain, ask({ operation: 'DELETE', name: 'a', old: pod({}, {}, { name: 'a' }) }))
+    await admit(chain, ask({ object: pod({}, {}, { name: 'b' }), name: 'b' }))
+  })
+
   test('a bounded resource must be asked for', async () => {
     const run = admit(chainOver(quota({ 'limits.cpu': '1', memory: '1Gi' })), ask({ object: pod() }))
     await expect(run).rejects.toThrow('failed quota: q: must specify limits.cpu for: c; memory for: c')

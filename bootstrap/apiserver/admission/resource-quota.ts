@@ -36,6 +36,14 @@ export function resourceQuota({ reader, clock }: AdmissionDeps): AdmissionPlugin
     return [...reader.list(group, resource, namespace), ...admitted.map(one => one.object)]
   }
 
+  /** What is changed or deleted has been stored, whether or not anybody has looked since. */
+  function noLongerPending({ kind, namespace, name }: AdmissionRequest): void {
+    pending = pending.filter(({ group, resource, object: { metadata } }) => {
+      const same = group === kind.group && resource === kind.resource && metadata.namespace === namespace
+      return !(same && metadata.name === name)
+    })
+  }
+
   function check(request: AdmissionRequest, quota: ResourceQuota): void {
     const { group, resource } = request.kind
     const object = as<KubeObject>(request.object)
@@ -70,6 +78,7 @@ export function resourceQuota({ reader, clock }: AdmissionDeps): AdmissionPlugin
     name: 'ResourceQuota',
     validate(request) {
       const { operation, namespace, object, kind } = request
+      if (operation !== 'CREATE' && pending.length > 0) noLongerPending(request)
       if (namespace === '' || !object || (operation !== 'CREATE' && operation !== 'UPDATE')) return
       if (!isFor(request, kind.group, kind.resource)) return
       const quotas = reader.list('', 'resourcequotas', namespace) as unknown as readonly ResourceQuota[]
