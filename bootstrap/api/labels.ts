@@ -18,7 +18,8 @@ export function patternText(what: string, pattern: string, examples: readonly st
   return `${what} (e.g. ${examples.map(example => `'${example}', `).join(' or ')}regex used for validation is '${pattern}')`
 }
 
-const maxLength = (length: number) => `must be no more than ${length} bytes`
+/** Upstream's text for what is too long; it counts bytes. */
+export const maxLength = (length: number) => `must be no more than ${length} bytes`
 
 /** What is wrong with a DNS-1123 subdomain; empty when nothing is. */
 export function subdomainErrors(text: string): string[] {

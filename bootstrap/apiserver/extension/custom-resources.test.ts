@@ -100,6 +100,15 @@ test('invalid objects are refused with upstream’s message', async () => {
   )
 })
 
+test('finalizers need no domain', async () => {
+  const held = thing('held', { size: 1 })
+  const body = { ...held, metadata: { ...held.metadata, finalizers: ['mine'] } }
+  expect((await api.request('POST', things, body)).status).toBe(201)
+  expect((await api.request('PATCH', `${things}/held`, { metadata: { finalizers: null } }, mergePatch)).status).toBe(
+    200,
+  )
+})
+
 test('status has its own endpoint', async () => {
   await api.request('POST', things, thing('s', { size: 1 }))
   const patch = { spec: { size: 9 }, status: { replicas: 4 } }

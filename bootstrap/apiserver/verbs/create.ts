@@ -6,7 +6,7 @@ import type { Stored } from '../store/store.ts'
 import type { Call, VerbDeps, WriteOptions, Written } from './call.ts'
 import { gr, hasSubresource, hookOf, invalid, isConflictError, storeOf, writeContext } from './call.ts'
 import { copyOf } from './copy.ts'
-import { matchRequest, stampNew } from './metadata.ts'
+import { matchRequest, metadataRules, stampNew } from './metadata.ts'
 import { tracked } from './ownership.ts'
 import { present, toStored } from './present.ts'
 
@@ -80,8 +80,12 @@ async function store(deps: VerbDeps, call: Call, draft: Mutable, options: WriteO
 
 function checkNew(call: Call, draft: Mutable): void {
   const { kind } = call
-  const rules = { namespaced: kind.namespaced, validateName: kind.strategy.validateName }
-  const problems = [...validateObjectMeta(draft, rules), ...(kind.strategy.validate?.(draft) ?? [])]
+  const { strategy } = kind
+  const problems = [
+    ...validateObjectMeta(draft, { ...metadataRules(kind), validateName: strategy.validateName }),
+    ...(strategy.validate?.(draft) ?? []),
+    ...(strategy.validateCreate?.(draft) ?? []),
+  ]
   if (problems.length > 0) throw invalid(kind, draft.metadata.name ?? '', problems)
 }
 

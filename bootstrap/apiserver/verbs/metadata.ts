@@ -3,10 +3,19 @@ import { errors } from '../../api/errors.ts'
 import type { KubeObject } from '../../api/object.ts'
 import { rfc3339 } from '../../api/time.ts'
 import { same } from '../kinds/common/defaulting.ts'
+import type { MetadataRules } from '../kinds/common/metadata.ts'
 import { collapseOwners } from '../kinds/common/metadata.ts'
 import type { Kind, Mutable } from '../kinds/kind.ts'
 import type { Call, VerbDeps } from './call.ts'
 import { gr, hasSubresource } from './call.ts'
+
+/** Groups whose objects upstream checks with the rules of any API, not with those of its own. */
+const genericGroups = new Set(['apiextensions.k8s.io', 'apiregistration.k8s.io'])
+
+/** What holds for the metadata of a kind, its name apart. */
+export function metadataRules(kind: Kind): MetadataRules {
+  return { namespaced: kind.namespaced, anyFinalizer: kind.custom || genericGroups.has(kind.group) }
+}
 
 const nameAlphabet = 'bcdfghjklmnpqrstvwxz2456789'
 const maxGeneratedBase = 58

@@ -9,7 +9,7 @@ import { authorizeCreate, gr, hookOf, invalid, isConflictError, storeOf, writeCo
 import { copyOf } from './copy.ts'
 import { createObject, writeOptionsObject } from './create.ts'
 import { holdsContent } from './delete.ts'
-import { bumpGeneration, isNoop, matchRequest, restoreSystem } from './metadata.ts'
+import { bumpGeneration, isNoop, matchRequest, metadataRules, restoreSystem } from './metadata.ts'
 import { tracked } from './ownership.ts'
 import { present, toStored } from './present.ts'
 import type { UpdateProfile } from './profiles.ts'
@@ -151,7 +151,7 @@ function isFinished({ metadata }: KubeObject): boolean {
 
 function checkChange(call: Call, draft: Mutable, live: KubeObject, profile: UpdateProfile): void {
   const { kind } = call
-  const rules = { namespaced: kind.namespaced, validateName: () => [] }
+  const rules = { ...metadataRules(kind), validateName: () => [] }
   const problems = [
     ...validateObjectMetaUpdate(draft, live),
     ...validateObjectMeta(draft, rules),

@@ -1,10 +1,11 @@
 import { describe, expect, test } from '@jest/globals'
 import { fieldErrorText } from '../../../api/errors.ts'
 import { objectOf } from '../harness.ts'
+import type { MetadataRules } from './metadata.ts'
 import { collapseOwners, validateObjectMeta, validateObjectMetaUpdate } from './metadata.ts'
 import { configMapKey, dns1035Label, dnsLabel, ipFamily, portName } from './names.ts'
 
-const rules = { namespaced: true }
+const rules: MetadataRules = { namespaced: true }
 const errorsOf = (metadata: object, given = rules) =>
   validateObjectMeta(objectOf('v1', 'ConfigMap', { metadata }), given).map(fieldErrorText)
 
@@ -90,6 +91,14 @@ describe('on update', () => {
   })
 })
 
+test('finalizers of custom objects have any qualified name', () => {
+  const finalizers = ['mine', 'not one']
+  const found = errorsOf({ name: 'a', namespace: 'b', finalizers }, { namespaced: true, anyFinalizer: true })
+  expect(found).toEqual([
+    expect.stringMatching(/^metadata.finalizers: Invalid value: "not one": name part must consist/),
+  ])
+})
+
 test('repeated owners are collapsed with a warning', () => {
   const metadata = { ownerReferences: [owner, { ...owner }] }
   expect(collapseOwners(metadata)).toContain('duplicate UID(s) observed: u')
@@ -99,7 +108,7 @@ test('repeated owners are collapsed with a warning', () => {
 
 test.each([
   [dnsLabel('a.b'), ['must not contain dots']],
-  [dnsLabel('a'.repeat(64)), ['must be no more than 63 characters']],
+  [dnsLabel('a'.repeat(64)), ['must be no more than 63 bytes']],
   [dns1035Label('abc-1'), []],
   [portName('a--b'), ['must not contain consecutive hyphens']],
   [portName('80'), ['must contain at least one letter (a-z)']],

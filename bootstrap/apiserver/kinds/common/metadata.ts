@@ -17,6 +17,8 @@ export interface MetadataRules {
   readonly namespaced: boolean
   /** The kind's name check; DNS-1123 subdomain when absent. */
   readonly validateName?: ((name: string) => readonly string[]) | undefined
+  /** Finalizers may have any name; true for definitions, aggregated services and custom objects. */
+  readonly anyFinalizer?: boolean
 }
 
 /** Checks the metadata of an object about to be created or updated. Names the fields "metadata...." */
@@ -41,7 +43,7 @@ function* metaErrors(meta: Metadata, path: string, rules: MetadataRules): Errors
   yield* labelErrors(meta.labels, `${path}.labels`)
   yield* annotationErrors(meta.annotations, `${path}.annotations`)
   yield* ownerErrors(meta.ownerReferences, `${path}.ownerReferences`)
-  yield* finalizerErrors(meta.finalizers, `${path}.finalizers`)
+  yield* finalizerErrors(meta.finalizers, `${path}.finalizers`, rules.anyFinalizer ?? false)
   yield* managedFieldsErrors(meta.managedFields, `${path}.managedFields`)
 }
 
@@ -143,10 +145,10 @@ function* ownerErrors(owners: readonly OwnerReference[] | undefined, path: strin
   }
 }
 
-function* finalizerErrors(finalizers: readonly string[] | undefined, path: string): Errors {
+function* finalizerErrors(finalizers: readonly string[] | undefined, path: string, anyName: boolean): Errors {
   for (const [index, name] of (finalizers ?? []).entries()) {
     yield* textErrors(qualifiedNameErrors, name, path)
-    if (!name.includes('/') && !standardFinalizers.has(name)) {
+    if (!anyName && !name.includes('/') && !standardFinalizers.has(name)) {
       const text = 'name is neither a standard finalizer name nor is it fully qualified'
       yield field.invalid(`${path}[${index}]`, name, text)
     }

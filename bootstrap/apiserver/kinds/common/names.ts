@@ -1,5 +1,5 @@
 /** Checks of names and other short strings. Each returns upstream's explanations, none when the value is right. */
-import { patternText } from '../../../api/labels.ts'
+import { maxLength, patternText, subdomainErrors } from '../../../api/labels.ts'
 
 const maxLabel = 63
 const maxSubdomain = 253
@@ -24,16 +24,8 @@ const percentRegexp = whole(percentFormat)
 /** A check of one string. */
 export type NameCheck = (value: string) => string[]
 
-const tooLong = (max: number) => `must be no more than ${max} characters`
-
-const subdomainText = patternText(
-  "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character",
-  subdomainFormat,
-  ['example.com'],
-)
-
 export function dnsLabel(value: string): string[] {
-  const problems = value.length > maxLabel ? [tooLong(maxLabel)] : []
+  const problems = value.length > maxLabel ? [maxLength(maxLabel)] : []
   if (labelRegexp.test(value)) return problems
   if (subdomainRegexp.test(value)) return [...problems, 'must not contain dots']
   const what =
@@ -41,13 +33,10 @@ export function dnsLabel(value: string): string[] {
   return [...problems, patternText(what, labelFormat, ['my-name', '123-abc'])]
 }
 
-export function dnsSubdomain(value: string): string[] {
-  const problems = value.length > maxSubdomain ? [tooLong(maxSubdomain)] : []
-  return subdomainRegexp.test(value) ? problems : [...problems, subdomainText]
-}
+export const dnsSubdomain: NameCheck = subdomainErrors
 
 export function dns1035Label(value: string): string[] {
-  const problems = value.length > maxLabel ? [tooLong(maxLabel)] : []
+  const problems = value.length > maxLabel ? [maxLength(maxLabel)] : []
   if (label1035Regexp.test(value)) return problems
   const what =
     "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character"
@@ -64,7 +53,7 @@ export function wildcardDnsSubdomain(value: string): string[] {
 /** The name of a container port: an IANA service name. */
 export function portName(value: string): string[] {
   const problems: string[] = []
-  if (value.length > 15) problems.push(tooLong(15))
+  if (value.length > 15) problems.push(maxLength(15))
   if (!/^[-a-z0-9]+$/.test(value)) {
     problems.push('must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)')
   }
@@ -89,7 +78,7 @@ export function environmentName(value: string): string[] {
 
 /** A key of ConfigMap or Secret data. */
 export function configMapKey(value: string): string[] {
-  const problems = value.length > maxSubdomain ? [tooLong(maxSubdomain)] : []
+  const problems = value.length > maxSubdomain ? [maxLength(maxSubdomain)] : []
   if (!configKeyRegexp.test(value)) {
     const what = "a valid config key must consist of alphanumeric characters, '-', '_' or '.'"
     problems.push(patternText(what, configKeyFormat, ['key.name', 'KEY_NAME', 'key-name']))
