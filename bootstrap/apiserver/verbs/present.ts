@@ -4,28 +4,32 @@ import { apiVersionOf } from '../../api/object.ts'
 import type { Kind } from '../kinds/kind.ts'
 import type { Stored } from '../store/store.ts'
 
-const converted = new WeakMap<Stored, Map<string, Stored>>()
+const converted = new WeakMap<Kind, WeakMap<Stored, Stored>>()
 
-/** The same object at the version of `kind`; `stored` itself when nothing needs to change. */
+/**
+ * The same object at the version of `kind`; `stored` itself when nothing needs to change. Results are remembered by the
+ * kind itself, not its version: a new schema makes a new kind.
+ */
 export function present(kind: Kind, stored: Stored): Stored {
-  if (!needsConversion(kind, stored)) return stored
-  let versions = converted.get(stored)
-  if (!versions) converted.set(stored, (versions = new Map()))
-  const apiVersion = apiVersionOf(kind)
-  let known = versions.get(apiVersion)
-  if (!known) versions.set(apiVersion, (known = withObject(stored, convert(kind, stored.object, apiVersion))))
-  return known
+  if (!needsConversion(kind)) return stored
+  let known = converted.get(kind)
+  if (!known) converted.set(kind, (known = new WeakMap()))
+  let presented = known.get(stored)
+  if (!presented) {
+    const object = convert(kind, stored.object)
+    presented = object === stored.object ? stored : withObject(stored, object)
+    known.set(stored, presented)
+  }
+  return presented
 }
 
-function needsConversion(kind: Kind, stored: Stored): boolean {
-  if (kind.convert) return true
-  const { storage } = kind
-  if (kind.custom) return stored.object.apiVersion !== apiVersionOf(kind)
-  return storage.version !== kind.version || storage.group !== kind.group
+/** A kind without conversion differs from what is stored by its apiVersion alone, if at all. */
+function needsConversion({ convert, storage, version, group }: Kind): boolean {
+  return convert !== undefined || storage.version !== version || storage.group !== group
 }
 
-function convert(kind: Kind, object: KubeObject, apiVersion: string): KubeObject {
-  return kind.convert ? kind.convert.fromStored(object) : { ...object, apiVersion, kind: kind.kind }
+function convert(kind: Kind, object: KubeObject): KubeObject {
+  return kind.convert ? kind.convert.fromStored(object) : { ...object, apiVersion: apiVersionOf(kind), kind: kind.kind }
 }
 
 /** An object as a client sent it, in the version it is stored in. */
