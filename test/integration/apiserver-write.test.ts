@@ -271,6 +271,25 @@ describe('managedFields', () => {
       { manager: 'client', operation: 'Update', apiVersion: 'v1', fieldsV1: { 'f:data': { '.': {}, 'f:a': {} } } },
     ])
   })
+
+  test.each([
+    ['[]', []],
+    ['[{}]', [{}]],
+  ])('%s forgets them', async (_, managedFields) => {
+    const name = `forgotten-${managedFields.length}`
+    const { json } = await api.request('POST', maps, configMap(name))
+    const url = `${maps}/${name}`
+    const put = await api.request('PUT', url, { ...json, metadata: { ...json.metadata, managedFields } })
+    expect(put.json.metadata.managedFields).toBeUndefined()
+    expect((await api.request('GET', url)).json.metadata.managedFields).toBeUndefined()
+  })
+})
+
+test('what holds on create alone is checked', async () => {
+  const ephemeralContainers = [{ name: 'e', image: 'i' }]
+  const pod = { metadata: { name: 'p' }, spec: { containers: [{ name: 'c', image: 'i' }], ephemeralContainers } }
+  const { json } = await api.request('POST', '/api/v1/namespaces/writes/pods', pod)
+  expect(json).toMatchObject({ code: 422, details: { causes: [{ field: 'spec.ephemeralContainers' }] } })
 })
 
 describe('status', () => {

@@ -92,6 +92,12 @@ describe('coerce', () => {
       { metadata: {}, spec: { replicas: 0 } },
     ],
     [
+      'keeps empty managedFields, which reset them',
+      deployment,
+      { metadata: { managedFields: [] }, spec: { template: { metadata: { managedFields: [] } } } },
+      { metadata: { managedFields: [] }, spec: { template: { metadata: {} } } },
+    ],
+    [
       'keeps empty required values and pointers',
       pod,
       { spec: { containers: [], securityContext: {}, hostNetwork: false } },

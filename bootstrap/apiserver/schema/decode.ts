@@ -133,11 +133,17 @@ class Coercion {
       this.#path.push(name)
       const known = properties[name]!
       const coerced = this.value(known, child)
+      const omitted = known.omitEmpty && isEmpty(coerced) && !this.#isManagers()
       this.#path.pop()
-      return known.omitEmpty && isEmpty(coerced) ? undefined : coerced
+      return omitted ? undefined : coerced
     })
     this.#struct = outer
     return result
+  }
+
+  /** An empty metadata.managedFields says something: forget who owns what. */
+  #isManagers(): boolean {
+    return this.#path.length === 2 && this.#path[0] === 'metadata' && this.#path[1] === 'managedFields'
   }
 
   #map(schema: Schema, value: unknown): unknown {

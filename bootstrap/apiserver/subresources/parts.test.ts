@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
+import { fieldErrorText } from '../../api/errors.ts'
 import type { KubeObject } from '../../api/object.ts'
 import type { Mutable } from '../kinds/kind.ts'
 import { kindRegistry } from '../schema/registry.ts'
@@ -74,6 +75,12 @@ describe('resize', () => {
       nodeName: 'n',
       containers: [{ name: 'c', image: 'i', resources }],
     })
+  })
+
+  test('refuses another class of service', () => {
+    const draft = copyOf({ ...live, spec: { ...live.spec, containers: [{ ...container, resources: {} }] } })
+    const found = partProfiles.resize!.validate(draft, live, kindOf('', 'pods')).map(fieldErrorText)
+    expect(found).toContain('spec: Invalid value: "BestEffort": Pod QOS Class may not change as a result of resizing')
   })
 })
 

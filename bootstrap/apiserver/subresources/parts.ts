@@ -3,7 +3,9 @@ import type { FieldError } from '../../api/errors.ts'
 import { field } from '../../api/errors.ts'
 import type { KubeObject } from '../../api/object.ts'
 import { rfc3339 } from '../../api/time.ts'
+import type { Pod } from '../../api/types.gen.ts'
 import { same } from '../kinds/common/defaulting.ts'
+import { resizeErrors } from '../kinds/core/pod-resize.ts'
 import type { Mutable } from '../kinds/kind.ts'
 import { copyOf } from '../verbs/copy.ts'
 import type { UpdateProfile } from '../verbs/profiles.ts'
@@ -74,7 +76,10 @@ const resize: UpdateProfile = {
     }
   },
   prepare: () => {},
-  validate: (object, _live, kind) => kind.strategy.validate?.(object) ?? [],
+  validate: (object, live, kind) => [
+    ...(kind.strategy.validate?.(object) ?? []),
+    ...resizeErrors(object as unknown as Pod, live as unknown as Pod),
+  ],
 }
 
 interface Condition {
