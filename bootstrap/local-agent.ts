@@ -1,15 +1,11 @@
 /** The node agent beside a server, in its process. */
-import { readFile } from 'node:fs/promises'
 import { startAgent } from './agent/agent.ts'
-import type { Registries } from './agent/containerd/registries.ts'
 import { HostLocalPool } from './agent/embedded/addresses.ts'
 import { EmbeddedPodRuntime } from './agent/embedded/runtime.ts'
 import { findPlugins } from './agent/network/cni.ts'
 import { hostExec } from './agent/network/exec.ts'
 import { startNetwork } from './agent/network/network.ts'
 import { streamHandler } from './agent/server/streaming/handler.ts'
-import type { Taint } from './api/types.gen.ts'
-import { parseYaml } from './api/yaml.ts'
 import type { AssembledServer } from './apiserver/assemble.ts'
 import { attributesOf } from './apiserver/auth/authorizer.ts'
 import type { Client } from './client/client.ts'
@@ -21,6 +17,7 @@ import type { ServerConfig } from './config/server-config.ts'
 import type { Logger } from './log.ts'
 import type { NodeGate } from './node-gate.ts'
 import type { Pki } from './pki/pki.ts'
+import { readRegistries } from './registries.ts'
 import type { Stages } from './stages.ts'
 import { localNodeConnect } from './streaming/local-node.ts'
 import type { Userland } from './userland.ts'
@@ -98,7 +95,7 @@ export async function startLocalAgent({
       nodeIps: config.nodeIps,
       nodeExternalIps: config.nodeExternalIps,
       nodeLabels: labelsOf(config.nodeLabels),
-      nodeTaints: config.nodeTaints.map(parseTaint),
+      nodeTaints: config.nodeTaints,
       dataDir: config.dataDir,
       clusterDns: config.clusterDns,
       clusterDomain: config.clusterDomain,
@@ -172,28 +169,4 @@ function accountClient(client: Client, namespace: string, account = 'default'): 
 /** "key=value" texts; a key alone has an empty value. */
 function labelsOf(texts: readonly string[]): { readonly [key: string]: string } {
   return Object.fromEntries(texts.map(text => [text.split('=')[0]!, text.split('=').slice(1).join('=')]))
-}
-
-/** "key=value:Effect" or "key:Effect". Throws ConfigError. */
-function parseTaint(text: string): Taint {
-  const match = /^([^=:]+)(?:=([^:]*))?:(NoSchedule|PreferNoSchedule|NoExecute)$/.exec(text)
-  if (!match)
-    throw new ConfigError(
-      `invalid --node-taint "${text}": want key=value:Effect with NoSchedule, PreferNoSchedule or NoExecute`,
-    )
-  return { key: match[1]!, ...(match[2] === undefined ? {} : { value: match[2] }), effect: match[3]! }
-}
-
-async function readRegistries(path: string): Promise<Registries> {
-  let text: string
-  try {
-    text = await readFile(path, 'utf8')
-  } catch {
-    return {}
-  }
-  try {
-    return (parseYaml(text) ?? {}) as Registries
-  } catch (error) {
-    throw new ConfigError(`registry configuration ${path}: ${(error as Error).message}`)
-  }
 }

@@ -64,6 +64,21 @@ test('a file where the data-dir should be', async () => {
   await expect(check([])).rejects.toThrow(`--data-dir ${folder}/data: ${folder}/data is not a directory`)
 })
 
+test('a data-dir where nobody can make one', async () => {
+  await freePort()
+  await expect(check(['--data-dir=/proc/skiff/data'])).rejects.toThrow(
+    /^--data-dir \/proc\/skiff\/data: \/proc is not writable \(\w+\): choose another directory/,
+  )
+})
+
+test('a broken registries.yaml', async () => {
+  await freePort()
+  const file = join(folder, 'registries.yaml')
+  await check([`--private-registry=${file}`])
+  writeFileSync(file, 'mirrors: [\n')
+  await expect(check([`--private-registry=${file}`])).rejects.toThrow(`registry configuration ${file}: line `)
+})
+
 test('no runtime is needed without an agent, or with an endpoint', async () => {
   await freePort()
   await check(['--disable-agent'], { path: '' })

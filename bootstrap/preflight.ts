@@ -1,12 +1,13 @@
 /** What must hold before a server changes anything: each mistake is one ConfigError that says what would be right. */
-import { accessSync, constants, existsSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmdirSync, statSync } from 'node:fs'
 import { createServer } from 'node:net'
-import { dirname } from 'node:path'
+import { dirname, join } from 'node:path'
 import { findProgram } from './cli/tools.ts'
 import { ConfigError } from './config/parse.ts'
 import type { ServerConfig } from './config/server-config.ts'
+import { readRegistries } from './registries.ts'
 
-/** Checks clock, rights, data-dir, port and container runtime. */
+/** Checks clock, rights, data-dir, port, container runtime and registries.yaml. */
 export async function preflight(config: ServerConfig, host: { env: NodeJS.ProcessEnv; now: number }): Promise<void> {
   if (host.now < Date.UTC(1980, 0, 1))
     throw new ConfigError("server time isn't set properly: set the clock of this machine")
@@ -19,15 +20,17 @@ export async function preflight(config: ServerConfig, host: { env: NodeJS.Proces
           `${program} is not installed: install it, run "make setup", or use --container-runtime-endpoint`,
         )
   }
+  await readRegistries(config.privateRegistry)
   await checkPort(config.bindAddress, config.httpsPort)
 }
 
+/** Access rights alone do not tell: a folder may lie where the kernel lets nobody make one (/proc). */
 function checkFolder(path: string, flag: string): void {
   let at = path
   while (!existsSync(at) && dirname(at) !== at) at = dirname(at)
   if (!statSync(at).isDirectory()) throw new ConfigError(`${flag} ${path}: ${at} is not a directory`)
   try {
-    accessSync(at, constants.W_OK | constants.X_OK)
+    rmdirSync(mkdtempSync(join(at, '.skiff-')))
   } catch (error) {
     throw new ConfigError(
       `${flag} ${path}: ${at} is not writable (${(error as NodeJS.ErrnoException).code}): choose another directory or run as root`,

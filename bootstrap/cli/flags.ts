@@ -22,7 +22,7 @@ export function readCommandLine(
     host.stdout.write(commandHelp(command, summary, flags))
     return undefined
   }
-  const path = parseFlags(flags, [], args, host.env).string('config')!
-  const file = readConfigFiles(path, flags)
+  const given = parseFlags(flags, [], args, host.env)
+  const file = readConfigFiles(given.string('config')!, flags, given.given('config'))
   return { values: parseFlags(flags, file.args, args, host.env), unknown: file.unknown }
 }

@@ -82,6 +82,17 @@ test('broken YAML names the file and the line', () => {
   expect(() => parse({ 'config.yaml': '- a\n' })).toThrow(/must be a mapping/)
 })
 
+test('a missing file is an error only when it was asked for and has no drop-ins', () => {
+  const path = join(folder, 'other.yaml')
+  expect(readConfigFiles(path, serverFlags).args).toEqual([])
+  expect(() => readConfigFiles(path, serverFlags, true)).toThrow(
+    new ConfigError(`no configuration file ${path}: see --config`),
+  )
+  mkdirSync(`${path}.d`)
+  writeFileSync(join(`${path}.d`, 'a.yaml'), 'debug: true\n')
+  expect(readConfigFiles(path, serverFlags, true).args).toEqual(['--debug=true'])
+})
+
 test('short names work, single dashes too', () => {
   const { values } = parse({}, ['-t', 'secret', '-d=/x', '-node-name', 'n'])
   expect([values.string('token'), values.string('data-dir'), values.string('node-name')]).toEqual(['secret', '/x', 'n'])

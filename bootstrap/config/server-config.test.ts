@@ -59,6 +59,15 @@ test.each([
   expect(() => config(...args)).toThrow(new ConfigError(message))
 })
 
+test('taints of the node', () => {
+  expect(config('--node-taint=a=b:NoExecute', '--node-taint=c:NoSchedule').nodeTaints).toEqual([
+    { key: 'a', value: 'b', effect: 'NoExecute' },
+    { key: 'c', effect: 'NoSchedule' },
+  ])
+  for (const text of ['a=b', 'a=b:Never', ':NoExecute'])
+    expect(() => config(`--node-taint=${text}`)).toThrow(`invalid --node-taint "${text}": want key=value:Effect`)
+})
+
 test('addresses of a network', () => {
   expect(nthAddress('10.43.0.0/16', 1)).toBe('10.43.0.1')
   expect(nthAddress('192.168.250.0/23', 256)).toBe('192.168.251.0')

@@ -3,6 +3,7 @@
 import { isIP } from 'node:net'
 import { hostname, networkInterfaces } from 'node:os'
 import { join } from 'node:path'
+import type { Taint } from '../api/types.gen.ts'
 import { ConfigError, type FlagValues } from './parse.ts'
 
 export interface NodeConfig {
@@ -11,7 +12,7 @@ export interface NodeConfig {
   readonly nodeIps: readonly string[]
   readonly nodeExternalIps: readonly string[]
   readonly nodeLabels: readonly string[]
-  readonly nodeTaints: readonly string[]
+  readonly nodeTaints: readonly Taint[]
   readonly kubeletArgs: readonly string[]
   readonly kubeProxyArgs: readonly string[]
   readonly containerRuntimeEndpoint: string | undefined
@@ -115,7 +116,7 @@ function nodeConfig(values: FlagValues, machine: Machine): NodeConfig {
     nodeIps: nodeIps.length > 0 ? nodeIps : [primary!],
     nodeExternalIps: values.list('node-external-ip', true).map(address => ip('node-external-ip', address)),
     nodeLabels: values.list('node-label', true),
-    nodeTaints: values.list('node-taint', true),
+    nodeTaints: values.list('node-taint', true).map(taint),
     kubeletArgs: values.list('kubelet-arg'),
     kubeProxyArgs: values.list('kube-proxy-arg'),
     containerRuntimeEndpoint: values.string('container-runtime-endpoint'),
@@ -163,6 +164,16 @@ function port(values: FlagValues, name: string): number {
 function ip(name: string, address: string): string {
   if (isIP(address) === 0) throw new ConfigError(`invalid --${name} "${address}": want an IP address`)
   return address
+}
+
+/** "key=value:Effect" or "key:Effect". */
+function taint(text: string): Taint {
+  const match = /^([^=:]+)(?:=([^:]*))?:(NoSchedule|PreferNoSchedule|NoExecute)$/.exec(text)
+  if (!match)
+    throw new ConfigError(
+      `invalid --node-taint "${text}": want key=value:Effect with NoSchedule, PreferNoSchedule or NoExecute`,
+    )
+  return { key: match[1]!, ...(match[2] === undefined ? {} : { value: match[2] }), effect: match[3]! }
 }
 
 function cidrs(values: FlagValues, name: string): readonly string[] {
