@@ -74,6 +74,7 @@ export function createApiServer(deps: ApiServerDeps): ApiServer {
   let ready = false
   const verbs: VerbDeps = {
     store: deps.store,
+    registry: deps.registry,
     admission: deps.admission,
     authorizer: deps.authorizer,
     clock: deps.clock,

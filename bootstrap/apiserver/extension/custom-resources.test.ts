@@ -165,10 +165,16 @@ test('a new default shows in objects stored before', async () => {
 })
 
 test('deleting the definition deletes its objects and ends their kind', async () => {
+  const { json: before } = await api.request('GET', things)
+  const ending = api.watch(`${things}?resourceVersion=${before.metadata.resourceVersion}`, 1000, async () => {})
   const events = await api.watch(`${crds}?fieldSelector=metadata.name%3Dthings.example.io`, 4, () =>
     api.request('DELETE', `${crds}/things.example.io`),
   )
   expect(events.at(-1)!.type).toBe('DELETED')
+  const gone = (await ending).map(({ type, object }) => `${type} ${object.metadata.name}`)
+  expect(gone.sort()).toEqual(
+    before.items.map(({ metadata }: { metadata: { name: string } }) => `DELETED ${metadata.name}`).sort(),
+  )
   await established()
   expect((await api.request('GET', things)).json.items).toEqual([])
 })

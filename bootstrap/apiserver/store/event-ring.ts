@@ -18,6 +18,7 @@ export class EventRing {
   #base = 0
   #bytes = 0
   #floor: Revision
+  #lastSlice: { readonly from: number; readonly end: number; readonly events: readonly ChangeEvent[] } | undefined
 
   constructor(floor: Revision) {
     this.#floor = floor
@@ -60,16 +61,21 @@ export class EventRing {
       this.#head++
     }
     if (this.#head < slack && !this.empty) return
+    this.#lastSlice = undefined
     this.#events.splice(0, this.#head)
     this.#times.splice(0, this.#head)
     this.#base += this.#head
     this.#head = 0
   }
 
-  /** Up to `limit` events from number `from` on. */
+  /** Up to `limit` events from number `from` on; the same array for all who ask for the same one after another. */
   slice(from: number, limit: number): readonly ChangeEvent[] {
-    const start = from - this.#base
-    return this.#events.slice(start, start + limit)
+    const end = Math.min(from + limit, this.end)
+    const last = this.#lastSlice
+    if (last?.from === from && last.end === end) return last.events
+    const events = this.#events.slice(from - this.#base, end - this.#base)
+    this.#lastSlice = { from, end, events }
+    return events
   }
 
   /** Number of the first event after `revision`. */
@@ -93,6 +99,7 @@ export class EventRing {
   /** Empties the ring; the numbers go on. */
   reset(floor: Revision): void {
     this.#base = this.end
+    this.#lastSlice = undefined
     this.#events = []
     this.#times = []
     this.#head = 0

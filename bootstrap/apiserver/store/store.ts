@@ -52,6 +52,10 @@ export interface WatchQuery {
   readonly signal: AbortSignal
   /** Ask for a BOOKMARK roughly this often (ms); none when absent. */
   readonly bookmarkEveryMs?: number
+  /** When it aborts, a BOOKMARK follows what has happened so far. */
+  readonly bookmarkOn?: AbortSignal
+  /** When it aborts, the watch ends after what has happened so far. */
+  readonly finishOn?: AbortSignal
 }
 
 /** All objects of one stored resource ("/registry/<group>/<resource>/"). */

@@ -146,4 +146,52 @@ describe('watches', () => {
     expect((await rare).value?.map(lineOf)).toEqual(['BOOKMARK@2'])
     expect((await early).value?.map(lineOf)).toEqual(['BOOKMARK@2'])
   })
+
+  test('are told the revision on demand, after what is still to be taken', async () => {
+    const [busy, waiting, log] = [new AbortController(), new AbortController(), new AbortController()]
+    const reading = watch({ after: 0, bookmarkOn: busy.signal })
+    const idle = take(watch({ after: 0, namespace: 'other', bookmarkOn: waiting.signal }), 1)
+    await fixture.create('ns/a')
+    busy.abort()
+    waiting.abort()
+    expect(await idle).toEqual(['BOOKMARK@1'])
+    await fixture.create('ns/b')
+    expect(await take(reading, 3)).toEqual(['ADDED ns/a=@1', 'ADDED ns/b=@2', 'BOOKMARK@2'])
+    await fixture.reopen()
+    log.abort()
+    expect(await take(watch({ after: 0, bookmarkOn: log.signal }), 3)).toEqual([
+      'ADDED ns/a=@1',
+      'ADDED ns/b=@2',
+      'BOOKMARK@2',
+    ])
+  })
+
+  test('finish with what has happened', async () => {
+    const finish = new AbortController()
+    const [reading, waiting] = [0, 1].map(() => watch({ after: 0, finishOn: finish.signal }))
+    const first = waiting!.next()
+    await fixture.create('ns/a')
+    expect((await first).value?.map(lineOf)).toEqual(['ADDED ns/a=@1'])
+    const last = waiting!.next()
+    finish.abort()
+    expect((await last).done).toBe(true)
+    expect(await take(reading!, 2)).toEqual(['ADDED ns/a=@1'])
+    expect(await take(watch({ after: 0, finishOn: finish.signal }), 2)).toEqual(['ADDED ns/a=@1'])
+  })
+
+  test('of a thousand all see everything in order, by way of the same arrays', async () => {
+    const waiting = Array.from({ length: 1000 }, () => watch({ after: 0 }))
+    const first = Promise.all(waiting.map(watching => watching.next()))
+    const written = await fixture.create('ns/a')
+    const tell = new AbortController()
+    const told = take(watch({ after: 1, bookmarkOn: tell.signal }), 2)
+    const change = fixture.change(written, '1')
+    tell.abort()
+    const batches = await first
+    expect(new Set(batches.map(({ value }) => value)).size).toBe(1)
+    await change
+    const seconds = await Promise.all(waiting.map(watching => take(watching, 1)))
+    expect(new Set(seconds.flat())).toEqual(new Set(['MODIFIED ns/a=1@2']))
+    expect(await told).toEqual(expect.arrayContaining(['MODIFIED ns/a=1@2']))
+  })
 })

@@ -5,6 +5,7 @@
  */
 import type { Revision } from '../../datastore/datastore.ts'
 import type { ChangeEvent, EventRing } from './event-ring.ts'
+import { FanOut } from './fan-out.ts'
 import type { StoreEvent, WatchQuery } from './store.ts'
 import type { Ticker } from './ticker.ts'
 
@@ -18,6 +19,7 @@ export class Watchers {
   readonly #ticker: Ticker
   readonly #revision: () => Revision
   readonly #byScope = new Map<string, Set<Watcher>>()
+  readonly #fanOut = new FanOut()
   #closed = false
 
   constructor(ring: EventRing, ticker: Ticker, revision: () => Revision) {
@@ -31,24 +33,32 @@ export class Watchers {
     const scope = scopeOf(query)
     const members = this.#byScope.get(scope) ?? new Set()
     this.#byScope.set(scope, members)
-    const untick =
-      query.bookmarkEveryMs === undefined
-        ? undefined
-        : this.#ticker.every(query.bookmarkEveryMs, () => watcher.bookmark(this.#revision()))
+    const tell = () => this.#fanOut.afterwards(() => watcher.bookmark(this.#revision))
+    const finish = () => this.#fanOut.afterwards(() => watcher.finish())
+    const { bookmarkEveryMs, bookmarkOn, finishOn } = query
+    const untick = bookmarkEveryMs === undefined ? undefined : this.#ticker.every(bookmarkEveryMs, tell)
     const watcher = new Watcher(this.#ring, query, query.after > this.#revision(), () => {
       untick?.()
+      bookmarkOn?.removeEventListener('abort', tell)
+      finishOn?.removeEventListener('abort', finish)
       members.delete(watcher)
       if (members.size === 0 && this.#byScope.get(scope) === members) this.#byScope.delete(scope)
     })
     members.add(watcher)
+    bookmarkOn?.addEventListener('abort', tell, { once: true })
+    finishOn?.addEventListener('abort', finish, { once: true })
     if (query.signal.aborted || this.#closed) watcher.end()
+    if (bookmarkOn?.aborted) watcher.bookmark(this.#revision)
+    if (finishOn?.aborted) watcher.finish()
     return watcher
   }
 
-  /** Hands events that are already in the ring to those who wait for them. */
+  /** Hands the newest events of the ring to those who wait for them. */
   publish(events: readonly ChangeEvent[]): void {
     if (this.#byScope.size === 0) return
-    for (const watcher of this.#byScope.get('') ?? []) watcher.deliver(events)
+    const { end } = this.#ring
+    const everything = this.#byScope.get('')
+    if (everything) this.#fanOut.add(everything, events, end)
     const scoped = new Map<string, ChangeEvent[]>()
     for (const event of events) {
       const { namespace, name } = event.stored
@@ -59,7 +69,7 @@ export class Watchers {
         else scoped.set(scope, [event])
       }
     }
-    for (const [scope, list] of scoped) for (const watcher of this.#byScope.get(scope) ?? []) watcher.deliver(list)
+    for (const [scope, list] of scoped) this.#fanOut.add(this.#byScope.get(scope)!, list, end)
   }
 
   /** Ends every watcher there is and will be. */
@@ -70,6 +80,7 @@ export class Watchers {
 
   /** Ends every watcher there is. */
   endAll(): void {
+    this.#fanOut.clear()
     for (const members of [...this.#byScope.values()]) for (const watcher of [...members]) watcher.end()
   }
 }
@@ -77,19 +88,23 @@ export class Watchers {
 class Watcher implements AsyncIterableIterator<readonly StoreEvent[], undefined> {
   readonly #ring: EventRing
   readonly #signal: AbortSignal
-  readonly #matches: (event: ChangeEvent) => boolean
+  /** Absent: it takes everything, and so the same arrays as all who do. */
+  readonly #matches: ((event: ChangeEvent) => boolean) | undefined
   /** It starts in the future: what it is handed may be too old for it. */
   readonly #early: boolean
   readonly #after: Revision
   readonly #onEnd: () => void
   #position: number
   #waiting: ((delivery: Delivery) => void) | undefined
+  /** It was busy when it was to be told the revision. */
+  #bookmarkDue: (() => Revision) | undefined
+  #finishing = false
   #ended = false
 
   constructor(ring: EventRing, query: WatchQuery, early: boolean, onEnd: () => void) {
     this.#ring = ring
     this.#signal = query.signal
-    this.#matches = filterOf(query)
+    this.#matches = early || scopeOf(query) !== '' ? filterOf(query) : undefined
     this.#early = early
     this.#after = query.after
     this.#onEnd = onEnd
@@ -109,10 +124,16 @@ class Watcher implements AsyncIterableIterator<readonly StoreEvent[], undefined>
       }
       const found = this.#ring.slice(this.#position, maxDelivered)
       this.#position += found.length
-      const events = found.filter(this.#matches)
+      const events = this.#matches ? found.filter(this.#matches) : found
       if (events.length > 0) return Promise.resolve({ done: false, value: events })
     }
+    if (this.#finishing) this.end()
     if (this.#ended) return Promise.resolve(finished)
+    if (this.#bookmarkDue) {
+      const revision = this.#bookmarkDue()
+      this.#bookmarkDue = undefined
+      return Promise.resolve({ done: false, value: [{ type: 'BOOKMARK', revision }] })
+    }
     return new Promise(resolve => {
       this.#waiting = resolve
     })
@@ -123,24 +144,35 @@ class Watcher implements AsyncIterableIterator<readonly StoreEvent[], undefined>
     return finished
   }
 
-  /** Takes a batch of its scope, if it is waiting for one. */
-  deliver(batch: readonly ChangeEvent[]): void {
+  /** Takes a batch of its scope, if it is waiting for one and has not read it from the ring. */
+  deliver(batch: readonly ChangeEvent[], end: number): void {
     const waiting = this.#waiting
-    if (!waiting) return
-    this.#position = this.#ring.end
-    const events = this.#early ? batch.filter(this.#matches) : batch
+    if (!waiting || this.#position >= end) return
+    this.#position = end
+    const events = this.#early ? batch.filter(this.#matches!) : batch
     if (events.length === 0) return
     this.#waiting = undefined
     waiting({ done: false, value: events })
   }
 
-  /** Tells the revision, if it is waiting and has not asked for later ones only. */
-  bookmark(revision: Revision): void {
+  /** Tells the revision, unless it has asked for later ones only. Everything up to it must have been handed out. */
+  bookmark(revision: () => Revision): void {
+    const now = revision()
+    if (now < this.#after) return
     const waiting = this.#waiting
-    if (!waiting || revision < this.#after) return
+    if (!waiting) {
+      this.#bookmarkDue = revision
+      return
+    }
     this.#position = this.#ring.end
     this.#waiting = undefined
-    waiting({ done: false, value: [{ type: 'BOOKMARK', revision }] })
+    waiting({ done: false, value: [{ type: 'BOOKMARK', revision: now }] })
+  }
+
+  /** Ends it once it has taken everything there is. */
+  finish(): void {
+    this.#finishing = true
+    if (this.#waiting) this.end()
   }
 
   end(): void {

@@ -9,6 +9,7 @@ import { type Authorizer, attributesOf } from '../auth/authorizer.ts'
 import type { UserInfo } from '../auth/user.ts'
 import { forbidden } from '../http/authorize.ts'
 import type { Clock, Kind, Mutable, WriteContext } from '../kinds/kind.ts'
+import type { KindRegistry } from '../schema/registry.ts'
 import type { ResourceStore, Store, Stored } from '../store/store.ts'
 
 export interface AdmissionChain {
@@ -26,6 +27,7 @@ export interface WriteHook {
 
 export interface VerbDeps {
   readonly store: Store
+  readonly registry: KindRegistry
   readonly admission: AdmissionChain
   readonly authorizer: Authorizer
   readonly clock: Clock

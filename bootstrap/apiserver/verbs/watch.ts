@@ -1,6 +1,7 @@
 /** watch: the changes of a collection as its selectors see them, from a revision on. */
 import { errors, StatusError } from '../../api/errors.ts'
 import type { Kind } from '../kinds/kind.ts'
+import type { KindRegistry } from '../schema/registry.ts'
 import type { Stored, StoreEvent } from '../store/store.ts'
 import type { Call, VerbDeps } from './call.ts'
 import { storeOf } from './call.ts'
@@ -20,8 +21,8 @@ const bookmarkBeforeEndMs = 2000
 const minimumWatchMs = 1_800_000
 
 /**
- * Yields batches until the call's signal aborts or the time is up; throws StatusError 410 when the revision is too old.
- * Bad options throw from the call itself, before anything is yielded.
+ * Yields batches until the call's signal aborts, the time is up or the kind is served no longer; throws StatusError 410
+ * when the revision is too old. Bad options throw from the call itself, before anything is yielded.
  */
 export async function watchObjects(
   deps: VerbDeps,
@@ -33,70 +34,80 @@ export async function watchObjects(
   const cache = await storeOf(deps, call.kind)
   const seconds = options.timeoutSeconds ?? 0
   const durationMs = seconds > 0 ? seconds * 1000 : minimumWatchMs * (1 + deps.random())
-  const stop = new AbortController()
-  const signal = AbortSignal.any([call.signal, stop.signal])
 
   async function* events(): AsyncGenerator<readonly ViewEvent[]> {
-    const end = setTimeout(() => stop.abort(), durationMs)
-    end.unref()
-    let announce: () => void = () => {}
-    const nearEnd = new Promise<void>(resolve => (announce = resolve))
-    const last = setTimeout(announce, Math.max(durationMs - bookmarkBeforeEndMs, 0))
-    last.unref()
+    const ended = timer(durationMs)
+    const nearEnd = timer(Math.max(durationMs - bookmarkBeforeEndMs, 0))
+    const served = followKind(deps.registry, call.kind)
     try {
       let after = revision
       if (wantsInitialState(options, revision)) {
-        const state = await listObjects(deps, call, {
-          ...options,
-          limit: 0,
-          continue: '',
-          resourceVersion: revision > 0 ? options.resourceVersion : '',
-          resourceVersionMatch: '',
-        })
+        const state = await initialState(deps, call, options, revision)
         after = state.revision
-        const named = call.name === '' ? state.items : state.items.filter(item => item.name === call.name)
-        if (named.length > 0) yield named.map(stored => ({ type: 'ADDED' as const, stored }))
-        if (options.sendInitialEvents === true && options.allowWatchBookmarks) {
-          yield [{ type: 'BOOKMARK', revision: after, initialEventsEnd: true }]
-        }
+        if (state.events.length > 0) yield state.events
       }
-      const source = cache.watch({
+      const batches = cache.watch({
         ...(call.namespace === '' ? {} : { namespace: call.namespace }),
         ...(selection.name === undefined || (call.kind.namespaced && call.namespace === '')
           ? {}
           : { name: selection.name }),
         after,
-        signal,
-        ...(options.allowWatchBookmarks ? { bookmarkEveryMs } : {}),
+        signal: AbortSignal.any([call.signal, ended.signal]),
+        finishOn: served.removed,
+        ...(options.allowWatchBookmarks ? { bookmarkEveryMs, bookmarkOn: nearEnd.signal } : {}),
       })
-      const iterator = source[Symbol.asyncIterator]()
-      let next = iterator.next()
-      let closing: Promise<'closing'> | undefined = options.allowWatchBookmarks
-        ? nearEnd.then(() => 'closing' as const)
-        : undefined
-      for (;;) {
-        const got = await (closing ? Promise.race([next, closing]) : next)
-        if (got === 'closing') {
-          closing = undefined
-          yield [{ type: 'BOOKMARK', revision: cache.revision, initialEventsEnd: false }]
-          continue
-        }
-        if (got.done) return
-        next = iterator.next()
-        next.catch(() => {})
-        const view = viewsOf(call.kind, selection, got.value)
+      for await (const batch of batches) {
+        const view = viewsOf(served.kind(), selection, batch)
         if (view.length > 0) yield view
       }
     } catch (error) {
-      if (signal.aborted) return
+      if (call.signal.aborted || ended.signal.aborted) return
       throw watchError(error, revision)
     } finally {
-      clearTimeout(end)
-      clearTimeout(last)
-      stop.abort()
+      ended.clear()
+      nearEnd.clear()
+      served.unfollow()
     }
   }
   return events()
+}
+
+/** A signal that aborts after some time. */
+function timer(ms: number): { readonly signal: AbortSignal; clear(): void } {
+  const controller = new AbortController()
+  const timeout = setTimeout(() => controller.abort(), ms)
+  timeout.unref()
+  return { signal: controller.signal, clear: () => clearTimeout(timeout) }
+}
+
+/** A kind whose definition may change or go meanwhile; the built-in ones stay. */
+function followKind(registry: KindRegistry, first: Kind) {
+  let kind = first
+  const removed = new AbortController()
+  const look = () => {
+    const now = registry.byResource(first.group, first.version, first.resource)
+    if (now) kind = now
+    else removed.abort()
+  }
+  if (first.custom) look()
+  const unfollow = first.custom ? registry.onChange(look) : () => {}
+  return { kind: () => kind, removed: removed.signal, unfollow }
+}
+
+async function initialState(deps: VerbDeps, call: Call, options: ListOptions, revision: number) {
+  const state = await listObjects(deps, call, {
+    ...options,
+    limit: 0,
+    continue: '',
+    resourceVersion: revision > 0 ? options.resourceVersion : '',
+    resourceVersionMatch: '',
+  })
+  const named = call.name === '' ? state.items : state.items.filter(item => item.name === call.name)
+  const events: ViewEvent[] = named.map(stored => ({ type: 'ADDED', stored }))
+  if (options.sendInitialEvents === true && options.allowWatchBookmarks) {
+    events.push({ type: 'BOOKMARK', revision: state.revision, initialEventsEnd: true })
+  }
+  return { revision: state.revision, events }
 }
 
 function wantsInitialState(options: ListOptions, revision: number): boolean {
