@@ -2,8 +2,13 @@
 
 /** "2026-01-02T03:04:05Z", what meta/v1 Time is on the wire. */
 export function rfc3339(ms: number): string {
-  return `${new Date(ms).toISOString().slice(0, 19)}Z`
+  const second = Math.floor(ms / 1000)
+  if (second !== latest.second) latest = { second, text: `${new Date(ms).toISOString().slice(0, 19)}Z` }
+  return latest.text
 }
+
+/** Most times that are written down are now. */
+let latest = { second: Number.NaN, text: '' }
 
 /** "2026-01-02T03:04:05.678000Z", what meta/v1 MicroTime is on the wire. A fraction of `ms` becomes microseconds. */
 export function rfc3339Micro(ms: number): string {

@@ -100,4 +100,13 @@ function tokenVolume(name: string): NonNullable<PodDraft['spec']['volumes']>[num
 }
 
 const alphabet = 'bcdfghjklmnpqrstvwxz2456789'
-const suffix = (): string => Array.from({ length: 5 }, () => alphabet[randomInt(alphabet.length)]).join('')
+const suffixLength = 5
+
+function suffix(): string {
+  let text = ''
+  for (let rest = randomInt(alphabet.length ** suffixLength); text.length < suffixLength; ) {
+    text += alphabet[rest % alphabet.length]
+    rest = Math.floor(rest / alphabet.length)
+  }
+  return text
+}

@@ -11,10 +11,12 @@ export interface Impersonation {
   readonly checks: readonly Attributes[]
 }
 
+const prefix = 'impersonate-'
 const extraPrefix = 'impersonate-extra-'
 
 /** The impersonation that headers ask for, or undefined. Throws 400 when groups, a UID or extras come without a user. */
 export function impersonation(headers: Headers, real: UserInfo): Impersonation | undefined {
+  if (!asksForAnother(headers)) return undefined
   const name = first(headers['impersonate-user']) ?? ''
   const uid = first(headers['impersonate-uid']) ?? ''
   const asked = valuesOf(headers['impersonate-group'])
@@ -43,6 +45,12 @@ export function impersonation(headers: Headers, real: UserInfo): Impersonation |
     ...(uid === '' ? [] : [check({ group: 'authentication.k8s.io', resource: 'uids', name: uid })]),
   ]
   return { user: { name, uid, groups: groupsOf(name, asked, account), extra }, checks }
+}
+
+/** Nearly every request is made as oneself: nothing else is looked at then. */
+function asksForAnother(headers: Headers): boolean {
+  for (const header in headers) if (header.startsWith(prefix)) return true
+  return false
 }
 
 function groupsOf(name: string, asked: readonly string[], account: RegExpExecArray | null): string[] {

@@ -182,6 +182,9 @@ function collect(request: AnyRequest): Promise<Buffer> {
     })
     request.once('end', () => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)))
     request.once('error', reject)
-    request.once('close', () => reject(errors.badRequest('the request ended before its body did')))
+    // Every request closes; the error, with its stack, is made only for one that has not ended by then.
+    request.once('close', () => {
+      if (!request.readableEnded) reject(errors.badRequest('the request ended before its body did'))
+    })
   })
 }

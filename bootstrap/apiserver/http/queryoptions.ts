@@ -29,6 +29,7 @@ export function writeOptions(query: URLSearchParams, kind: string): WriteOptions
 
 function managerProblems(manager: string): FieldError[] {
   const problems: FieldError[] = []
+  if (/^[ -~]*$/.test(manager) && manager.length <= maxManager) return problems
   if (manager.length > maxManager) problems.push(field.tooLong('fieldManager', maxManager))
   for (const [index, character] of [...manager].entries()) {
     if (/[\p{L}\p{M}\p{N}\p{P}\p{S} ]/u.test(character)) continue

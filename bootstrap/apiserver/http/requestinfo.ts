@@ -35,9 +35,8 @@ const namespaceSubresources = new Set(['status', 'finalize'])
 /** Throws 400 when the path is not valid percent-encoding. */
 export function requestInfo(method: string, path: string, query: URLSearchParams): RequestInfo {
   let parts = splitPath(path)
-  const plain = nonResource(method, path)
-  if (parts.length < 3 || (parts[0] !== 'api' && parts[0] !== 'apis')) return plain
-  if (parts[0] === 'apis' && parts.length < 4) return plain
+  if (parts.length < 3 || (parts[0] !== 'api' && parts[0] !== 'apis')) return nonResource(method, path)
+  if (parts[0] === 'apis' && parts.length < 4) return nonResource(method, path)
   const group = parts[0] === 'apis' ? parts[1]! : ''
   const version = parts[0] === 'apis' ? parts[2]! : parts[1]!
   parts = parts.slice(parts[0] === 'apis' ? 3 : 2)
@@ -99,7 +98,8 @@ function splitPath(path: string): string[] {
   const trimmed = path.replace(/^\/+|\/+$/g, '')
   if (trimmed === '') return []
   try {
-    return trimmed.split('/').map(decodeURIComponent)
+    const parts = trimmed.split('/')
+    return trimmed.includes('%') ? parts.map(decodeURIComponent) : parts
   } catch {
     throw errors.badRequest(`invalid URL escape in path ${JSON.stringify(path)}`)
   }

@@ -1,5 +1,5 @@
 /** Writes a response to the wire: lengths, compression, chunking of long bodies, streams with back-pressure. */
-import type { ServerResponse } from 'node:http'
+import type { OutgoingHttpHeaders, ServerResponse } from 'node:http'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { gzip as gzipCallback } from 'node:zlib'
@@ -43,20 +43,20 @@ async function sendWhole(
 ): Promise<void> {
   const parts = body === undefined ? [] : Buffer.isBuffer(body) ? [body] : body
   const size = parts.reduce((sum, part) => sum + part.length, 0)
-  const headers = { ...response.headers }
+  const headers = response.headers as OutgoingHttpHeaders
   if (request.method === 'HEAD') {
-    out.writeHead(response.status, mutable({ ...headers, 'content-length': String(size) }))
+    out.writeHead(response.status, { ...headers, 'content-length': String(size) })
     out.end()
     return
   }
   if (size > compressFrom && response.status === 200 && accepts(request) && headers['content-encoding'] === undefined) {
     const packed = await gzip(Buffer.concat(parts), { level: compressionLevel })
     const more = { 'content-encoding': 'gzip', vary: 'Accept-Encoding', 'content-length': String(packed.length) }
-    out.writeHead(response.status, mutable({ ...headers, ...more }))
+    out.writeHead(response.status, { ...headers, ...more })
     out.end(packed)
     return
   }
-  out.writeHead(response.status, mutable({ ...headers, 'content-length': String(size) }))
+  out.writeHead(response.status, { ...headers, 'content-length': String(size) })
   if (size <= pieceBytes) {
     out.end(parts.length === 1 ? parts[0] : Buffer.concat(parts))
     return
@@ -90,7 +90,7 @@ async function sendStream(
   out: ServerResponse,
   lifetime: Lifetime,
 ): Promise<void> {
-  out.writeHead(response.status, mutable(response.headers))
+  out.writeHead(response.status, { ...response.headers } as OutgoingHttpHeaders)
   if (request.method === 'HEAD') {
     out.end()
     return
@@ -107,12 +107,6 @@ function accepts(request: Pick<ApiRequest, 'headers'>): boolean {
   return headerOf(request, 'accept-encoding')
     .split(',')
     .some(coding => coding.split(';')[0]!.trim() === 'gzip')
-}
-
-function mutable(headers: ApiResponse['headers']): { [name: string]: string | string[] } {
-  return Object.fromEntries(
-    Object.entries(headers).map(([name, value]) => [name, typeof value === 'string' ? value : [...value]]),
-  )
 }
 
 /** Resolves when more can be written, or nobody listens any more. */

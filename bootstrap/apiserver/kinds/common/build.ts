@@ -2,6 +2,7 @@
 import type { FieldError } from '../../../api/errors.ts'
 import type { Draft, KubeObject } from '../../../api/object.ts'
 import { ageText } from '../../../api/time.ts'
+import { copyValue } from '../../verbs/copy.ts'
 import type { Column, Scale, Strategy, Table, WriteContext } from '../kind.ts'
 
 /** What validators yield. */
@@ -59,7 +60,7 @@ export function strategy<T>(parts: TypedStrategy<T>): Strategy {
 function protectStatus(built: { -readonly [K in keyof Strategy]: Strategy[K] }, status: object): void {
   const { prepareForCreate, prepareForUpdate } = built
   built.prepareForCreate = (draft, context) => {
-    draft.status = structuredClone(status)
+    draft.status = copyValue(status) as object
     prepareForCreate?.(draft, context)
   }
   built.prepareForUpdate = (draft, old, context) => {
@@ -73,7 +74,7 @@ export function restoreField(draft: object, old: object, name: string): void {
   const target = draft as { [field: string]: unknown }
   const value = (old as { readonly [field: string]: unknown })[name]
   if (value === undefined) delete target[name]
-  else target[name] = structuredClone(value)
+  else target[name] = copyValue(value)
 }
 
 function tableOf<T>(columns: readonly TypedColumn<T>[], conditions: TypedStrategy<T>['rowConditions']): Table {

@@ -34,7 +34,6 @@ class Collector {
   }
 }
 
-const gain: Delta = { added: emptySet }
 const loss: Delta = { removed: emptySet }
 const change: Delta = { modified: emptySet }
 
@@ -43,15 +42,32 @@ const isAbsent = (value: unknown) => value === undefined || value === null
 /** Compares two values of one schema; undefined when they are equal. An absent value is undefined or null. */
 export function compare(before: unknown, after: unknown, schema: Schema): Delta | undefined {
   if (before === after) return undefined
-  if (isAbsent(before) && isAbsent(after)) return undefined
+  if (isAbsent(before)) return isAbsent(after) ? undefined : { added: nodesOf(after, schema) }
   const shape = shapeOf(schema, isAbsent(after) ? before : after)
   const differ = shape === 'items' ? compareItems : shape === 'fields' ? compareFields : undefined
   if (differ === undefined || !hasForm(before, shape) || !hasForm(after, shape) || (isBare(before) && isBare(after))) {
-    if (isAbsent(before)) return gain
     if (isAbsent(after)) return loss
     return jsonEqual(before, after) ? undefined : change
   }
   return differ(before as never, after as never, schema)
+}
+
+/** The node of a value that is wholly new, as compare() finds it; most of what is compared when an object is created. */
+function nodesOf(value: unknown, schema: Schema): FieldSet {
+  const shape = shapeOf(schema, value)
+  if (shape === 'leaf' || !hasForm(value, shape) || isBare(value)) return emptySet
+  const children: Nodes = {}
+  if (shape === 'items') {
+    const item = schema.items ?? { type: 'any' }
+    for (const one of value as readonly unknown[]) children[itemElement(schema, one)] = nodesOf(one, item)
+  } else {
+    const fields = value as JsonObject
+    for (const name in fields) {
+      const field = isAbsent(fields[name]) ? undefined : childSchema(schema, name)
+      if (field !== undefined) children[fieldElement(name)] = nodesOf(fields[name], field)
+    }
+  }
+  return nodeOf(true, sorted(children)) ?? emptySet
 }
 
 function hasForm(value: unknown, shape: 'fields' | 'items' | 'leaf'): boolean {
