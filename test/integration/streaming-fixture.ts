@@ -196,9 +196,12 @@ export class StreamingFixture {
   async #createPodObject(): Promise<void> {
     const containers = ['c', 'echo'].map(name => ({ name, image, stdin: name === 'echo' }))
     const pods = '/api/v1/namespaces/default/pods'
-    await this.#api.request('POST', pods, { metadata: { name: 'p' }, spec: { nodeName: 'node-1', containers } })
-    const status = { phase: 'Running', podIP: '10.94.7.2', containerStatuses: [] }
-    await this.#api.request('PATCH', `${pods}/p/status`, { status }, { 'content-type': 'application/merge-patch+json' })
+    const spec = { nodeName: 'node-1', containers }
+    const created = await this.#api.request('POST', pods, { metadata: { name: 'p' }, spec })
+    if (created.status !== 201) throw new Error(created.text)
+    const merge = { 'content-type': 'application/merge-patch+json' }
+    const changed = await this.#api.request('PATCH', `${pods}/p/status`, { status: { phase: 'Running' } }, merge)
+    if (changed.status !== 200) throw new Error(changed.text)
   }
 }
 

@@ -58,7 +58,8 @@ test.each([
   ws.send(Buffer.from(`\x04${size}`))
   ws.send(Buffer.from('\x00input'))
   await once(ws, 'close')
-  expect(messages.map(String)).toEqual(['\x01', `\x02${size}`, '\x01input', `\x03${report}`])
+  const greeting = protocol.startsWith('v5') ? [] : ['\x01']
+  expect(messages.map(String)).toEqual([...greeting, `\x02${size}`, '\x01input', `\x03${report}`])
 })
 
 test.each([

@@ -13,7 +13,10 @@ export const commandSubprotocols = [
 
 const channels = { stdin: 0, stdout: 1, stderr: 2, error: 3, resize: 4 } as const
 
-/** An empty message on the first output channel tells the client that the command's streams are open. */
+/**
+ * An empty message on the first output channel tells the client that the command's streams are open. Not with v5: kubectl,
+ * the client that speaks it, may not know its channels yet and warns about messages on them.
+ */
 export function webSocketStreams({ ws, protocol }: AcceptedWebSocket, flags: StreamFlags): StreamSet {
   const socket = new ChannelSocket(ws, protocol)
   const error = socket.writer(channels.error)
@@ -23,7 +26,7 @@ export function webSocketStreams({ ws, protocol }: AcceptedWebSocket, flags: Str
     ...(flags.stderr && { stderr: socket.writer(channels.stderr) }),
     ...(flags.tty && { resize: socket.reader(channels.resize) }),
   }
-  ;(set.stdout ?? set.stderr ?? error).write(Buffer.alloc(0))
+  if (!protocol.startsWith('v5.')) (set.stdout ?? set.stderr ?? error).write(Buffer.alloc(0))
   return {
     ...set,
     closed: socket.closed,
