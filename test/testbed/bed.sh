@@ -19,7 +19,7 @@ enter_cgroups() {
     elif [ -f "$path/cpuset.cpus" ]; then
       for file in cpuset.cpus cpuset.mems; do cat "$path/$file" >"$path/$name/$file"; done
     fi
-    echo 0 >"$path/$name/cgroup.procs"
+    echo $$ >"$path/$name/cgroup.procs"
   done
 }
 
@@ -34,7 +34,7 @@ mount_cgroups() {
     # On v2 a cgroup with processes cannot have children with controllers.
     mkdir -p "$path/init"
     [ ! -f "$path/cpuset.cpus" ] || for file in cpuset.cpus cpuset.mems; do cat "$path/$file" >"$path/init/$file"; done
-    echo 0 >"$path/init/cgroup.procs"
+    echo $$ >"$path/init/cgroup.procs"
   done
 }
 
@@ -62,6 +62,7 @@ mount_files() {
   done <<LIST
 /etc/rancher rancher
 /etc/cni cni-config
+/var/lib/rancher state
 /var/lib/cni cni
 /var/lib/kubelet kubelet
 /var/log/pods pods

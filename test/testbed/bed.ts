@@ -63,7 +63,7 @@ export class Bed {
 
   /** The command line that runs `command` inside, e.g. to look around by hand. */
   enter(command: readonly string[]): [string, string[]] {
-    return ['nsenter', ['--target', this.#pid, '--mount', '--net', '--uts', '--pid', '--cgroup', ...command]]
+    return ['/usr/bin/nsenter', ['--target', this.#pid, '--mount', '--net', '--uts', '--pid', '--cgroup', ...command]]
   }
 
   /** Runs a command inside as the node would; never throws for its exit code. */

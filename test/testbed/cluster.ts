@@ -107,7 +107,9 @@ export class Cluster {
         this.#log += data
         if (this.#log.includes(upMessage, from)) resolve()
       })
-      server.once('exit', code => reject(new Error(`the server ended with ${code}: ${this.#log.slice(from)}`)))
+      server.once('exit', code =>
+        reject(new Error(`the server ended with ${code}: ${this.#log.slice(from).slice(-3000)}`)),
+      )
     })
     if (!disableAgent) await this.waitFor(`--for=condition=Ready node/${this.nodeName}`)
   }

@@ -1,0 +1,152 @@
+/** A server's end, asked for or not, and its next start on the same data-dir: nothing acknowledged is lost, pods run on. */
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import type { ConfigMap, CoreV1Event, Pod, Secret, Service } from '../../bootstrap/api/types.gen.ts'
+import { type Cluster, canRunClusters, startCluster } from '../testbed/cluster.ts'
+import { busyboxImage, webImage } from '../testbed/images.ts'
+
+interface List<T> {
+  readonly items: readonly T[]
+}
+
+const workload = `
+apiVersion: apps/v1
+kind: Deployment
+metadata: { name: web }
+spec:
+  replicas: 2
+  selector: { matchLabels: { app: web } }
+  template:
+    metadata: { labels: { app: web } }
+    spec:
+      containers:
+        - name: web
+          image: ${webImage}
+          readinessProbe: { httpGet: { port: 80 }, periodSeconds: 1 }
+          livenessProbe: { tcpSocket: { port: 80 } }
+---
+apiVersion: v1
+kind: Service
+metadata: { name: web }
+spec: { selector: { app: web }, ports: [{ port: 80 }] }
+---
+apiVersion: v1
+kind: Pod
+metadata: { name: init }
+spec:
+  initContainers: [{ name: first, image: '${busyboxImage}', command: ['true'] }]
+  containers: [{ name: main, image: '${busyboxImage}', command: [sleep, infinity] }]
+---
+apiVersion: v1
+kind: Secret
+metadata: { name: kept }
+stringData: { key: value }
+`
+
+/** What must not change about containers while the server is away. */
+async function containers(cluster: Cluster): Promise<object[]> {
+  const { items } = await cluster.get<List<Pod>>('pods')
+  return items
+    .flatMap(pod =>
+      [...(pod.status?.initContainerStatuses ?? []), ...(pod.status?.containerStatuses ?? [])].map(
+        ({ name, containerID, restartCount, state }) => ({
+          pod: pod.metadata?.uid,
+          ip: pod.status?.podIP,
+          name,
+          containerID,
+          restartCount,
+          state,
+        }),
+      ),
+    )
+    .sort((a, b) => (a.containerID! < b.containerID! ? -1 : 1))
+}
+
+/** Names and identities of what a user has made, and of what the cluster made itself. */
+async function identities(cluster: Cluster): Promise<(string | undefined)[]> {
+  const { items } = await cluster.get<List<Secret | Service>>(
+    'namespaces,nodes,services,secrets,deployments,replicasets,serviceaccounts,clusterroles -A',
+  )
+  return items.map(({ metadata }) => `${metadata?.namespace}/${metadata?.name} ${metadata?.uid}`).sort()
+}
+
+/** Reasons of events about pods that tell of a container's end. */
+async function disturbances(cluster: Cluster): Promise<string[]> {
+  const { items } = await cluster.get<List<CoreV1Event>>('events -n default')
+  return items.map(event => event.reason ?? '').filter(reason => /Kill|SandboxChanged|BackOff|Unhealthy/.test(reason))
+}
+
+/** The web pods answer by name and by address, asked from the node. */
+async function webAnswers(cluster: Cluster): Promise<void> {
+  const service = await cluster.get<Service>('service web')
+  await cluster.eventually(async () => {
+    const name = 'web.default.svc.cluster.local'
+    expect(await cluster.exec(['busybox', 'nslookup', name, '10.43.0.10'])).toContain(service.spec?.clusterIP)
+    const script = `exec 3<>/dev/tcp/${service.spec?.clusterIP}/80; printf 'GET / HTTP/1.0\\r\\n\\r\\n' >&3; cat <&3`
+    expect(await cluster.exec(['bash', '-c', script])).toContain('200 OK')
+  })
+}
+
+const suite = canRunClusters ? describe : describe.skip
+if (!canRunClusters) console.log('restart e2e: skipped, needs root and containerd')
+
+suite('a second start on the same data-dir', () => {
+  let cluster: Cluster
+  beforeAll(async () => {
+    cluster = await startCluster()
+    await cluster.apply(workload)
+    await cluster.waitFor('--for=condition=Available deployment/web')
+    await cluster.waitFor('--for=jsonpath={.status.readyReplicas}=2 deployment/web')
+    await cluster.waitFor('--for=condition=Ready pod/init')
+  }, 90_000)
+  afterAll(() => cluster?.destroy(), 30_000)
+
+  test('after SIGTERM: within 5 s, and everything is as it was', async () => {
+    const [config, objects, running] = [cluster.kubeconfig(), await identities(cluster), await containers(cluster)]
+    await cluster.stopServer()
+    expect(await cluster.bed.run(['pgrep', '-c', '-f', 'httpd -f -p 80'])).toMatchObject({ stdout: '2\n' })
+    await cluster.restart()
+    expect(cluster.kubeconfig()).toBe(config)
+    expect(await identities(cluster)).toEqual(objects)
+    expect(await containers(cluster)).toEqual(running)
+    expect(await disturbances(cluster)).toEqual([])
+    await webAnswers(cluster)
+    expect(await containers(cluster)).toEqual(running)
+  }, 60_000)
+
+  test('what changed meanwhile is noticed: a container that ended is started again', async () => {
+    await cluster.stopServer()
+    const inPods = 'grep -lE "kubepods" $(pgrep -f "^sleep infinity$" | sed "s|.*|/proc/&/cgroup|") | cut -d/ -f3'
+    await cluster.exec(['sh', '-c', `kill -9 $(${inPods})`])
+    await cluster.restart()
+    await cluster.waitFor('--for=jsonpath={.status.containerStatuses[0].restartCount}=1 pod/init')
+    await cluster.waitFor('--for=condition=Ready pod/init')
+  }, 60_000)
+
+  test('after kill -9 under load: every acknowledged write is there, pods run on', async () => {
+    const running = await containers(cluster)
+    const writer = cluster.bed.spawn([process.execPath, join(import.meta.dirname, '../testbed/writer.ts')])
+    let output = ''
+    const ended = new Promise(resolve => writer.once('close', resolve))
+    const enough = new Promise<void>(resolve =>
+      writer.stdout!.on('data', data => {
+        output += data
+        if (output.length > 20_000) resolve()
+      }),
+    )
+    writer.stdin!.end(cluster.kubeconfig())
+    await Promise.race([enough, ended])
+    await cluster.kill9()
+    await ended
+    const acknowledged = output.split('\n').slice(0, -1)
+    expect(acknowledged.length).toBeGreaterThan(1000)
+
+    await cluster.restart()
+    const { items } = await cluster.get<List<ConfigMap>>('configmaps')
+    const found = new Map(items.map(({ metadata, data }) => [metadata?.name, data?.name]))
+    expect(acknowledged.filter(name => found.get(name) !== name)).toEqual([])
+    expect(await containers(cluster)).toEqual(running)
+    await webAnswers(cluster)
+    expect(await disturbances(cluster)).toEqual([])
+  }, 120_000)
+})
