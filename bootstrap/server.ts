@@ -79,6 +79,7 @@ async function start(config: ServerConfig, deps: ServerDeps, stages: Stages): Pr
     clientCa: pki.clientCa.cert,
     requestHeaderCa: pki.requestHeaderCa.cert,
     requestHeaderNames: ['system:auth-proxy'],
+    passwd: () => tokens.passwd,
     serviceAccounts: { issuer, audiences: [issuer, 'k3s'], keys: pki.serviceKeys },
     serviceCidrs: config.serviceCidrs,
     nodePorts: config.nodePortRange,
@@ -111,6 +112,7 @@ async function start(config: ServerConfig, deps: ServerDeps, stages: Stages): Pr
     caPem: pki.serverCa.cert,
     home: deps.home,
     log: log.child({ component: 'operators' }),
+    metrics: api.server.metrics.all,
     signal: operators.signal,
   })
   stages.started('operators', () => operators.abort())

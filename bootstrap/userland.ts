@@ -3,6 +3,7 @@ import type { EmbeddedModules } from './agent/embedded/module.ts'
 import type { Client } from './client/client.ts'
 import type { ServerConfig } from './config/server-config.ts'
 import type { Logger } from './log.ts'
+import type { Metrics } from './metrics.ts'
 
 export interface Kernel {
   readonly config: ServerConfig
@@ -12,6 +13,8 @@ export interface Kernel {
   /** The program's own folder, where manifests/ and crds/ are. */
   readonly home: string
   readonly log: Logger
+  /** What the server's /metrics shows. */
+  readonly metrics: Pick<Metrics, 'register'>
   readonly signal: AbortSignal
 }
 

@@ -12,6 +12,7 @@ import { nodeIpam } from './nodes/ipam.ts'
 import { controlPlaneRole } from './nodes/roles.ts'
 import { ensureCrds } from './runtime/crds.ts'
 import { createEventRecorder } from './runtime/events.ts'
+import { operatorMetrics } from './runtime/metrics.ts'
 import type { Cluster, Operator } from './runtime/operator.ts'
 import { runOperators } from './runtime/run.ts'
 
@@ -53,12 +54,12 @@ function manifestVariables(config: Kernel['config']): { readonly [name: string]:
 export const userland: Userland = {
   embeddedModules,
   async start(kernel) {
-    const { client, log, signal } = kernel
+    const { client, log, metrics, signal } = kernel
     const effects = { clock: systemClock, log, signal, random: Math.random }
     await ensureCrds(client, join(kernel.home, 'crds'), systemClock, signal)
     const events = createEventRecorder({ client, clock: systemClock, log, component: 'skiff' })
     const cluster: Cluster = { ...effects, client, informers: createInformers(client, effects), events }
-    void runOperators(operators(kernel), cluster).catch(error => {
+    void runOperators(operators(kernel), cluster, operatorMetrics(metrics)).catch(error => {
       if (!signal.aborted) log.error({ err: error }, 'the operators have stopped')
     })
   },

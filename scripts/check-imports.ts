@@ -55,7 +55,14 @@ function partOf(file: string): string {
 }
 
 /** What each kernel part may import besides itself; the vocabulary and leaf helpers are open to all. */
-const open = ['bootstrap/api', 'bootstrap/protobuf', 'bootstrap/version.ts', 'bootstrap/log.ts', 'bootstrap/streaming']
+const open = [
+  'bootstrap/api',
+  'bootstrap/protobuf',
+  'bootstrap/version.ts',
+  'bootstrap/log.ts',
+  'bootstrap/metrics.ts',
+  'bootstrap/streaming',
+]
 const kernel: { readonly [part: string]: readonly string[] } = {
   'bootstrap/api': [],
   'bootstrap/protobuf': [],

@@ -3,6 +3,8 @@ import { errors } from '../api/errors.ts'
 import type { KubeObject } from '../api/object.ts'
 import type { Client, Resource } from '../client/client.ts'
 import type { Datastore } from '../datastore/datastore.ts'
+import type { PasswdEntry } from '../pki/token.ts'
+import { gitVersion, versionInfo } from '../version.ts'
 import { admissionChain } from './admission/chain.ts'
 import type { AdmissionPlugin, ObjectReader } from './admission/plugin.ts'
 import { followAggregation } from './auth/aggregation.ts'
@@ -41,18 +43,6 @@ import type { TokenIssuer } from './subresources/token.ts'
 /** The server acting for itself. */
 export const serverUser: UserInfo = { name: 'system:apiserver', uid: '', groups: ['system:masters'], extra: {} }
 
-export const serverVersion = {
-  major: '1',
-  minor: '36',
-  gitVersion: 'v1.36.4+skiff1',
-  gitCommit: '',
-  gitTreeState: 'clean',
-  buildDate: '2026-01-01T00:00:00Z',
-  goVersion: process.version,
-  compiler: 'v8',
-  platform: `${process.platform}/${process.arch === 'x64' ? 'amd64' : process.arch}`,
-}
-
 export interface AssembleOptions
   extends Pick<
     ApiServerDeps,
@@ -72,6 +62,8 @@ export interface AssembleOptions
   readonly requestHeaderCa?: string
   readonly requestHeaderNames?: readonly string[]
   readonly anonymous?: boolean
+  /** Who may log in to the supervisor's routes by password. */
+  readonly passwd?: () => readonly PasswdEntry[]
   readonly serviceAccounts: {
     readonly issuer: string
     readonly audiences: readonly string[]
@@ -129,6 +121,7 @@ export async function assembleApiServer(options: AssembleOptions): Promise<Assem
     tokens,
     reader,
     anonymous: options.anonymous ?? false,
+    ...(options.passwd ? { passwd: options.passwd } : {}),
     clock,
   })
   const background = (work: Promise<void>) => {
@@ -158,14 +151,14 @@ export async function assembleApiServer(options: AssembleOptions): Promise<Assem
       embeddedModules: options.embeddedModules ?? (() => new Set()),
       extensions,
     }),
-    version: serverVersion,
+    version: versionInfo,
     hooks: new Map([['/services', allocator]]),
     reviews: reviews({ authenticator, authorizer, rbac, audiences, clock }),
     tokenIssuer: issuerOf(tokens),
     documents: [
       discoveryRoute(discovery(registry, discoveryOptions(options))),
       openIdRoute(tokens),
-      openApiRoute(openapi(registry, { version: serverVersion.gitVersion, signal })),
+      openApiRoute(openapi(registry, { version: gitVersion, signal })),
     ],
   })
   const client = (user: UserInfo = serverUser) => inProcessClient(server, user)

@@ -97,7 +97,7 @@ async function document(parts: HandlerParts, request: ApiRequest, user: UserInfo
   const checked = await health(request)
   if (checked) return checked
   if (request.path === '/version') return jsonResponse(200, deps.version)
-  if (request.path === '/metrics') return await metrics.response()
+  if (request.path === '/metrics') return metrics.response()
   for (const route of deps.documents ?? []) {
     const response = await route(request, user)
     if (response) return response

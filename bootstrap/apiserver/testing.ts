@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { KubeObject } from '../api/object.ts'
 import { openSqlite } from '../datastore/sqlite/sqlite.ts'
+import { versionInfo } from '../version.ts'
 import type { UserInfo } from './auth/user.ts'
 import { discovery } from './discovery/discovery.ts'
 import { discoveryRoute } from './http/documents.ts'
@@ -66,7 +67,7 @@ export async function testServer(overrides: Partial<ApiServerDeps> = {}, ready =
     authorizer: { authorize: () => ({ allowed: true, reason: '' }) },
     admission: { mutate: () => {}, validate: () => {} },
     clock,
-    version: { major: '1', minor: '36', gitVersion: 'v1.36.4+skiff1' },
+    version: versionInfo,
     documents: [discoveryRoute(discovery(registry))],
     ...overrides,
   })

@@ -48,7 +48,7 @@ export class CustomResources {
   async start(signal: AbortSignal): Promise<void> {
     this.#crds = await this.#options.store.resource(group, resource, false)
     const after = await this.#relist(signal)
-    void this.#follow(after, signal)
+    this.#follow(after, signal).catch((error: unknown) => this.#options.onError?.(error, ''))
   }
 
   get #all(): ResourceStore {
