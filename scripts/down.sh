@@ -33,9 +33,13 @@ for shim in $(pgrep -f "containerd-shim.*-address $runtime/containerd/containerd
 for daemon in $(pgrep -f "containerd .*$data/agent/etc/containerd/config.toml"); do ours "$daemon" && stop "$daemon"; done
 
 # Deepest mounts first; nothing is removed while something is mounted in it.
-awk '{print $5}' /proc/self/mountinfo | grep -E "^($runtime/|$data/agent/|$kubelet/|/run/netns/cni-)" | sort -r |
+awk '{print $5}' /proc/self/mountinfo | grep -E "^($runtime/|$data/agent/|$kubelet/)" | sort -r |
   while read -r mount; do umount "$mount" 2>/dev/null || umount -l "$mount" 2>/dev/null || true; done
-for netns in /run/netns/cni-*; do [ -e "$netns" ] && ip netns delete "$(basename "$netns")" 2>/dev/null; done
+# The CNI cache knows which network namespaces are our pods'.
+for netns in $(grep -ohs 'netns/cni-[0-9a-f-]*' /var/lib/cni/results/cbr0-* | sort -u); do
+  umount "/run/$netns" 2>/dev/null || true
+  rm -f "/run/$netns"
+done
 for port in $(ip -o link show master cni0 2>/dev/null | awk -F': ' '{print $2}' | cut -d@ -f1); do ip link delete "$port" 2>/dev/null || true; done
 for link in cni0 flannel.1 flannel-wg; do ip link delete "$link" 2>/dev/null || true; done
 nft list tables 2>/dev/null | awk '$3 ~ /^skiff/ {print $2, $3}' | while read -r family table; do nft delete table "$family" "$table"; done
@@ -43,6 +47,6 @@ nft list tables 2>/dev/null | awk '$3 ~ /^skiff/ {print $2, $3}' | while read -r
 if command -v iptables-save >/dev/null && iptables-save 2>/dev/null | grep -q CNI-; then
   iptables-save | grep -v -e CNI- -e cbr0 | iptables-restore
 fi
-rm -rf "$runtime/containerd" /var/lib/cni/networks/cbr0
+rm -rf "$runtime/containerd" /var/lib/cni/networks/cbr0 /var/lib/cni/results/cbr0-*
 findmnt -rn -o TARGET | grep -q "^$kubelet/" || rm -rf "$kubelet/pods" "$kubelet/memory"
 echo "Skiff is down. Its data stays in $data."
