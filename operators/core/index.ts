@@ -11,6 +11,7 @@ import { type TokenIssuer, tokenSecrets } from './serviceaccount/token-secrets.t
 import { endpointSliceController } from './services/endpoint-slices.ts'
 import { endpointsController } from './services/endpoints.ts'
 import { storageOperators } from './storage/index.ts'
+import { cronJobController } from './workloads/cronjob/cron-job.ts'
 import { daemonSetController } from './workloads/daemonset/daemon-set.ts'
 import { deploymentController } from './workloads/deployment/deployment.ts'
 import { jobController } from './workloads/job/job.ts'
@@ -34,6 +35,7 @@ export function coreOperators(options: CoreOptions): Operator[] {
     daemonSetController(),
     statefulSetController(),
     jobController(),
+    cronJobController(),
     endpointsController(),
     endpointSliceController(),
     namespaceController(),

@@ -1,0 +1,108 @@
+import { describe, expect, test } from '@jest/globals'
+import { parseSchedule } from './schedule.ts'
+import { type TimeZone, timeZone, zonedTimestamp } from './time-zone.ts'
+
+const zone = (name: string) => timeZone(name) as TimeZone
+
+function next(schedule: string, after: string, name = 'UTC'): string | undefined {
+  const time = parseSchedule(schedule, zone(name)).next(Date.parse(after))
+  return time === undefined ? undefined : zonedTimestamp(time, zone(name))
+}
+
+describe('a schedule in UTC', () => {
+  test.each([
+    ['0/15 * * * *', '2012-07-09T14:45:00Z', '2012-07-09T15:00:00Z'],
+    ['0/15 * * * *', '2012-07-09T14:59:59Z', '2012-07-09T15:00:00Z'],
+    ['20-35/15 * * * *', '2012-07-09T15:45:00Z', '2012-07-09T16:20:00Z'],
+    ['*/15 * * * *', '2012-07-09T23:46:00Z', '2012-07-10T00:00:00Z'],
+    ['20-35/15 1/2 9/20 Jul *', '2012-07-09T23:35:51Z', '2012-07-29T01:20:00Z'],
+    ['0 0 9 Apr-Oct ?', '2012-07-09T23:35:00Z', '2012-08-09T00:00:00Z'],
+    ['0 0 */5 Apr,Aug,Oct Mon', '2012-07-09T23:35:00Z', '2012-08-01T00:00:00Z'],
+    ['0 0 */5 Oct Mon', '2012-07-09T23:35:00Z', '2012-10-01T00:00:00Z'],
+    ['0 0 * Feb Mon', '2012-07-09T23:35:00Z', '2013-02-04T00:00:00Z'],
+    ['0 0 * Feb Mon/2', '2012-07-09T23:35:00Z', '2013-02-01T00:00:00Z'],
+    ['0 0 29 Feb ?', '2012-07-09T23:35:00Z', '2016-02-29T00:00:00Z'],
+    ['0 0 13 * FRI', '2026-01-01T00:00:00Z', '2026-01-02T00:00:00Z'],
+    ['*/2 8-10 * * mon-fri', '2026-01-02T10:59:30Z', '2026-01-05T08:00:00Z'],
+    ['0 0 31 2 *', '2026-01-01T00:00:00Z', undefined],
+    ['0 0 31 Apr ?', '2026-01-01T00:00:00Z', undefined],
+    ['@yearly', '2026-01-01T00:00:00Z', '2027-01-01T00:00:00Z'],
+    ['@annually', '2026-05-01T00:00:00Z', '2027-01-01T00:00:00Z'],
+    ['@monthly', '2026-01-31T10:00:00Z', '2026-02-01T00:00:00Z'],
+    ['@weekly', '2026-01-01T00:00:00Z', '2026-01-04T00:00:00Z'],
+    ['@daily', '2026-01-01T00:00:00Z', '2026-01-02T00:00:00Z'],
+    ['@midnight', '2026-01-01T23:59:59Z', '2026-01-02T00:00:00Z'],
+    ['@hourly', '2026-01-01T00:00:00Z', '2026-01-01T01:00:00Z'],
+    ['@every 1h30m', '2026-01-01T00:00:00Z', '2026-01-01T01:30:00Z'],
+    ['@every 90s', '2026-01-01T00:00:00.250Z', '2026-01-01T00:01:30Z'],
+    ['@every 10ms', '2026-01-01T00:00:00Z', '2026-01-01T00:00:01Z'],
+    ['@every 1.9s', '2026-01-01T00:00:00Z', '2026-01-01T00:00:01Z'],
+  ])('%s after %s', (schedule, after, expected) => {
+    expect(next(schedule, after)).toBe(expected)
+  })
+})
+
+describe('a schedule in a zone that changes its clocks', () => {
+  const newYork = 'America/New_York'
+  test.each([
+    ['an hour that is skipped', '30 2 * * *', '2026-03-08T00:00:00-05:00', newYork, '2026-03-09T02:30:00-04:00'],
+    [
+      'a yearly time that is skipped',
+      '30 2 11 Mar ?',
+      '2012-03-11T00:00:00-05:00',
+      newYork,
+      '2013-03-11T02:30:00-04:00',
+    ],
+    ['each hour, over the gap', '0 * * * ?', '2026-03-08T01:00:00-05:00', newYork, '2026-03-08T03:00:00-04:00'],
+    ['before the gap', '0 1 * * ?', '2026-03-08T00:00:00-05:00', newYork, '2026-03-08T01:00:00-05:00'],
+    ['an hour that comes twice, first', '0 1 * * ?', '2026-11-01T00:00:00-04:00', newYork, '2026-11-01T01:00:00-04:00'],
+    ['an hour that comes twice, again', '0 1 * * ?', '2026-11-01T01:00:00-04:00', newYork, '2026-11-01T01:00:00-05:00'],
+    ['a minute of the second hour', '30 1 * * ?', '2026-11-01T01:45:00-04:00', newYork, '2026-11-01T01:30:00-05:00'],
+    ['each hour, both times', '0 * * * ?', '2026-11-01T01:00:00-05:00', newYork, '2026-11-01T02:00:00-05:00'],
+    ['after the second hour', '30 2 04 Nov ?', '2012-11-04T00:00:00-04:00', newYork, '2012-11-04T02:30:00-05:00'],
+    ['monthly, across the change', '0 3 3 * ?', '2012-11-04T00:00:00-04:00', newYork, '2012-12-03T03:00:00-05:00'],
+    [
+      'a day without midnight',
+      '0 9 10 * ?',
+      '2018-10-17T05:00:00-04:00',
+      'America/Sao_Paulo',
+      '2018-11-10T09:00:00-02:00',
+    ],
+    ['midnight skipped', '0 0 * * *', '2018-11-03T00:00:00-03:00', 'America/Sao_Paulo', '2018-11-05T00:00:00-02:00'],
+    [
+      'midnight after clocks go back to it',
+      '0 9 22 * ?',
+      '2018-02-14T05:00:00-05:00',
+      'America/Sao_Paulo',
+      '2018-02-22T09:00:00-03:00',
+    ],
+    ['midnight twice', '0 0 * * *', '2026-10-31T00:00:00-04:00', 'America/Havana', '2026-11-01T00:00:00-04:00'],
+    ['half an hour back', '0 2 * * *', '2026-04-05T01:15:00+11:00', 'Australia/Lord_Howe', '2026-04-05T02:00:00+10:30'],
+    ['a zone of half hours', '0 9 * * *', '2026-01-01T00:00:00Z', 'Asia/Kolkata', '2026-01-01T09:00:00+05:30'],
+    ['west of UTC', '15 22 31 12 *', '2026-01-01T04:00:00Z', 'America/St_Johns', '2026-12-31T22:15:00-03:30'],
+    ['UTC itself', '0 9 * * *', '2026-01-01T10:00:00Z', 'Etc/UTC', '2026-01-02T09:00:00Z'],
+  ])('%s', (_case, schedule, after, name, expected) => {
+    expect(next(schedule, after, name)).toBe(expected)
+  })
+
+  test('names no zone that is none', () => {
+    expect([timeZone('Nowhere/City'), timeZone('+01:00'), timeZone('')]).toEqual([undefined, undefined, undefined])
+  })
+})
+
+describe('a schedule that cannot be read', () => {
+  test.each([
+    ['* * * *', 'expected exactly 5 fields, found 4: [* * * *]'],
+    ['60 * * * *', 'end of range (60) above maximum (59): 60'],
+    ['* * 0 * *', 'beginning of range (0) below minimum (1): 0'],
+    ['5-1 * * * *', 'beginning of range (5) beyond end of range (1): 5-1'],
+    ['*/0 * * * *', 'step of range should be a positive number: */0'],
+    ['1/2/3 * * * *', 'too many slashes: 1/2/3'],
+    ['1-2-3 * * * *', 'too many hyphens: 1-2-3'],
+    ['x * * * *', 'failed to parse int from x'],
+    ['@never', 'unrecognized descriptor: @never'],
+    ['@every soon', 'failed to parse duration @every soon'],
+  ])('%s', (schedule, message) => {
+    expect(() => parseSchedule(schedule, zone('UTC'))).toThrow(new SyntaxError(message))
+  })
+})
