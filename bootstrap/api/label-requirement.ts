@@ -13,6 +13,20 @@ export interface LabelRequirement {
 
 export type Labels = { readonly [key: string]: string } | undefined
 
+const operators: { readonly [name: string]: LabelOperator } = {
+  In: 'in',
+  NotIn: 'notin',
+  Exists: 'exists',
+  DoesNotExist: '!',
+  Gt: 'gt',
+  Lt: 'lt',
+}
+
+/** The operator objects call "In", "NotIn", "Exists", "DoesNotExist" and, in selectors of nodes, "Gt" and "Lt". */
+export function operatorOf(name: string): LabelOperator | undefined {
+  return Object.hasOwn(operators, name) ? operators[name] : undefined
+}
+
 /** Checks and normalises one requirement. Throws a 400. */
 export function requirement(key: string, operator: LabelOperator, values: readonly string[]): LabelRequirement {
   const problem = requirementProblem(key, operator, values)
@@ -76,10 +90,15 @@ export function meets({ key, operator, values }: LabelRequirement, labels: Label
     case '!':
       return value === undefined
     case 'gt':
-      return value !== undefined && isInteger(value) && BigInt(value) > BigInt(values[0]!)
+      return difference(value, values[0]) > 0
     case 'lt':
-      return value !== undefined && isInteger(value) && BigInt(value) < BigInt(values[0]!)
+      return difference(value, values[0]) < 0
   }
+}
+
+/** The sign of a - b; 0 when one of them is no integer. */
+function difference(a = '', b = ''): number {
+  return isInteger(a) && isInteger(b) ? Number(BigInt(a) - BigInt(b)) : 0
 }
 
 const symbols: Partial<Record<LabelOperator, string>> = { gt: '>', lt: '<' }

@@ -3,9 +3,12 @@ import {
   escapeFieldValue,
   formatLabelSelector,
   formatLabels,
+  isEmptySelector,
   labelSelectorOf,
   parseFieldSelector,
   parseLabelSelector,
+  selects,
+  selectsMap,
 } from './selectors.ts'
 
 describe('label selectors', () => {
@@ -86,6 +89,29 @@ describe('label selectors', () => {
     expect(() => labelSelectorOf({ matchExpressions: [{ key: 'a', operator: 'Is' }] })).toThrow(
       '"Is" is not a valid label selector operator',
     )
+  })
+
+  test.each<[selector: object | undefined, labels: object | undefined, selected: boolean]>([
+    [undefined, { a: '1' }, false],
+    [{}, undefined, true],
+    [{ matchLabels: { a: '1' } }, { a: '1', b: '2' }, true],
+    [{ matchLabels: { a: '1' } }, undefined, false],
+    [{ matchExpressions: [{ key: 'a', operator: 'NotIn', values: ['1'] }] }, {}, true],
+    [{ matchExpressions: [{ key: 'a', operator: 'Gt', values: ['1'] }] }, { a: '2' }, false],
+    [{ matchExpressions: [{ key: 'a', operator: 'constructor' }] }, { a: '2' }, false],
+  ])('%j selects %j: %s', (selector, labels, selected) => {
+    for (let times = 0; times < 2; times++) expect(selects(selector, labels as never)).toBe(selected)
+  })
+
+  test('maps and emptiness', () => {
+    expect([selectsMap(undefined, {}), selectsMap({ a: '1' }, { a: '1', b: '2' }), selectsMap({ a: '1' }, {})]).toEqual(
+      [true, true, false],
+    )
+    expect([isEmptySelector(undefined), isEmptySelector({}), isEmptySelector({ matchLabels: { a: '1' } })]).toEqual([
+      true,
+      true,
+      false,
+    ])
   })
 
   test('texts for people', () => {

@@ -1,7 +1,7 @@
 /** Label and field selectors: grammar, matching and canonical text of apimachinery's pkg/labels and pkg/fields. */
 import { errors } from './errors.ts'
-import type { LabelOperator, LabelRequirement, Labels } from './label-requirement.ts'
-import { meets, requirement, requirementText } from './label-requirement.ts'
+import type { LabelRequirement, Labels } from './label-requirement.ts'
+import { meets, operatorOf, requirement, requirementText } from './label-requirement.ts'
 import { parseRequirements } from './selector-grammar.ts'
 
 export type { LabelOperator, LabelRequirement } from './label-requirement.ts'
@@ -44,18 +44,40 @@ export function labelSelectorOf(selector: LabelSelectorObject | null | undefined
   if (selector === undefined || selector === null) return nothing
   const requirements = Object.entries(selector.matchLabels ?? {}).map(([key, value]) => requirement(key, '=', [value]))
   for (const { key, operator, values } of selector.matchExpressions ?? []) {
-    const known = expressionOperators[operator]
-    if (known === undefined) throw errors.badRequest(`"${operator}" is not a valid label selector operator`)
+    const known = operatorOf(operator)
+    if (known === undefined || known === 'gt' || known === 'lt')
+      throw errors.badRequest(`"${operator}" is not a valid label selector operator`)
     requirements.push(requirement(key, known, values ?? []))
   }
   return labelSelectorFrom(requirements)
 }
 
-const expressionOperators: { readonly [name: string]: LabelOperator | undefined } = {
-  In: 'in',
-  NotIn: 'notin',
-  Exists: 'exists',
-  DoesNotExist: '!',
+const compiled = new WeakMap<LabelSelectorObject, LabelSelector>()
+
+/** Whether labels satisfy the selector of a stored object: an absent or malformed one selects nothing, an empty one everything. */
+export function selects(selector: LabelSelectorObject | null | undefined, labels: Labels): boolean {
+  if (!selector) return false
+  let known = compiled.get(selector)
+  if (!known) compiled.set(selector, (known = compile(selector)))
+  return known.matches(labels)
+}
+
+function compile(selector: LabelSelectorObject): LabelSelector {
+  try {
+    return labelSelectorOf(selector)
+  } catch {
+    return nothing
+  }
+}
+
+/** Whether every wanted label is there, as in a Service's selector. */
+export function selectsMap(wanted: Labels, labels: Labels): boolean {
+  return Object.entries(wanted ?? {}).every(([key, value]) => labels?.[key] === value)
+}
+
+/** Whether a selector has no requirement at all. */
+export function isEmptySelector(selector: LabelSelectorObject | null | undefined): boolean {
+  return Object.keys(selector?.matchLabels ?? {}).length === 0 && (selector?.matchExpressions ?? []).length === 0
 }
 
 /** The text kubectl's columns show: "<none>" when empty, "<error>" when malformed. */

@@ -5,6 +5,7 @@
 
 import { errors } from '../../api/errors.ts'
 import { type Draft, draftOf, type KubeObject, keyOf } from '../../api/object.ts'
+import { parseLabelSelector } from '../../api/selectors.ts'
 import type {
   Client,
   DeleteOptions,
@@ -19,7 +20,6 @@ import type {
 } from '../client.ts'
 import * as builtIn from '../resources.ts'
 import { sameJson } from '../same.ts'
-import { parseSelector, selects } from '../selectors.ts'
 import { discovery } from './memory-discovery.ts'
 import { patched } from './memory-patch.ts'
 import { MemoryStore, pathOf } from './memory-store.ts'
@@ -281,11 +281,11 @@ function graceOf(resource: { resource: string }, object: KubeObject, options: De
 }
 
 function matcher(options: ListOptions | WatchOptions): (object: KubeObject) => boolean {
-  const labels = parseSelector(options.labelSelector ?? '')
+  const labels = parseLabelSelector(options.labelSelector ?? '')
   const fields = (options.fieldSelector ?? '').split(',').filter(Boolean)
   return object =>
     (options.namespace === undefined || options.namespace === object.metadata.namespace) &&
-    selects(labels, object.metadata.labels) &&
+    labels.matches(object.metadata.labels) &&
     fields.every(term => {
       const [path = '', not = '', value = ''] = term.split(/(!?)==?/)
       return (fieldOf(object, path) === value) === (not === '')

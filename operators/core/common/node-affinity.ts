@@ -1,12 +1,15 @@
 /** Node selectors and node affinity (k8s.io/component-helpers scheduling/corev1/nodeaffinity). */
+import { type Labels, meets, operatorOf } from '../../../bootstrap/api/label-requirement.ts'
+import { selectsMap } from '../../../bootstrap/api/selectors.ts'
 import type { NodeSelector, NodeSelectorRequirement, NodeSelectorTerm } from '../../../bootstrap/api/types.gen.ts'
 import type { Node, Pod } from '../../../bootstrap/client/resources.ts'
+
+const nameField = 'metadata.name'
 
 /** Whether the pod may run on the node by its nodeSelector and its required node affinity. */
 export function nodeAllowed(pod: { spec: Pod['spec'] }, node: Node): boolean {
   const { nodeSelector, affinity } = pod.spec
-  const labels = node.metadata.labels ?? {}
-  if (Object.entries(nodeSelector ?? {}).some(([key, value]) => labels[key] !== value)) return false
+  if (!selectsMap(nodeSelector, node.metadata.labels)) return false
   const required = affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution
   return required === undefined || nodeSelectorMatches(required, node)
 }
@@ -20,28 +23,14 @@ export function termMatches(term: NodeSelectorTerm, node: Node): boolean {
   const expressions = term.matchExpressions ?? []
   const fields = term.matchFields ?? []
   if (expressions.length === 0 && fields.length === 0) return false
-  const labels = node.metadata.labels ?? {}
+  const { labels, name = '' } = node.metadata
   return (
-    expressions.every(requirement => requirementMet(requirement, labels[requirement.key])) &&
-    fields.every(requirement => requirement.key === 'metadata.name' && requirementMet(requirement, node.metadata.name))
+    expressions.every(requirement => requirementMet(requirement, labels)) &&
+    fields.every(requirement => requirement.key === nameField && requirementMet(requirement, { [nameField]: name }))
   )
 }
 
-function requirementMet({ operator, values = [] }: NodeSelectorRequirement, value: string | undefined): boolean {
-  switch (operator) {
-    case 'In':
-      return value !== undefined && values.includes(value)
-    case 'NotIn':
-      return value === undefined || !values.includes(value)
-    case 'Exists':
-      return value !== undefined
-    case 'DoesNotExist':
-      return value === undefined
-    case 'Gt':
-      return value !== undefined && Number.parseInt(value, 10) > Number.parseInt(values[0] ?? '', 10)
-    case 'Lt':
-      return value !== undefined && Number.parseInt(value, 10) < Number.parseInt(values[0] ?? '', 10)
-    default:
-      return false
-  }
+function requirementMet({ key, operator, values = [] }: NodeSelectorRequirement, labels: Labels): boolean {
+  const known = operatorOf(operator)
+  return known !== undefined && meets({ key, operator: known, values }, labels)
 }

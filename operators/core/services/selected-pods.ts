@@ -1,8 +1,8 @@
 /** Which pods stand behind a Service, and at which ports and addresses (upstream endpoint util). */
 import { keyOf, type ObjectKey } from '../../../bootstrap/api/object.ts'
+import { selectsMap } from '../../../bootstrap/api/selectors.ts'
 import type { ServicePort } from '../../../bootstrap/api/types.gen.ts'
 import { type Pod, pods, type Service, services } from '../../../bootstrap/client/resources.ts'
-import { selectsMap } from '../../../bootstrap/client/selectors.ts'
 import { findCondition } from '../../runtime/conditions.ts'
 import { type Cluster, on, type Watch } from '../../runtime/operator.ts'
 import { isReady, isTerminal, isTerminating } from '../../runtime/pods.ts'

@@ -1,9 +1,9 @@
 /** Adoption and release of the objects a controller's selector selects (upstream controller_ref_manager.go). */
 import { isNotFound, isStatusError } from '../../../bootstrap/api/errors.ts'
 import { controllerOf, type KubeObject } from '../../../bootstrap/api/object.ts'
+import { selects } from '../../../bootstrap/api/selectors.ts'
 import type { LabelSelector } from '../../../bootstrap/api/types.gen.ts'
 import type { Client, Resource } from '../../../bootstrap/client/client.ts'
-import { selects } from '../../../bootstrap/client/selectors.ts'
 import { controllerReference, nameOf } from '../../runtime/apply.ts'
 import { isTerminating } from '../../runtime/pods.ts'
 

@@ -1,9 +1,9 @@
 /** From a pod's change to the keys of the controllers it concerns, keeping their expectations. */
 import { controllerOf, type KubeObject, keyOf, type ObjectKey } from '../../../bootstrap/api/object.ts'
+import { selects } from '../../../bootstrap/api/selectors.ts'
 import type { LabelSelector } from '../../../bootstrap/api/types.gen.ts'
 import type { Resource } from '../../../bootstrap/client/client.ts'
 import { type Pod, pods } from '../../../bootstrap/client/resources.ts'
-import { selects } from '../../../bootstrap/client/selectors.ts'
 import type { Expectations } from '../../runtime/expectations.ts'
 import { type Change, type Cluster, on, type Watch } from '../../runtime/operator.ts'
 import { isTerminating } from '../../runtime/pods.ts'

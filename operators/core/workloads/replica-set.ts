@@ -2,8 +2,8 @@
 
 import { isNotFound } from '../../../bootstrap/api/errors.ts'
 import { controllerOf, type KubeObject, keyOf } from '../../../bootstrap/api/object.ts'
+import { isEmptySelector } from '../../../bootstrap/api/selectors.ts'
 import { type Pod, pods } from '../../../bootstrap/client/resources.ts'
-import { isEmptySelector } from '../../../bootstrap/client/selectors.ts'
 import { updateStatus } from '../../runtime/apply.ts'
 import { Expectations } from '../../runtime/expectations.ts'
 import { isNamespaceTerminating } from '../../runtime/failures.ts'

@@ -1,7 +1,8 @@
 /** The status of ReplicaSets and ReplicationControllers (upstream replica_set_utils.go). */
+
+import { selectsMap } from '../../../bootstrap/api/selectors.ts'
 import type { ReplicaSetCondition, ReplicaSetStatus } from '../../../bootstrap/api/types.gen.ts'
 import type { Pod } from '../../../bootstrap/client/resources.ts'
-import { selectsMap } from '../../../bootstrap/client/selectors.ts'
 import { setCondition, withoutCondition } from '../../runtime/conditions.ts'
 import { isAvailable, isReady } from '../../runtime/pods.ts'
 import type { ReplicaSpec } from './replica-kinds.ts'

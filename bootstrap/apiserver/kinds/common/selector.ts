@@ -1,8 +1,8 @@
 /** Label selectors in objects: validation and what columns and Scale show of them. */
 import { field } from '../../../api/errors.ts'
 import { labelValueErrors, qualifiedNameErrors } from '../../../api/labels.ts'
-import { formatLabelSelector, formatLabels, labelSelectorOf } from '../../../api/selectors.ts'
-import type { LabelSelector, LabelSelectorRequirement } from '../../../api/types.gen.ts'
+import { formatLabelSelector, formatLabels } from '../../../api/selectors.ts'
+import type { LabelSelector } from '../../../api/types.gen.ts'
 import type { Errors } from './build.ts'
 import { labelErrors, textErrors } from './metadata.ts'
 
@@ -17,8 +17,18 @@ export function* selectorErrors(selector: LabelSelector | undefined | null, path
   }
 }
 
-function* requirementErrors(requirement: LabelSelectorRequirement, path: string): Errors {
-  const { operator, values = [] } = requirement
+interface Requirement {
+  readonly key?: string | undefined
+  readonly operator?: string | undefined
+  readonly values?: readonly string[] | undefined
+}
+
+/** Checks one requirement. `compares` allows Gt and Lt, as nodes' selectors do. */
+export function* requirementErrors(
+  { key = '', operator = '', values = [] }: Requirement,
+  path: string,
+  { compares = false, checkValues = true } = {},
+): Errors {
   if (operator === 'In' || operator === 'NotIn') {
     if (values.length === 0) {
       yield field.required(`${path}.values`, "must be specified when `operator` is 'In' or 'NotIn'")
@@ -27,23 +37,14 @@ function* requirementErrors(requirement: LabelSelectorRequirement, path: string)
     if (values.length > 0) {
       yield field.forbidden(`${path}.values`, "may not be specified when `operator` is 'Exists' or 'DoesNotExist'")
     }
-  } else yield field.invalid(`${path}.operator`, operator ?? '', 'not a valid selector operator')
-  yield* textErrors(qualifiedNameErrors, requirement.key ?? '', `${path}.key`)
+  } else if (compares && (operator === 'Gt' || operator === 'Lt')) {
+    if (values.length !== 1) {
+      yield field.required(`${path}.values`, "must be specified single value when `operator` is 'Lt' or 'Gt'")
+    }
+  } else yield field.invalid(`${path}.operator`, operator, 'not a valid selector operator')
+  yield* textErrors(qualifiedNameErrors, key, `${path}.key`)
+  if (!checkValues) return
   for (const [index, value] of values.entries()) yield* textErrors(labelValueErrors, value, `${path}.values[${index}]`)
-}
-
-/** True for a selector that selects everything: `{}`. */
-export function isEmptySelector(selector: LabelSelector | undefined): boolean {
-  return Object.keys(selector?.matchLabels ?? {}).length === 0 && (selector?.matchExpressions?.length ?? 0) === 0
-}
-
-/** Whether labels satisfy the selector; a malformed selector matches nothing. */
-export function selectorMatches(selector: LabelSelector | undefined, labels: Strings | undefined): boolean {
-  try {
-    return labelSelectorOf(selector).matches(labels)
-  } catch {
-    return false
-  }
 }
 
 /** The selector of a Scale: like the Selector column, but empty when there is nothing to say. */

@@ -1,9 +1,10 @@
 /** What workloads share: a selector that fits the template, and templates of pods that run for ever. */
 import { field } from '../../../api/errors.ts'
+import { isEmptySelector, selects } from '../../../api/selectors.ts'
 import type { LabelSelector, PodTemplateSpec } from '../../../api/types.gen.ts'
 import type { Errors } from './build.ts'
 import { podTemplateErrors } from './pod/spec.ts'
-import { isEmptySelector, selectorErrors, selectorMatches } from './selector.ts'
+import { selectorErrors } from './selector.ts'
 
 interface Selecting {
   readonly selector?: LabelSelector | undefined
@@ -19,7 +20,7 @@ export function* workloadSelectorErrors({ selector }: Selecting, path: string, w
 
 /** Checks that the selector selects the pods of the template. */
 export function* templateLabelsErrors({ selector, template }: Selecting, path: string): Errors {
-  if (isEmptySelector(selector) || selectorMatches(selector, template?.metadata?.labels)) return
+  if (isEmptySelector(selector) || selects(selector, template?.metadata?.labels)) return
   const text = '`selector` does not match template `labels`'
   yield field.invalid(`${path}.template.metadata.labels`, template?.metadata?.labels ?? null, text)
 }

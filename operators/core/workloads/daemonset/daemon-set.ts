@@ -2,6 +2,7 @@
 
 import { isNotFound } from '../../../../bootstrap/api/errors.ts'
 import { keyOf, type ObjectKey } from '../../../../bootstrap/api/object.ts'
+import { isEmptySelector } from '../../../../bootstrap/api/selectors.ts'
 import {
   type ControllerRevision,
   controllerRevisions,
@@ -13,7 +14,6 @@ import {
   pods,
 } from '../../../../bootstrap/client/resources.ts'
 import { sameJson } from '../../../../bootstrap/client/same.ts'
-import { isEmptySelector } from '../../../../bootstrap/client/selectors.ts'
 import { updateStatus } from '../../../runtime/apply.ts'
 import { Expectations } from '../../../runtime/expectations.ts'
 import { isNamespaceTerminating } from '../../../runtime/failures.ts'

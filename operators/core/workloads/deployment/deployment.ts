@@ -1,6 +1,7 @@
 /** Rolls out Deployments through ReplicaSets, one per pod template (upstream pkg/controller/deployment). */
 import { isNotFound } from '../../../../bootstrap/api/errors.ts'
 import { keyOf, type ObjectKey } from '../../../../bootstrap/api/object.ts'
+import { isEmptySelector, selects } from '../../../../bootstrap/api/selectors.ts'
 import {
   type Deployment,
   deployments,
@@ -9,7 +10,6 @@ import {
   type ReplicaSet,
   replicaSets,
 } from '../../../../bootstrap/client/resources.ts'
-import { isEmptySelector, selects } from '../../../../bootstrap/client/selectors.ts'
 import { updateStatus } from '../../../runtime/apply.ts'
 import { type Cluster, done, type Operator, on, type Result } from '../../../runtime/operator.ts'
 import { indexOwners, isTerminating, orphansIn, ownedBy, podsOf } from '../../../runtime/pods.ts'

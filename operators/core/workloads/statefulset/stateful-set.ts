@@ -1,6 +1,7 @@
 /** Runs pods with lasting names and storage (upstream pkg/controller/statefulset). */
 import { isAlreadyExists, isNotFound } from '../../../../bootstrap/api/errors.ts'
 import { keyOf, type ObjectKey } from '../../../../bootstrap/api/object.ts'
+import { isEmptySelector } from '../../../../bootstrap/api/selectors.ts'
 import {
   type ControllerRevision,
   controllerRevisions,
@@ -10,7 +11,6 @@ import {
   type StatefulSet,
   statefulSets,
 } from '../../../../bootstrap/client/resources.ts'
-import { isEmptySelector } from '../../../../bootstrap/client/selectors.ts'
 import { nameOf, updateStatus } from '../../../runtime/apply.ts'
 import { Expectations } from '../../../runtime/expectations.ts'
 import { type Cluster, done, type Operator, on, type Result } from '../../../runtime/operator.ts'

@@ -17,7 +17,7 @@ import type { Errors } from '../build.ts'
 import { supportedOrEmpty } from '../checks.ts'
 import { textErrors } from '../metadata.ts'
 import { dnsLabel, dnsSubdomain } from '../names.ts'
-import { selectorErrors } from '../selector.ts'
+import { requirementErrors, selectorErrors } from '../selector.ts'
 
 const required = 'requiredDuringSchedulingIgnoredDuringExecution'
 const preferred = 'preferredDuringSchedulingIgnoredDuringExecution'
@@ -57,31 +57,11 @@ export function* nodeSelectorErrors(selector: NodeSelector, path: string): Error
 
 function* nodeTermErrors(term: NodeSelectorTerm, path: string, checkValues: boolean): Errors {
   for (const [index, requirement] of (term?.matchExpressions ?? []).entries()) {
-    yield* nodeRequirementErrors(requirement, `${path}.matchExpressions[${index}]`, checkValues)
+    yield* requirementErrors(requirement, `${path}.matchExpressions[${index}]`, { compares: true, checkValues })
   }
   for (const [index, requirement] of (term?.matchFields ?? []).entries()) {
     yield* nodeFieldErrors(requirement, `${path}.matchFields[${index}]`)
   }
-}
-
-function* nodeRequirementErrors(requirement: NodeSelectorRequirement, path: string, checkValues: boolean): Errors {
-  const { operator, values = [] } = requirement
-  if (operator === 'In' || operator === 'NotIn') {
-    if (values.length === 0) {
-      yield field.required(`${path}.values`, "must be specified when `operator` is 'In' or 'NotIn'")
-    }
-  } else if (operator === 'Exists' || operator === 'DoesNotExist') {
-    if (values.length > 0) {
-      yield field.forbidden(`${path}.values`, "may not be specified when `operator` is 'Exists' or 'DoesNotExist'")
-    }
-  } else if (operator === 'Gt' || operator === 'Lt') {
-    if (values.length !== 1) {
-      yield field.required(`${path}.values`, "must be specified single value when `operator` is 'Lt' or 'Gt'")
-    }
-  } else yield field.invalid(`${path}.operator`, operator ?? '', 'not a valid selector operator')
-  yield* textErrors(qualifiedNameErrors, requirement.key ?? '', `${path}.key`)
-  if (!checkValues) return
-  for (const [index, value] of values.entries()) yield* textErrors(labelValueErrors, value, `${path}.values[${index}]`)
 }
 
 function* nodeFieldErrors(requirement: NodeSelectorRequirement, path: string): Errors {
