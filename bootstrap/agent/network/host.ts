@@ -1,6 +1,5 @@
 /** What the host's network needs before pods can use it: kernel switches, the bridge, a route to service addresses. */
 import { existsSync, writeFileSync } from 'node:fs'
-import { networkInterfaces } from 'node:os'
 import { bridgeName } from './cni.ts'
 import type { Exec } from './exec.ts'
 
@@ -41,7 +40,7 @@ export async function prepareBridge(
 ): Promise<void> {
   const gateway = gatewayOf(options.podCidr)
   const script = [
-    ...(networkInterfaceExists() ? [] : [`link add ${bridgeName} type bridge`]),
+    ...((await interfaceExists(exec, bridgeName)) ? [] : [`link add ${bridgeName} type bridge`]),
     `link set ${bridgeName} mtu ${options.mtu} up`,
     `addr replace ${gateway} brd + dev ${bridgeName}`,
   ]
@@ -51,8 +50,11 @@ export async function prepareBridge(
     await exec('ip', ['route', 'replace', options.serviceCidr, 'dev', bridgeName, 'src', options.nodeIp])
 }
 
-const networkInterfaceExists = (): boolean =>
-  existsSync(`/sys/class/net/${bridgeName}`) || bridgeName in networkInterfaces()
+/** Asks the kernel: /sys may be that of another network namespace. */
+async function interfaceExists(exec: Exec, name: string): Promise<boolean> {
+  const links = JSON.parse(await exec('ip', ['-j', 'link', 'show'])) as { ifname: string }[]
+  return links.some(({ ifname }) => ifname === name)
+}
 
 /** The MTU of the interface that carries an address; 1500 when unknown. */
 export async function mtuOf(exec: Exec, address: string): Promise<number> {
