@@ -3,6 +3,7 @@ import type { OutgoingHttpHeaders, ServerResponse } from 'node:http'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { gzip as gzipCallback } from 'node:zlib'
+import { drained } from './drained.ts'
 import type { Lifetime } from './lifetime.ts'
 import type { ApiRequest, ApiResponse, ResponseBody } from './message.ts'
 import { headerOf } from './message.ts'
@@ -63,7 +64,7 @@ async function sendWhole(
   }
   for (const piece of pieces(parts)) {
     if (lifetime.gone) return
-    if (!out.write(piece)) await drained(out, lifetime)
+    if (!out.write(piece) && !lifetime.gone) await drained(out)
     await nextTurn()
   }
   out.end()
@@ -98,7 +99,7 @@ async function sendStream(
   if (typeof out.flushHeaders === 'function') out.flushHeaders()
   for await (const chunk of body) {
     if (lifetime.gone) return
-    if (!out.write(chunk)) await drained(out, lifetime)
+    if (!out.write(chunk) && !lifetime.gone) await drained(out)
   }
   out.end()
 }
@@ -107,18 +108,4 @@ function accepts(request: Pick<ApiRequest, 'headers'>): boolean {
   return headerOf(request, 'accept-encoding')
     .split(',')
     .some(coding => coding.split(';')[0]!.trim() === 'gzip')
-}
-
-/** Resolves when more can be written, or nobody listens any more. */
-async function drained(out: ServerResponse, lifetime: Lifetime): Promise<void> {
-  if (lifetime.gone) return
-  await new Promise<void>(resolve => {
-    const done = () => {
-      out.off('drain', done)
-      out.off('close', done)
-      resolve()
-    }
-    out.once('drain', done)
-    out.once('close', done)
-  })
 }

@@ -1,6 +1,7 @@
 /** A watch over WebSocket: one text message per event. */
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
+import { drained } from './drained.ts'
 import type { ApiRequest } from './message.ts'
 
 /** Answers the upgrade and sends every line of `frames` as a message; closes when they end or the client goes. */
@@ -21,20 +22,7 @@ export async function watchOverWebSocket(
   for await (const chunk of frames) {
     if (client.readyState !== client.OPEN) break
     for (const line of Buffer.from(chunk).toString('utf8').trimEnd().split('\n')) client.send(line)
-    await drained(socket)
+    if (socket.writableNeedDrain) await drained(socket)
   }
   client.close(1000)
-}
-
-async function drained(socket: Duplex): Promise<void> {
-  if (!socket.writableNeedDrain) return
-  await new Promise<void>(resolve => {
-    const done = () => {
-      socket.off('drain', done)
-      socket.off('close', done)
-      resolve()
-    }
-    socket.once('drain', done)
-    socket.once('close', done)
-  })
 }
