@@ -1,59 +1,107 @@
 /** The built-in resources as typed constants, one per kind. */
 import type { KubeObject } from '../api/object.ts'
-import type * as types from '../api/types.gen.ts'
+import type {
+  APIService,
+  CertificateSigningRequest,
+  ClusterRole,
+  ClusterRoleBinding,
+  ConfigMap,
+  ControllerRevision,
+  CronJob,
+  CSIDriver,
+  CSINode,
+  CSIStorageCapacity,
+  CustomResourceDefinition,
+  DaemonSet,
+  Deployment,
+  EndpointSlice,
+  Endpoints,
+  CoreV1Event as Event,
+  V2HorizontalPodAutoscaler as HorizontalPodAutoscaler,
+  Ingress,
+  IngressClass,
+  IPAddress,
+  Job,
+  Lease,
+  LimitRange,
+  MutatingWebhookConfiguration,
+  Namespace,
+  NetworkPolicy,
+  Node,
+  PersistentVolume,
+  PersistentVolumeClaim,
+  Pod,
+  PodDisruptionBudget,
+  PodTemplate,
+  PriorityClass,
+  ReplicaSet,
+  ReplicationController,
+  ResourceQuota,
+  Role,
+  RoleBinding,
+  RuntimeClass,
+  Secret,
+  Service,
+  ServiceAccount,
+  ServiceCIDR,
+  StatefulSet,
+  StorageClass,
+  ValidatingAdmissionPolicy,
+  ValidatingWebhookConfiguration,
+  VolumeAttachment,
+} from '../api/types.gen.ts'
 import type { Resource } from './client.ts'
 
-/** A generated interface as a plain object type, so that it is also a KubeObject. */
-export type Plain<T> = { [K in keyof T]: T[K] }
-
-export type Pod = Plain<types.Pod>
-export type Node = Plain<types.Node>
-export type Namespace = Plain<types.Namespace>
-export type Service = Plain<types.Service>
-export type Endpoints = Plain<types.Endpoints>
-export type Event = Plain<types.CoreV1Event>
-export type ConfigMap = Plain<types.ConfigMap>
-export type Secret = Plain<types.Secret>
-export type ServiceAccount = Plain<types.ServiceAccount>
-export type PersistentVolume = Plain<types.PersistentVolume>
-export type PersistentVolumeClaim = Plain<types.PersistentVolumeClaim>
-export type ReplicationController = Plain<types.ReplicationController>
-export type ResourceQuota = Plain<types.ResourceQuota>
-export type LimitRange = Plain<types.LimitRange>
-export type PodTemplate = Plain<types.PodTemplate>
-export type Deployment = Plain<types.Deployment>
-export type ReplicaSet = Plain<types.ReplicaSet>
-export type DaemonSet = Plain<types.DaemonSet>
-export type StatefulSet = Plain<types.StatefulSet>
-export type ControllerRevision = Plain<types.ControllerRevision>
-export type Job = Plain<types.Job>
-export type CronJob = Plain<types.CronJob>
-export type EndpointSlice = Plain<types.EndpointSlice>
-export type Lease = Plain<types.Lease>
-export type StorageClass = Plain<types.StorageClass>
-export type CSIDriver = Plain<types.CSIDriver>
-export type CSINode = Plain<types.CSINode>
-export type CSIStorageCapacity = Plain<types.CSIStorageCapacity>
-export type VolumeAttachment = Plain<types.VolumeAttachment>
-export type PodDisruptionBudget = Plain<types.PodDisruptionBudget>
-export type PriorityClass = Plain<types.PriorityClass>
-export type RuntimeClass = Plain<types.RuntimeClass>
-export type NetworkPolicy = Plain<types.NetworkPolicy>
-export type Ingress = Plain<types.Ingress>
-export type IngressClass = Plain<types.IngressClass>
-export type IPAddress = Plain<types.IPAddress>
-export type ServiceCIDR = Plain<types.ServiceCIDR>
-export type Role = Plain<types.Role>
-export type RoleBinding = Plain<types.RoleBinding>
-export type ClusterRole = Plain<types.ClusterRole>
-export type ClusterRoleBinding = Plain<types.ClusterRoleBinding>
-export type HorizontalPodAutoscaler = Plain<types.V2HorizontalPodAutoscaler>
-export type CertificateSigningRequest = Plain<types.CertificateSigningRequest>
-export type ValidatingWebhookConfiguration = Plain<types.ValidatingWebhookConfiguration>
-export type MutatingWebhookConfiguration = Plain<types.MutatingWebhookConfiguration>
-export type ValidatingAdmissionPolicy = Plain<types.ValidatingAdmissionPolicy>
-export type CustomResourceDefinition = Plain<types.CustomResourceDefinition>
-export type APIService = Plain<types.APIService>
+export type {
+  APIService,
+  CertificateSigningRequest,
+  ClusterRole,
+  ClusterRoleBinding,
+  ConfigMap,
+  ControllerRevision,
+  CronJob,
+  CSIDriver,
+  CSINode,
+  CSIStorageCapacity,
+  CustomResourceDefinition,
+  DaemonSet,
+  Deployment,
+  EndpointSlice,
+  Endpoints,
+  Event,
+  HorizontalPodAutoscaler,
+  Ingress,
+  IngressClass,
+  IPAddress,
+  Job,
+  Lease,
+  LimitRange,
+  MutatingWebhookConfiguration,
+  Namespace,
+  NetworkPolicy,
+  Node,
+  PersistentVolume,
+  PersistentVolumeClaim,
+  Pod,
+  PodDisruptionBudget,
+  PodTemplate,
+  PriorityClass,
+  ReplicaSet,
+  ReplicationController,
+  ResourceQuota,
+  Role,
+  RoleBinding,
+  RuntimeClass,
+  Secret,
+  Service,
+  ServiceAccount,
+  ServiceCIDR,
+  StatefulSet,
+  StorageClass,
+  ValidatingAdmissionPolicy,
+  ValidatingWebhookConfiguration,
+  VolumeAttachment,
+}
 
 /** Names a namespaced resource, e.g. one of a CRD. */
 export function namespaced<T extends KubeObject>(
