@@ -6,6 +6,7 @@ import { impersonation } from './auth/impersonation.ts'
 import type { UserInfo } from './auth/user.ts'
 import { dispatch } from './dispatch.ts'
 import { forbidden, requestAttributes } from './http/authorize.ts'
+import { withoutSlash } from './http/documents.ts'
 import type { Health } from './http/health.ts'
 import type { ApiRequest, ApiResponse } from './http/message.ts'
 import { headerOf, jsonResponse } from './http/message.ts'
@@ -96,7 +97,7 @@ async function document(parts: HandlerParts, request: ApiRequest, user: UserInfo
   const { deps, health, metrics } = parts
   const checked = await health(request)
   if (checked) return checked
-  if (request.path === '/version') return jsonResponse(200, deps.version)
+  if (withoutSlash(request.path) === '/version') return jsonResponse(200, deps.version)
   if (request.path === '/metrics') return metrics.response()
   for (const route of deps.documents ?? []) {
     const response = await route(request, user)

@@ -69,6 +69,8 @@ describe('inside the process', () => {
   test('raw paths', async () => {
     const client = inProcessClient(api.server, admin)
     expect(await client.raw('GET', '/version')).toMatchObject({ minor: '36' })
+    expect(await client.raw('GET', '/version/')).toMatchObject({ minor: '36' })
+    expect(await client.raw('GET', '/apis/apps/')).toMatchObject({ kind: 'APIGroup', name: 'apps' })
     await expect(client.raw('GET', '/nothing')).rejects.toThrow('the server could not find the requested resource')
   })
 })

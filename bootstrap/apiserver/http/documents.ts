@@ -6,12 +6,15 @@ import type { OpenApiAnswer } from '../openapi/openapi.ts'
 import type { ApiRequest, ApiResponse, RequestHeaders } from './message.ts'
 import { headerOf, jsonResponse } from './message.ts'
 
+/** Documents answer with and without a slash at the end of their path. */
+export const withoutSlash = (path: string): string => path.replace(/(?<=.)\/+$/, '')
+
 /** Answers GET of discovery paths; undefined for any other path. */
 export function discoveryRoute(
   answer: (path: string, accept: string) => DiscoveryAnswer | undefined,
 ): (request: ApiRequest) => ApiResponse | undefined {
   return request => {
-    const path = request.path.replace(/(?<=.)\/+$/, '')
+    const path = withoutSlash(request.path)
     if (!/^\/apis?(\/|$)/.test(path)) return undefined
     if (request.method !== 'GET' && request.method !== 'HEAD') {
       throw errors.methodNotAllowed({ group: '', resource: path }, request.method.toLowerCase())
@@ -42,7 +45,8 @@ export function openApiRoute(
 export function openIdRoute(
   issuer: Pick<ServiceAccountTokens, 'openIdConfiguration' | 'jwks'>,
 ): (request: ApiRequest) => ApiResponse | undefined {
-  return ({ path }) => {
+  return request => {
+    const path = withoutSlash(request.path)
     if (path === '/.well-known/openid-configuration') return jsonResponse(200, issuer.openIdConfiguration())
     if (path !== '/openid/v1/jwks') return undefined
     const response = jsonResponse(200, issuer.jwks())
