@@ -51,7 +51,7 @@ const commands: { readonly [name: string]: Command } = {
 
 /** Runs the program; every mistake of the user ends it with one line on stderr and exit code 1. */
 export async function main(host: NodeJS.Process, userland: LoadUserland): Promise<void> {
-  const called = basename(host.env['SKIFF_ARGV0'] ?? 'skiff')
+  const called = basename(host.env.SKIFF_ARGV0 ?? 'skiff')
   const args = host.argv.slice(2)
   const [name = 'help', ...rest] = called in commands && called !== 'help' ? [called, ...args] : args
   try {

@@ -7,7 +7,7 @@ const kubeconfig = '/etc/rancher/k3s/k3s.yaml'
 const containerdSocket = '/run/k3s/containerd/containerd.sock'
 
 export async function runKubectl(args: readonly string[], host: NodeJS.Process): Promise<number> {
-  const chosen = host.env['KUBECONFIG'] ?? kubeconfig
+  const chosen = host.env.KUBECONFIG ?? kubeconfig
   return replaceBy('kubectl', args, { KUBECONFIG: chosen }, host)
 }
 
@@ -35,7 +35,7 @@ function replaceBy(
 
 /** Looks in SKIFF_TOOLS first (where the set-up put programs the distribution has none of), then in PATH. */
 export function findProgram(name: string, env: { readonly [name: string]: string | undefined }): string | undefined {
-  const folders = [env['SKIFF_TOOLS'] ?? '', ...(env['PATH'] ?? '').split(':')].filter(folder => folder !== '')
+  const folders = [env.SKIFF_TOOLS ?? '', ...(env.PATH ?? '').split(':')].filter(folder => folder !== '')
   return folders.map(folder => join(folder, name)).find(isExecutable)
 }
 
