@@ -6,6 +6,8 @@ import { namespaceController } from './lifecycle/namespace.ts'
 import { nodeLifecycleController } from './lifecycle/node-lifecycle.ts'
 import { podGarbageCollector } from './lifecycle/pod-gc.ts'
 import { taintEvictionController } from './lifecycle/taint-eviction.ts'
+import { disruptionController } from './policy/disruption/disruption.ts'
+import { staleDisruptions } from './policy/disruption/stale-conditions.ts'
 import { defaultServiceAccounts, rootCaPublisher } from './serviceaccount/namespace-defaults.ts'
 import { type TokenIssuer, tokenSecrets } from './serviceaccount/token-secrets.ts'
 import { endpointSliceController } from './services/endpoint-slices.ts'
@@ -38,6 +40,8 @@ export function coreOperators(options: CoreOptions): Operator[] {
     cronJobController(),
     endpointsController(),
     endpointSliceController(),
+    disruptionController(),
+    staleDisruptions(),
     namespaceController(),
     garbageCollector(),
     podGarbageCollector(),
