@@ -64,6 +64,22 @@ describe('StatusWriter', () => {
     expect(writes()).toBe(1)
   })
 
+  test.each([
+    ['after the last write', true],
+    ['while a write is under way', false],
+  ])('an object made again under the same name is told everything: %s', async (_, isWritten) => {
+    const { client, pod, writer, phase } = await make()
+    writer.put('u', pod, { phase: 'Running' })
+    if (isWritten) await writer.flush('u')
+    else await turns(1)
+    await client.delete(pods, { namespace: 'ns', name: 'p' }, { gracePeriodSeconds: 0 })
+    const again = await client.create(pods, testPod({}, { namespace: 'ns', uid: undefined }))
+    expect(again.metadata.uid).not.toBe(pod.metadata.uid)
+    writer.put('u', again, { phase: 'Running' })
+    await writer.flush('u')
+    expect(await phase()).toBe('Running')
+  })
+
   test('a failed write is repeated after a pause', async () => {
     const { client, clock, pod, writer, phase } = await make()
     let failures = 2

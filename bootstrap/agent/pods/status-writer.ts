@@ -37,6 +37,8 @@ export class StatusWriter {
   put(uid: string, pod: Pod, status: PodStatus): void {
     const entry = this.#entries.get(uid) ?? { pod, published: pod.status, wanted: status, sending: undefined }
     this.#entries.set(uid, entry)
+    // A mirror that was deleted and made again knows nothing of what its predecessor was told.
+    if (entry.pod.metadata.uid !== pod.metadata.uid) entry.published = pod.status
     entry.pod = pod
     entry.wanted = status
     entry.sending ??= this.#send(entry).finally(() => {
@@ -57,10 +59,11 @@ export class StatusWriter {
     const { client, clock, random, signal, log } = this.#deps
     for (let failures = 0; !signal.aborted; ) {
       await Promise.resolve()
-      const status = entry.wanted
+      const { pod, wanted: status } = entry
       const patch = statusPatch(entry.published, status)
       if (!patch) return
-      const { name = '', namespace, uid } = entry.pod.metadata
+      const { name = '', namespace, uid } = pod.metadata
+      const replaced = () => entry.pod.metadata.uid !== uid
       try {
         await client.patch(
           pods,
@@ -68,9 +71,10 @@ export class StatusWriter {
           { metadata: { uid }, status: patch },
           { type: 'strategic', subresource: 'status' },
         )
-        entry.published = status
+        if (!replaced()) entry.published = status
         failures = 0
       } catch (error) {
+        if (replaced()) continue
         if (isNotFound(error) || isConflict(error)) return
         log.warn({ pod: name, namespace, error: (error as Error).message }, 'pod status not published')
         await clock.sleep(backoffMs(failures++, 200, 10_000, random), signal).catch(() => undefined)
