@@ -35,6 +35,7 @@ import { objectReader } from './reader.ts'
 import { type KindRegistry, kindRegistry } from './schema/registry.ts'
 import { type ApiServer, type ApiServerDeps, createApiServer } from './server.ts'
 import { ServiceAllocator } from './services/allocator.ts'
+import { ensureServiceCidr, followIpAddresses, type IpAddressParts } from './services/ip-addresses.ts'
 import { openStore } from './store/open-store.ts'
 import type { Store } from './store/store.ts'
 import { directDialer } from './subresources/direct-dialer.ts'
@@ -185,9 +186,20 @@ export async function assembleApiServer(options: AssembleOptions): Promise<Assem
       const clusterRoles = await store.resource(rbacGroup, 'clusterroles', false)
       const update = (role: KubeObject) => self.update(rbacResources.clusterroles, role)
       background(followAggregation(clusterRoles, update, signal))
+      background(ensureServiceCidr(self, options.serviceCidrs, clock.now()))
+      background(followIpAddresses(await ipAddressParts(store, self, options.log), signal))
       server.setReady()
     },
     close: () => store.close(),
+  }
+}
+
+async function ipAddressParts(store: Store, client: Client, log: Logger | undefined): Promise<IpAddressParts> {
+  return {
+    services: await store.resource('', 'services', true),
+    addresses: await store.resource('networking.k8s.io', 'ipaddresses', false),
+    client,
+    onError: (err, address) => log?.error({ err, address }, 'IPAddress'),
   }
 }
 

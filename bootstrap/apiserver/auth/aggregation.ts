@@ -1,8 +1,8 @@
 /** Aggregated ClusterRoles: their rules are those of the roles their selectors match (upstream: controller/clusterroleaggregation). */
 import { isDeepStrictEqual } from 'node:util'
 import type { KubeObject } from '../../api/object.ts'
-import { labelSelectorOf } from '../../api/selectors.ts'
-import type { ClusterRole, LabelSelector, PolicyRule } from '../../api/types.gen.ts'
+import { selects } from '../../api/selectors.ts'
+import type { ClusterRole, PolicyRule } from '../../api/types.gen.ts'
 import type { ResourceStore } from '../store/store.ts'
 import { followStore } from './follow.ts'
 
@@ -14,23 +14,13 @@ export function aggregatedRules(role: KubeObject, all: readonly KubeObject[]): P
     .sort((a, b) => (a.metadata.name! < b.metadata.name! ? -1 : 1))
   const rules: PolicyRule[] = []
   for (const selector of selectors) {
-    const matches = matcherOf(selector)
-    for (const other of others.filter(one => matches(one.metadata.labels ?? {}))) {
+    for (const other of others.filter(one => selects(selector, one.metadata.labels))) {
       for (const rule of (other as unknown as ClusterRole).rules ?? []) {
         if (!rules.some(known => isDeepStrictEqual(known, rule))) rules.push(rule)
       }
     }
   }
   return rules
-}
-
-/** A malformed selector, which validation should have refused, selects nothing. */
-function matcherOf(selector: LabelSelector): (labels: { readonly [key: string]: string }) => boolean {
-  try {
-    return labelSelectorOf(selector).matches
-  } catch {
-    return () => false
-  }
 }
 
 /** Aggregated roles whose rules are out of date, with the right ones. */

@@ -167,7 +167,8 @@ export class ServiceAllocator implements WriteHook {
   }
 }
 
-function addressesOf(service: KubeObject): readonly string[] {
+/** The cluster IPs a Service holds. */
+export function addressesOf(service: KubeObject): readonly string[] {
   const { clusterIP, clusterIPs } = (service.spec ?? {}) as ServiceSpec
   return (clusterIPs ?? (clusterIP ? [clusterIP] : [])).filter(address => address !== 'None' && address !== '')
 }
