@@ -8,6 +8,7 @@ import { podGarbageCollector } from './lifecycle/pod-gc.ts'
 import { taintEvictionController } from './lifecycle/taint-eviction.ts'
 import { disruptionController } from './policy/disruption/disruption.ts'
 import { staleDisruptions } from './policy/disruption/stale-conditions.ts'
+import { resourceQuotaController } from './policy/quota/quota.ts'
 import { defaultServiceAccounts, rootCaPublisher } from './serviceaccount/namespace-defaults.ts'
 import { type TokenIssuer, tokenSecrets } from './serviceaccount/token-secrets.ts'
 import { endpointSliceController } from './services/endpoint-slices.ts'
@@ -42,6 +43,7 @@ export function coreOperators(options: CoreOptions): Operator[] {
     endpointSliceController(),
     disruptionController(),
     staleDisruptions(),
+    resourceQuotaController(),
     namespaceController(),
     garbageCollector(),
     podGarbageCollector(),
