@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { withClients } from './http.ts'
 import { insideBed } from './inside.ts'
 import { processesNamed, untilDnsAnswers, untilNodeReady } from './node.ts'
-import { cpuSeconds, residentMb } from './processes.ts'
+import { cpuSeconds, residentMb, wakeUps } from './processes.ts'
 import { startFloor, startNode } from './programs.ts'
 import { report } from './row.ts'
 
@@ -19,7 +19,9 @@ await insideBed(import.meta.filename, async directory => {
   const [containerd] = processesNamed('containerd')
   const pids = [server.pid, bare.pid, containerd!]
   const before = pids.map(cpuSeconds)
+  const wakeUpsBefore = wakeUps(server.pid)
   await delay(watchedMs)
+  const wakeUpsPerSecond = ((wakeUps(server.pid) - wakeUpsBefore) * 1000) / watchedMs
   const shares = pids.map((pid, i) => ((cpuSeconds(pid) - before[i]!) * 100_000) / watchedMs)
   const [skiff = 0, node = 0, runtime = 0] = pids.map(residentMb)
   await server.stop()
@@ -34,5 +36,6 @@ await insideBed(import.meta.filename, async directory => {
     floor: { value: shares[1]!, what },
     budget: { value: 0.5 },
   })
+  report({ figure: '  wake-ups of its threads', unit: '/s', skiff: wakeUpsPerSecond })
   report({ figure: '  containerd beside it', unit: '%', skiff: shares[2]! })
 })

@@ -14,7 +14,7 @@ export async function machineFacts(): Promise<string[]> {
       .map(load => load.toFixed(2))
       .join(' ')} (1, 5, 15 minutes)`,
     `disk      one durable write of 4 KB in ${tmpdir()}: ${(await durableWriteMs()).toFixed(2)} ms`,
-    `programs  Node ${process.version}, ${firstLine('containerd', '--version')}`,
+    `programs  Node ${process.version}, ${firstLine('containerd', '--version').split(' ').slice(0, 3).join(' ')}`,
     `skiff     ${firstLine('git', 'describe', '--always', '--dirty')}`,
   ]
 }

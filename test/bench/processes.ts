@@ -1,5 +1,5 @@
-/** What /proc says of a process: its memory and processor time. */
-import { readFileSync } from 'node:fs'
+/** What /proc says of a process: its memory, its processor time, how often it wakes up. */
+import { readdirSync, readFileSync } from 'node:fs'
 
 const ticksPerSecond = 100
 
@@ -14,4 +14,11 @@ export function cpuSeconds(pid: number): number {
   const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
   return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond
+}
+
+/** How often its threads have waited for something so far, and so were woken up again. */
+export function wakeUps(pid: number): number {
+  const threads = readdirSync(`/proc/${pid}/task`)
+  const texts = threads.map(thread => readFileSync(`/proc/${pid}/task/${thread}/status`, 'utf8'))
+  return texts.reduce((sum, text) => sum + Number(/^voluntary_ctxt_switches:\s+(\d+)/m.exec(text)?.[1] ?? 0), 0)
 }

@@ -71,11 +71,12 @@ async function startServer(
 }
 
 /** Node's own HTTP/2 server with the same kind of certificates, once it answers. */
-export async function startFloor(directory: string): Promise<Running> {
+export async function startFloor(directory: string, env: NodeJS.ProcessEnv = {}): Promise<Running> {
   const { files, target: credentials } = await floorCertificates(directory)
   const started = performance.now()
   const child = spawn(process.execPath, [join(import.meta.dirname, 'floor-server.js'), ...files], {
     stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...process.env, ...env },
   })
   const [line] = (await once(child.stdout!, 'data')) as [Buffer]
   const server = `https://127.0.0.1:${line.toString().trim()}`

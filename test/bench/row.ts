@@ -34,6 +34,10 @@ function amount(value: number, unit: Row['unit']): string {
   return `${value.toLocaleString('en-US', { maximumFractionDigits: digits })}${unit === '/s' ? unit : ` ${unit}`}`
 }
 
+function ratio(value: number): string {
+  return Number.isFinite(value) ? `x${value >= 10 ? Math.round(value) : value.toPrecision(2)}` : '-'
+}
+
 function cells(row: Row): string[] {
   const { figure, unit, skiff, floor, budget } = row
   const kept = withinBudget(row)
@@ -41,7 +45,7 @@ function cells(row: Row): string[] {
     figure,
     amount(skiff, unit),
     floor ? amount(floor.value, unit) : '-',
-    floor ? `x${(skiff / floor.value).toPrecision(2)}` : '-',
+    floor ? ratio(skiff / floor.value) : '-',
     budget ? `${budget.over === 'floor' ? '+' : ''}${amount(budget.value, unit)}` : '-',
     kept === undefined ? '' : kept ? 'kept' : 'MISSED',
     floor?.what ?? '',

@@ -1,6 +1,7 @@
 /**
  * `make bench`: runs each figure's file in a process of its own, one after the other, and prints one table. Names of files
- * (without .ts) as arguments run only these. SKIFF_BENCH_LOGS=1 shows the servers' logs.
+ * (without .ts) as arguments run only these. SKIFF_BENCH_LOGS=1 shows the servers' logs,
+ * SKIFF_BENCH_PROGRAM names another build than this one.
  */
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -16,7 +17,8 @@ if (unknown !== undefined) {
   console.error(`bench: no figure "${unknown}": want some of ${figures.join(', ')}`)
   process.exit(1)
 }
-execFileSync(process.execPath, [join(import.meta.dirname, '../../scripts/build.ts')], { stdio: 'inherit' })
+if (process.env.SKIFF_BENCH_PROGRAM === undefined)
+  execFileSync(process.execPath, [join(import.meta.dirname, '../../scripts/build.ts')], { stdio: 'inherit' })
 
 const rows: Row[] = []
 const failed: string[] = []
