@@ -2,7 +2,7 @@
 import { chmod, mkdir, rm, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseQuantity } from '../../api/quantity.ts'
-import type { ProjectedVolumeSource, Volume } from '../../api/types.gen.ts'
+import type { Volume } from '../../api/types.gen.ts'
 import type { Client } from '../../client/client.ts'
 import type { Clock } from '../../client/clock.ts'
 import type { Pod } from '../../client/resources.ts'
@@ -10,9 +10,10 @@ import { mountsBelow, mountTmpfs, unmountBelow } from '../mounts.ts'
 import type { NodeAllocatable, PodAddresses } from '../pods/fields.ts'
 import { run } from '../process.ts'
 import { writeAtomically } from './atomic-writer.ts'
+import { filesOf, referencesOf } from './files.ts'
 import { prepareHostPath } from './host-path.ts'
 import { applyFsGroup } from './ownership.ts'
-import { configMapFiles, downwardFiles, type Files, secretFiles, VolumeError } from './payload.ts'
+import { VolumeError } from './payload.ts'
 import { persistentPath } from './persistent.ts'
 import type { References } from './references.ts'
 import type { Tokens } from './tokens.ts'
@@ -202,7 +203,8 @@ export class Volumes {
     const kind = filePlugins.find(name => volume[name])
     if (!kind) throw new VolumeError('no volume plugin matched')
     const directory = join(this.#memoryDir(), uid, plugin[kind], volume.name)
-    const files = await this.#files(live, volume)
+    const { files, refreshAt } = await filesOf(volume, { ...live, ...this.#deps })
+    live.refreshAt = Math.min(live.refreshAt, refreshAt)
     await mkdir(directory, { recursive: true, mode: 0o755 })
     await writeAtomically(directory, files, live.pod.spec.securityContext?.fsGroup)
     return { hostPath: directory, readOnly: false }
@@ -232,55 +234,6 @@ export class Volumes {
       await applyFsGroup(found.path, fsGroup, fsGroupChangePolicy === 'OnRootMismatch')
     return { hostPath: found.path, readOnly: readOnly || found.readOnly }
   }
-
-  async #files(live: Live, volume: Volume): Promise<Files> {
-    const { references } = this.#deps
-    const namespace = live.pod.metadata.namespace ?? ''
-    if (volume.configMap) {
-      const { name = '', defaultMode = 0o644 } = volume.configMap
-      return configMapFiles(await references.configMap(namespace, name), name, volume.configMap, defaultMode)
-    }
-    if (volume.secret) {
-      const { secretName = '', defaultMode = 0o644 } = volume.secret
-      return secretFiles(await references.secret(namespace, secretName), secretName, volume.secret, defaultMode)
-    }
-    if (volume.downwardAPI)
-      return downwardFiles(volume.downwardAPI.items, volume.downwardAPI.defaultMode ?? 0o644, this.#downward(live))
-    return this.#projected(live, volume.projected!)
-  }
-
-  #downward(live: Live) {
-    return { pod: live.pod, addresses: live.addresses, node: this.#deps.node() }
-  }
-
-  async #projected(live: Live, source: ProjectedVolumeSource): Promise<Files> {
-    const { references, tokens } = this.#deps
-    const namespace = live.pod.metadata.namespace ?? ''
-    const mode = source.defaultMode ?? 0o644
-    const files: Files = new Map()
-    const add = (more: Files) => {
-      for (const [path, file] of more) files.set(path, file)
-    }
-    for (const { configMap, secret, downwardAPI, serviceAccountToken } of source.sources ?? []) {
-      if (configMap) {
-        const name = configMap.name ?? ''
-        add(configMapFiles(await references.configMap(namespace, name), name, configMap, mode))
-      }
-      if (secret) {
-        const name = secret.name ?? ''
-        add(secretFiles(await references.secret(namespace, name), name, secret, mode))
-      }
-      if (downwardAPI) add(downwardFiles(downwardAPI.items, mode, this.#downward(live)))
-      if (serviceAccountToken) {
-        const { audience, expirationSeconds = 3600, path } = serviceAccountToken
-        const token = await tokens.get(live.pod, audience, expirationSeconds)
-        live.refreshAt = Math.min(live.refreshAt, token.refreshAt)
-        const tokenMode = live.pod.spec.securityContext?.fsGroup === undefined ? mode : 0o600
-        files.set(path, { content: Buffer.from(token.text), mode: tokenMode })
-      }
-    }
-    return files
-  }
 }
 
 /** Runs `work` after what was asked for before. */
@@ -288,18 +241,6 @@ function inTurn<T>(live: Live, work: () => Promise<T>): Promise<T> {
   const result = live.turn.then(work)
   live.turn = result.catch(() => undefined)
   return result
-}
-
-function referencesOf(volume: Volume): { kind: 'configMap' | 'secret'; name: string }[] {
-  const found: { kind: 'configMap' | 'secret'; name: string | undefined }[] = [
-    ...(volume.configMap ? [{ kind: 'configMap' as const, name: volume.configMap.name }] : []),
-    ...(volume.secret ? [{ kind: 'secret' as const, name: volume.secret.secretName }] : []),
-    ...(volume.projected?.sources ?? []).flatMap(({ configMap, secret }) => [
-      ...(configMap ? [{ kind: 'configMap' as const, name: configMap.name }] : []),
-      ...(secret ? [{ kind: 'secret' as const, name: secret.name }] : []),
-    ]),
-  ]
-  return found.flatMap(({ kind, name }) => (name ? [{ kind, name }] : []))
 }
 
 /** "HugePages" or "HugePages-2Mi". */
