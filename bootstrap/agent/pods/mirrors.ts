@@ -49,9 +49,12 @@ export class Mirrors {
     return found[0]
   }
 
-  /** A deleted mirror comes back while its static pod is there. */
+  /** A deleted mirror comes back while there is a static pod of that name, be it the same or its successor. */
   lost(mirror: Pod): void {
-    const entry = [...this.#entries.values()].find(({ mirror: known }) => known?.metadata.uid === mirror.metadata.uid)
+    const entry = [...this.#entries.values()].find(
+      ({ pod, mirror: known }) =>
+        isNamesake(pod, mirror) && (known === undefined || known.metadata.uid === mirror.metadata.uid),
+    )
     if (!entry) return
     entry.mirror = undefined
     void this.#create(entry.pod)
@@ -91,3 +94,6 @@ export class Mirrors {
     })
   }
 }
+
+const isNamesake = (a: Pod, b: Pod): boolean =>
+  a.metadata.name === b.metadata.name && a.metadata.namespace === b.metadata.namespace
