@@ -25,6 +25,14 @@ export function parseLogLine(line: Buffer): LogLine | undefined {
   }
 }
 
+/** With all nine digits of the second's fraction, as kubelet shows times; runtimes leave trailing zeros out. */
+function fixedTime(time: string): string {
+  return time.replace(
+    /(?:\.(\d+))?(Z|[+-]\d\d:\d\d)$/,
+    (_, fraction = '', zone) => `.${fraction.padEnd(9, '0')}${zone}`,
+  )
+}
+
 export interface LineFilter {
   /** ms since the epoch; entries at this time or before are left out. */
   readonly since?: number | undefined
@@ -38,6 +46,6 @@ export function renderLine(line: Buffer, filter: LineFilter): Buffer {
   if (!parsed) return Buffer.alloc(0)
   if (filter.stream && filter.stream !== parsed.stream) return Buffer.alloc(0)
   if (filter.since !== undefined && Date.parse(parsed.time) < filter.since) return Buffer.alloc(0)
-  const prefix = filter.timestamps ? `${parsed.time} ` : ''
+  const prefix = filter.timestamps ? `${fixedTime(parsed.time)} ` : ''
   return Buffer.concat([Buffer.from(prefix), parsed.text, Buffer.from(parsed.partial ? '' : '\n')])
 }

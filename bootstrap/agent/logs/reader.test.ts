@@ -43,6 +43,15 @@ test.each<[string, LogOptions, string]>([
   expect(await read(options)).toBe(expected)
 })
 
+test.each([
+  ['2026-01-02T03:04:04.70441623Z', '2026-01-02T03:04:04.704416230Z'],
+  ['2026-01-02T03:04:04Z', '2026-01-02T03:04:04.000000000Z'],
+  ['2026-01-02T03:04:04.5+01:00', '2026-01-02T03:04:04.500000000+01:00'],
+])('the time %s is shown in full', async (written, shown) => {
+  writeFileSync(file, `${written} stdout F text\n`)
+  expect(await read({ timestamps: true })).toBe(`${shown} text\n`)
+})
+
 describe('following', () => {
   test('new lines arrive, across a rotation, until the container has ended', async () => {
     writeFileSync(file, lines[0]!)
