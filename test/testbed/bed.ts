@@ -71,9 +71,9 @@ export class Bed {
     return run(this.enter(command), { ...options, env: this.#environment(options.env) })
   }
 
-  /** Starts a long-running command inside; `shell` text may use "$@" for the command. */
+  /** Starts a long-running command inside; it ends when the process returned here is killed. */
   spawn(command: readonly string[], options: SpawnOptions = {}): ChildProcess {
-    const [program, args] = this.enter(command)
+    const [program, args] = this.enter(['setpriv', '--pdeathsig', 'KILL', ...command])
     return spawn(program, args, { ...options, env: this.#environment(options.env) })
   }
 
