@@ -3,14 +3,14 @@
  * sees and takes the one step that comes next.
  */
 import { assertNever } from '../../api/object.ts'
-import { formatDuration, parseTime } from '../../api/time.ts'
 import type { Pod } from '../../client/resources.ts'
 import type { RuntimeEvent } from '../runtime.ts'
 import { confirmDeletion, forgetPod, releaseResources } from './cleanup.ts'
-import { containerPath } from './events.ts'
-import { containerHash, mirrorAnnotation, podText, sourceAnnotation } from './identity.ts'
+import { forgetFailures, noteCrashLoop, restartKey } from './crash-loop.ts'
+import { activeDeadline, deletionGrace, probeGrace, terminationGrace } from './deadlines.ts'
+import { mirrorAnnotation, sourceAnnotation } from './identity.ts'
 import { settleExit } from './observe.ts'
-import { type CrashLoop, nextStep, type Plan } from './plan.ts'
+import { nextStep, type Plan } from './plan.ts'
 import { PodRun } from './pod-run.ts'
 import { type Failure, probeRunning, publish } from './publishing.ts'
 import { containerResources } from './qos.ts'
@@ -51,7 +51,7 @@ export class PodWorker {
     this.#waker = new Waker(services.clock, services.signal)
     const phase = pod.status?.phase
     if (phase === 'Succeeded' || phase === 'Failed') this.#terminate(1)
-    if (pod.metadata.deletionTimestamp) this.#terminate(graceOf(pod))
+    if (pod.metadata.deletionTimestamp) this.#terminate(deletionGrace(pod))
     this.done = this.#loop()
   }
 
@@ -71,7 +71,7 @@ export class PodWorker {
   update(pod: Pod): void {
     const before = this.#run.pod
     this.#run.pod = pod
-    if (pod.metadata.deletionTimestamp) this.#terminate(graceOf(pod))
+    if (pod.metadata.deletionTimestamp) this.#terminate(deletionGrace(pod))
     else if (before.metadata.labels !== pod.metadata.labels || before.metadata.annotations !== pod.metadata.annotations)
       void this.#services.volumes.podChanged(pod)
     this.wake()
@@ -80,7 +80,7 @@ export class PodWorker {
   /** The pod's object is gone: stop without asking the API for anything more. */
   removed(): void {
     this.#removedFromApi = true
-    this.#terminate(graceOf(this.#run.pod))
+    this.#terminate(deletionGrace(this.#run.pod))
     this.wake()
   }
 
@@ -187,12 +187,12 @@ export class PodWorker {
   async #sync(): Promise<number | undefined> {
     this.#step = new AbortController()
     if (this.#dirty) await this.#look()
-    const deadline = this.#deadline()
+    const deadline = activeDeadline(this.#run)
     const now = this.#services.clock.now()
     if (deadline !== undefined && now >= deadline) {
       const message = 'Pod was active on the node longer than the specified deadline'
       this.#services.events.pod(this.#run.pod, 'Normal', 'DeadlineExceeded', message)
-      this.fail({ reason: 'DeadlineExceeded', message }, this.#run.pod.spec.terminationGracePeriodSeconds ?? 30)
+      this.fail({ reason: 'DeadlineExceeded', message }, terminationGrace(this.#run.pod))
       return now
     }
     await resizeContainers(this.#run, container =>
@@ -202,22 +202,16 @@ export class PodWorker {
       pod: this.#run.pod,
       view: this.#run.view,
       restartWait: (container, ended) =>
-        this.#services.restarts.waitUntil(this.#restartKey(container), ended.finishedAt / 1e6, now),
+        this.#services.restarts.waitUntil(restartKey(this.#run, container), ended.finishedAt / 1e6, now),
       retryAt: this.#run.retryAt,
       unhealthy: this.#run.unhealthy,
       isStarted: id => this.#services.probes.isStarted(id),
       now,
     })
-    for (const loop of plan.crashLoops) this.#noteCrashLoop(loop)
+    for (const loop of plan.crashLoops) noteCrashLoop(this.#run, loop)
     this.publish()
     const until = await this.#perform(plan)
     return deadline === undefined ? until : Math.min(deadline, until ?? deadline)
-  }
-
-  #deadline(): number | undefined {
-    const seconds = this.#run.pod.spec.activeDeadlineSeconds
-    const started = parseTime(this.#services.status.last(this.#run.uid)?.startTime ?? this.#run.pod.status?.startTime)
-    return seconds === undefined || started === undefined ? undefined : started + seconds * 1000
   }
 
   async #perform({ step }: Plan): Promise<number | undefined> {
@@ -226,7 +220,7 @@ export class PodWorker {
       case 'wait':
         return step.until
       case 'finish':
-        this.#terminate(this.#run.pod.spec.terminationGracePeriodSeconds ?? 30)
+        this.#terminate(terminationGrace(this.#run.pod))
         return clock.now()
       case 'kill': {
         const { target, container, message } = step
@@ -237,7 +231,7 @@ export class PodWorker {
           target,
           container,
           message,
-          this.#probeGrace(container.name, message),
+          probeGrace(this.#run, container.name, message),
           this.#step.signal,
         )
         this.publish()
@@ -246,7 +240,7 @@ export class PodWorker {
       case 'createSandbox':
         try {
           await createSandbox(this.#run, step.attempt, this.#step.signal, () => this.#retryNow(''))
-          this.#forgetFailures()
+          forgetFailures(this.#run)
           this.publish()
         } catch (error) {
           if (!this.#step.signal.aborted) this.#run.retryAt.set('', clock.now() + retryMs)
@@ -278,16 +272,9 @@ export class PodWorker {
       this.#logFailure(error)
     }
     const replaced = newestContainer(this.#run.view, container.name)?.id !== last?.id
-    if (last && replaced) restarts.next(this.#restartKey(container), last.finishedAt / 1e6, clock.now())
+    if (last && replaced) restarts.next(restartKey(this.#run, container), last.finishedAt / 1e6, clock.now())
     if (this.#state.type === 'running') probeRunning(this.#run)
     this.publish()
-  }
-
-  /** What went wrong in the sandbox before says nothing about the new one. */
-  #forgetFailures(): void {
-    this.#run.retryAt.clear()
-    this.#run.waiting.clear()
-    for (const container of this.#run.containers) this.#services.restarts.forget(this.#restartKey(container))
   }
 
   #logFailure(error: unknown): void {
@@ -297,31 +284,6 @@ export class PodWorker {
 
   #retryNow(name: string): void {
     if (this.#run.retryAt.delete(name)) this.wake()
-  }
-
-  #restartKey(container: { readonly name: string }): string {
-    return `${this.#run.uid}/${container.name}/${containerHash(container)}`
-  }
-
-  #noteCrashLoop({ container, delayMs }: CrashLoop): void {
-    const { pod, waiting } = this.#run
-    const message = `back-off ${formatDuration(delayMs)} restarting failed container=${container.name} pod=${podText(pod)}`
-    if (waiting.get(container.name)?.message === message) return
-    waiting.set(container.name, { reason: 'CrashLoopBackOff', message })
-    const event = `Back-off restarting failed container ${container.name} in pod ${podText(pod)}`
-    this.#services.events.pod(pod, 'Warning', 'BackOff', event, containerPath(pod, container.name))
-  }
-
-  /** A failed probe may bring its own grace period. */
-  #probeGrace(name: string, message: string): number {
-    const { pod, containers } = this.#run
-    const container = containers.find(each => each.name === name)
-    const probe = message.includes('startup probe')
-      ? container?.startupProbe
-      : message.includes('liveness probe')
-        ? container?.livenessProbe
-        : undefined
-    return probe?.terminationGracePeriodSeconds ?? pod.spec.terminationGracePeriodSeconds ?? 30
   }
 
   /** Publishes the pod's status if it differs from what was published last. */
@@ -357,8 +319,3 @@ export class PodWorker {
 
 const isStatic = (pod: Pod): boolean =>
   pod.metadata.annotations?.[sourceAnnotation] === 'file' && !pod.metadata.annotations[mirrorAnnotation]
-
-/** Seconds a deleted pod may take. */
-function graceOf(pod: Pod): number {
-  return pod.metadata.deletionGracePeriodSeconds ?? pod.spec.terminationGracePeriodSeconds ?? 30
-}
