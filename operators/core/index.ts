@@ -13,6 +13,7 @@ import { defaultServiceAccounts, rootCaPublisher } from './serviceaccount/namesp
 import { type TokenIssuer, tokenSecrets } from './serviceaccount/token-secrets.ts'
 import { endpointSliceController } from './services/endpoint-slices.ts'
 import { endpointsController } from './services/endpoints.ts'
+import { endpointSliceMirroringController } from './services/mirror.ts'
 import { storageOperators } from './storage/index.ts'
 import { cronJobController } from './workloads/cronjob/cron-job.ts'
 import { daemonSetController } from './workloads/daemonset/daemon-set.ts'
@@ -41,6 +42,7 @@ export function coreOperators(options: CoreOptions): Operator[] {
     cronJobController(),
     endpointsController(),
     endpointSliceController(),
+    endpointSliceMirroringController(),
     disruptionController(),
     staleDisruptions(),
     resourceQuotaController(),
