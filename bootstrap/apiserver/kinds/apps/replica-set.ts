@@ -1,6 +1,6 @@
 /** ReplicaSet. */
 import type { ReplicaSet } from '../../../api/types.gen.ts'
-import { ageColumn, nameColumn, strategy } from '../common/build.ts'
+import { strategy } from '../common/build.ts'
 import { immutable } from '../common/checks.ts'
 import { fill } from '../common/defaulting.ts'
 import { nonNegative } from '../common/metadata.ts'
@@ -8,7 +8,7 @@ import { defaultPodTemplate } from '../common/pod/defaults.ts'
 import { podSpecWarnings } from '../common/pod/spec.ts'
 import { scaleSelector } from '../common/selector.ts'
 import { runningTemplateErrors, workloadSelectorErrors } from '../common/workload.ts'
-import { countColumn, templateColumns } from '../common/workload-columns.ts'
+import { replicated, templateColumns } from '../common/workload-columns.ts'
 
 export const replicaSet = strategy<ReplicaSet>({
   hasGeneration: true,
@@ -28,18 +28,13 @@ export const replicaSet = strategy<ReplicaSet>({
   validateUpdate: (object, old) => immutable(object.spec?.selector, old.spec?.selector, 'spec.selector'),
   warnings: object => podSpecWarnings(object.spec?.template?.spec, 'spec.template.spec'),
   scale: {
-    specReplicas: 'spec.replicas',
-    statusReplicas: 'status.replicas',
+    ...replicated.scalePaths,
     selector: object => scaleSelector(object.spec?.selector),
   },
-  fieldNames: ['status.replicas'],
-  fields: object => ({ 'status.replicas': String(object.status?.replicas ?? 0) }),
+  fieldNames: replicated.fieldNames,
+  fields: replicated.fields,
   columns: [
-    nameColumn,
-    countColumn('Desired', object => object.spec?.replicas),
-    countColumn('Current', object => object.status?.replicas),
-    countColumn('Ready', object => object.status?.readyReplicas),
-    ageColumn,
+    ...replicated.columns<ReplicaSet>(),
     ...templateColumns<ReplicaSet>(
       object => object.spec?.template,
       object => object.spec?.selector,

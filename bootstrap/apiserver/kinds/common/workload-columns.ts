@@ -2,7 +2,7 @@
 import { formatLabelSelector } from '../../../api/selectors.ts'
 import type { LabelSelector, PodTemplateSpec } from '../../../api/types.gen.ts'
 import type { TypedColumn } from './build.ts'
-import { column, wide } from './build.ts'
+import { ageColumn, column, nameColumn, wide } from './build.ts'
 
 type Template = PodTemplateSpec | undefined
 
@@ -33,3 +33,22 @@ export function templateColumns<T>(
 export function countColumn<T>(name: string, count: (object: T) => number | undefined | null): TypedColumn<T> {
   return column(name, object => count(object) ?? 0, 'integer')
 }
+
+interface Replicated {
+  readonly spec?: { readonly replicas?: number | undefined } | undefined
+  readonly status?: { readonly replicas?: number | undefined; readonly readyReplicas?: number | undefined } | undefined
+}
+
+/** What ReplicaSets and ReplicationControllers, being the same thing, show and select by before all else. */
+export const replicated = {
+  scalePaths: { specReplicas: 'spec.replicas', statusReplicas: 'status.replicas' },
+  fieldNames: ['status.replicas'],
+  fields: (object: Replicated) => ({ 'status.replicas': String(object.status?.replicas ?? 0) }),
+  columns: <T extends Replicated>(): TypedColumn<T>[] => [
+    nameColumn,
+    countColumn('Desired', object => object.spec?.replicas),
+    countColumn('Current', object => object.status?.replicas),
+    countColumn('Ready', object => object.status?.readyReplicas),
+    ageColumn,
+  ],
+} as const

@@ -1,15 +1,15 @@
 /** ReplicationController. */
 import { field } from '../../../api/errors.ts'
 import type { Draft } from '../../../api/object.ts'
-import { formatLabels } from '../../../api/selectors.ts'
+import { formatLabels, selectsMap } from '../../../api/selectors.ts'
 import type { ReplicationController } from '../../../api/types.gen.ts'
 import type { Errors } from '../common/build.ts'
-import { ageColumn, nameColumn, strategy, wide } from '../common/build.ts'
+import { strategy, wide } from '../common/build.ts'
 import { nonNegative } from '../common/metadata.ts'
 import { defaultPodTemplate } from '../common/pod/defaults.ts'
 import { podTemplateErrors } from '../common/pod/spec.ts'
 import { labelsText } from '../common/selector.ts'
-import { countColumn, templateColumns } from '../common/workload-columns.ts'
+import { replicated, templateColumns } from '../common/workload-columns.ts'
 
 function defaults(controller: Draft<ReplicationController>): void {
   const spec = (controller.spec ??= {})
@@ -30,7 +30,7 @@ function* validate({ spec = {} }: ReplicationController): Errors {
   yield* nonNegative(spec.replicas, 'spec.replicas')
   if (!spec.template) return yield field.required('spec.template')
   const labels = spec.template.metadata?.labels ?? {}
-  if (selector.length > 0 && !selector.every(([key, value]) => labels[key] === value)) {
+  if (!selectsMap(spec.selector, labels)) {
     const text = '`selector` does not match template `labels`'
     yield field.invalid('spec.template.metadata.labels', labels, text)
   }
@@ -54,18 +54,13 @@ export const replicationController = strategy<ReplicationController>({
   status: { replicas: 0 },
   validate,
   scale: {
-    specReplicas: 'spec.replicas',
-    statusReplicas: 'status.replicas',
+    ...replicated.scalePaths,
     selector: object => formatLabels(object.spec?.selector),
   },
-  fieldNames: ['status.replicas'],
-  fields: object => ({ 'status.replicas': String(object.status?.replicas ?? 0) }),
+  fieldNames: replicated.fieldNames,
+  fields: replicated.fields,
   columns: [
-    nameColumn,
-    countColumn('Desired', object => object.spec?.replicas),
-    countColumn('Current', object => object.status?.replicas),
-    countColumn('Ready', object => object.status?.readyReplicas),
-    ageColumn,
+    ...replicated.columns<ReplicationController>(),
     ...templateColumns<ReplicationController>(object => object.spec?.template),
     wide('Selector', object => labelsText(object.spec?.selector)),
   ],
