@@ -58,8 +58,9 @@ async function reconcile(key: ObjectKey, cluster: Cluster): Promise<Result> {
     return await count(budget, cluster)
   } catch (error) {
     if (isConflict(error)) throw error
-    cluster.log.error({ budget: key, err: error }, 'counting the pods of a disruption budget failed')
-    await write(budget, failedStatus(budget, (error as Error).message, cluster.clock.now()), cluster)
+    const { message } = error as Error
+    cluster.log.warn({ budget: key, error: message }, 'a disruption budget cannot be reckoned')
+    await write(budget, failedStatus(budget, message, cluster.clock.now()), cluster)
     return done
   }
 }
