@@ -35,6 +35,7 @@ export function countColumn<T>(name: string, count: (object: T) => number | unde
 }
 
 interface Replicated {
+  readonly metadata?: unknown
   readonly spec?: { readonly replicas?: number | undefined } | undefined
   readonly status?: { readonly replicas?: number | undefined; readonly readyReplicas?: number | undefined } | undefined
 }
