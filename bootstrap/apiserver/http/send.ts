@@ -1,17 +1,15 @@
 /** Writes a response to the wire: lengths, compression, chunking of long bodies, streams with back-pressure. */
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http'
-import { setImmediate as nextTurn } from 'node:timers/promises'
-import { promisify } from 'node:util'
-import { gzip as gzipCallback } from 'node:zlib'
+import { Readable } from 'node:stream'
+import { createGzip } from 'node:zlib'
 import { drained } from './drained.ts'
 import type { Lifetime } from './lifetime.ts'
 import type { ApiRequest, ApiResponse, ResponseBody } from './message.ts'
 import { headerOf } from './message.ts'
 
-const gzip = promisify(gzipCallback)
 const compressFrom = 128 * 1024
 const compressionLevel = 1
-/** Long bodies are put together and written in pieces of this size, so that other requests get their turn. */
+/** Long bodies are written in pieces of this size, so that other requests get their turn. */
 const pieceBytes = 1024 * 1024
 
 /** Resolves when everything is written or the client is gone; never rejects. */
@@ -51,10 +49,9 @@ async function sendWhole(
     return
   }
   if (size > compressFrom && response.status === 200 && accepts(request) && headers['content-encoding'] === undefined) {
-    const packed = await gzip(Buffer.concat(parts), { level: compressionLevel })
-    const more = { 'content-encoding': 'gzip', vary: 'Accept-Encoding', 'content-length': String(packed.length) }
-    out.writeHead(response.status, { ...headers, ...more })
-    out.end(packed)
+    const more = { 'content-encoding': 'gzip', vary: 'Accept-Encoding' }
+    const packed = Readable.from(pieces(parts)).pipe(createGzip({ level: compressionLevel }))
+    await sendStream(request, { ...response, headers: { ...response.headers, ...more } }, packed, out, lifetime)
     return
   }
   out.writeHead(response.status, { ...headers, 'content-length': String(size) })
@@ -62,12 +59,39 @@ async function sendWhole(
     out.end(parts.length === 1 ? parts[0] : Buffer.concat(parts))
     return
   }
-  for (const piece of pieces(parts)) {
-    if (lifetime.gone) return
-    if (!out.write(piece) && !lifetime.gone) await drained(out)
-    await nextTurn()
+  await sendLong(parts, out, lifetime)
+}
+
+/** Copies the parts through one buffer: pieces of their own would make the garbage collector work as hard as the sender. */
+async function sendLong(parts: readonly Buffer[], out: ServerResponse, lifetime: Lifetime): Promise<void> {
+  const piece = Buffer.allocUnsafeSlow(pieceBytes)
+  let filled = 0
+  for (const part of parts) {
+    for (let from = 0; from < part.length; ) {
+      const copied = part.copy(piece, filled, from)
+      from += copied
+      filled += copied
+      if (filled < piece.length) continue
+      await written(piece, out, lifetime)
+      if (lifetime.gone) return
+      filled = 0
+    }
   }
+  await written(piece.subarray(0, filled), out, lifetime)
   out.end()
+}
+
+/** Resolves when the bytes may be overwritten, or nobody listens any more. */
+async function written(bytes: Buffer, out: ServerResponse, lifetime: Lifetime): Promise<void> {
+  if (lifetime.gone) return
+  await new Promise<void>(resolve => {
+    const done = () => {
+      out.off('close', done)
+      resolve()
+    }
+    out.once('close', done)
+    out.write(bytes, done)
+  })
 }
 
 function* pieces(parts: readonly Buffer[]): Generator<Buffer> {
