@@ -27,6 +27,7 @@ import { disruptionController } from '../../operators/core/policy/disruption/dis
 import { resourceQuotaController } from '../../operators/core/policy/quota/quota.ts'
 import { endpointSliceMirroringController } from '../../operators/core/services/mirror.ts'
 import { cronJobController } from '../../operators/core/workloads/cronjob/cron-job.ts'
+import { utc } from '../../operators/core/workloads/cronjob/time-zone.ts'
 import { jobController } from '../../operators/core/workloads/job/job.ts'
 import { createEventRecorder } from '../../operators/runtime/events.ts'
 import { runOperators } from '../../operators/runtime/run.ts'
@@ -49,7 +50,7 @@ beforeAll(async () => {
   const informers = createInformers(client, { ...effects, clock: systemClock })
   const events = createEventRecorder({ client, clock, log, component: 'test' })
   const operators = [
-    cronJobController(() => 'UTC'),
+    cronJobController(() => utc),
     jobController(),
     disruptionController(),
     resourceQuotaController(),

@@ -20,6 +20,8 @@ import { countHealthy, desiredHealthy, disruptedPods, failedStatus, needsScale, 
 import { scaleOf } from './scale.ts'
 import { selectorText } from './selector-text.ts'
 
+/** What upstream's events about budgets come from. */
+const reporter = 'controllermanager'
 const onlyRead = () => undefined
 
 export function disruptionController(): Operator {
@@ -51,7 +53,8 @@ function countedState(pod: Pod): string {
   return JSON.stringify([pod.metadata.labels, isReady(pod), isTerminating(pod), controllerOf(pod)?.uid])
 }
 
-async function reconcile(key: ObjectKey, cluster: Cluster): Promise<Result> {
+async function reconcile(key: ObjectKey, given: Cluster): Promise<Result> {
+  const cluster = { ...given, events: given.events.as?.(reporter) ?? given.events }
   const budget = cluster.informers.get(podDisruptionBudgets).get(key)
   if (!budget) return done
   try {

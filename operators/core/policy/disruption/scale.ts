@@ -32,6 +32,15 @@ interface Owner {
 
 type Replicated = KubeObject & { readonly spec?: { readonly replicas?: number | undefined } | undefined }
 
+interface Served {
+  readonly name: string
+  readonly kind: string
+}
+
+interface ResourceList {
+  readonly resources?: readonly Served[]
+}
+
 const known = [replicationControllers, replicaSets, statefulSets, deployments]
 
 /** The sum over the pods' controllers, each counted once. Rejects when a pod's controller cannot be found. */
@@ -87,8 +96,8 @@ async function scaledOwner(
   return scale?.metadata.uid === uid ? { uid, replicas: scale?.spec?.replicas ?? 0 } : undefined
 }
 
-async function servedBy(client: Client, path: string): Promise<readonly { name: string; kind: string }[]> {
-  const list = (await unlessMissing(client.raw('GET', path))) as { resources?: { name: string; kind: string }[] }
+async function servedBy(client: Client, path: string): Promise<readonly Served[]> {
+  const list = (await unlessMissing(client.raw('GET', path))) as ResourceList | undefined
   return list?.resources ?? []
 }
 

@@ -5,6 +5,7 @@ import { nameOf } from '../../../runtime/apply.ts'
 import { Harness } from '../../../runtime/testing/harness.ts'
 import { timestamp } from '../../../runtime/time.ts'
 import { cronJobController } from './cron-job.ts'
+import { utc } from './time-zone.ts'
 
 let harness: Harness
 beforeEach(() => {
@@ -17,7 +18,7 @@ const hour = 60 * minute
 const at = { name: 'task', namespace: 'default' }
 /** Minutes from the epoch to the harness's start, 2026-01-01T00:00:00Z. */
 const epochMinutes = 29_453_760
-const start = () => harness.start(cronJobController(() => 'UTC'))
+const start = () => harness.start(cronJobController(() => utc))
 const jobsOf = () => [...harness.client.store.table('batch/jobs').values()] as unknown as Job[]
 const names = () => jobsOf().map(job => Number(job.metadata.name?.slice('task-'.length)) - epochMinutes)
 const status = async () => (await harness.client.get(cronJobs, at)).status ?? {}

@@ -15,7 +15,7 @@ import { parseSchedule, type Schedule } from './schedule.ts'
 import { systemZone, type TimeZone, timeZone } from './time-zone.ts'
 
 /** `localZone` is the time zone of schedules that name none. */
-export function cronJobController(localZone: () => string = systemZone): Operator {
+export function cronJobController(localZone: () => TimeZone = systemZone): Operator {
   const controller = new CronJobController(localZone)
   return {
     name: 'cronjob-controller',
@@ -41,11 +41,11 @@ interface Plan {
 }
 
 class CronJobController {
-  readonly #localZone: () => string
+  readonly #localZone: () => TimeZone
   readonly #writes = new OwnWrites()
   readonly #plans = new Map<ObjectKey, Plan>()
 
-  constructor(localZone: () => string) {
+  constructor(localZone: () => TimeZone) {
     this.#localZone = localZone
   }
 
@@ -141,10 +141,11 @@ class CronJobController {
   }
 }
 
-function zoneOf(cronJob: CronJob, localZone: () => string, { events }: Cluster): TimeZone | undefined {
-  const name = cronJob.spec.timeZone
-  const zone = timeZone(name ?? localZone())
-  if (!zone && name !== undefined) {
+function zoneOf(cronJob: CronJob, localZone: () => TimeZone, { events }: Cluster): TimeZone | undefined {
+  const { timeZone: name } = cronJob.spec
+  if (name === undefined) return localZone()
+  const zone = timeZone(name)
+  if (!zone) {
     const text = `invalid timeZone: ${JSON.stringify(name)}: unknown time zone ${name}`
     events.event(cronJob, 'Warning', 'UnknownTimeZone', text)
   }

@@ -8,7 +8,6 @@ import type { Cluster } from '../../../runtime/operator.ts'
 import { isTerminating } from '../../../runtime/pods.ts'
 import type { Books } from './books.ts'
 import { jobFor, surplus } from './jobs.ts'
-import { type TimeZone, timeZone } from './time-zone.ts'
 
 /** The Job as the server has it, which a cache may not show yet. */
 export async function findJob(client: Client, name: Name): Promise<Job | undefined> {
@@ -66,8 +65,7 @@ async function removeJob(cronJob: CronJob, job: Job, books: Books, { client, eve
 /** Makes the Job of a scheduled time (milliseconds since the epoch), or finds it made before. */
 export async function startJob(cronJob: CronJob, scheduled: number, books: Books, cluster: Cluster): Promise<void> {
   const { client, events } = cluster
-  const zone = timeZone(cronJob.spec.timeZone ?? 'UTC') as TimeZone
-  const wanted = jobFor(cronJob, scheduled, zone)
+  const wanted = jobFor(cronJob, scheduled)
   try {
     const made = await client.create(jobs, wanted)
     events.event(cronJob, 'Normal', 'SuccessfulCreate', `Created job ${made.metadata.name}`)

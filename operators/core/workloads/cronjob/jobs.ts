@@ -4,7 +4,7 @@ import type { ObjectReference } from '../../../../bootstrap/api/types.gen.ts'
 import type { CronJob, Job } from '../../../../bootstrap/client/resources.ts'
 import { controllerReference } from '../../../runtime/apply.ts'
 import { millis } from '../../../runtime/time.ts'
-import { type TimeZone, zonedTimestamp } from './time-zone.ts'
+import { timeZone, utc, zonedTimestamp } from './time-zone.ts'
 
 const scheduledAnnotation = 'batch.kubernetes.io/cronjob-scheduled-timestamp'
 
@@ -13,16 +13,17 @@ export function jobName(cronJob: CronJob, scheduled: number): string {
   return `${cronJob.metadata.name}-${Math.floor(scheduled / 60_000)}`
 }
 
-/** The Job for a scheduled time; `zone` is the one its annotation speaks of. */
-export function jobFor(cronJob: CronJob, scheduled: number, zone: TimeZone): Job {
+/** The Job for a scheduled time (milliseconds since the epoch), which its annotation tells in the CronJob's own zone. */
+export function jobFor(cronJob: CronJob, scheduled: number): Job {
   const { metadata, spec } = cronJob.spec.jobTemplate
+  const zone = timeZone(cronJob.spec.timeZone ?? utc.name) ?? utc
   return {
     apiVersion: 'batch/v1',
     kind: 'Job',
     metadata: {
       name: jobName(cronJob, scheduled),
       namespace: cronJob.metadata.namespace,
-      labels: { ...metadata?.labels },
+      ...(metadata?.labels ? { labels: metadata.labels } : {}),
       annotations: { ...metadata?.annotations, [scheduledAnnotation]: zonedTimestamp(scheduled, zone) },
       ownerReferences: [controllerReference(cronJob)],
     },

@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
+import { scheduleProblem } from '../../../../bootstrap/apiserver/kinds/batch/schedule.ts'
 import { parseSchedule } from './schedule.ts'
 import { type TimeZone, timeZone, zonedTimestamp } from './time-zone.ts'
 
@@ -88,6 +89,28 @@ describe('a schedule in a zone that changes its clocks', () => {
   test('names no zone that is none', () => {
     expect([timeZone('Nowhere/City'), timeZone('+01:00'), timeZone('')]).toEqual([undefined, undefined, undefined])
   })
+})
+
+test.each([
+  '0 0 * * *',
+  ' 5  4 * * sun ',
+  '*/5,30-40/2 0-6 1,15 jan-MAR ?',
+  '0 0 1 13 *',
+  '0 0 * * 7',
+  '0 24 * * *',
+  '*/61 * * * *',
+  '1- * * * *',
+  ',1 * * * *',
+  '0 0 L * *',
+  '0 0 * * * *',
+  '@reboot',
+  '@every 1m30s',
+  '@every 5',
+  '',
+])('%j is read just when the API server takes it', schedule => {
+  const read = () => parseSchedule(schedule, zone('UTC'))
+  if (scheduleProblem(schedule) === undefined) expect(read().next(0)).toBeGreaterThan(0)
+  else expect(read).toThrow(SyntaxError)
 })
 
 describe('a schedule that cannot be read', () => {

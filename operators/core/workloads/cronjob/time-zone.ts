@@ -9,6 +9,8 @@ export interface TimeZone {
   instant(local: number): number
 }
 
+export const utc: TimeZone = { name: 'UTC', local: ms => ms, instant: local => local }
+
 const quarterMs = 15 * 60_000
 const utcNames = new Set(['UTC', 'Etc/UTC', 'GMT', 'Etc/GMT'])
 const zones = new Map<string, TimeZone>()
@@ -23,12 +25,13 @@ export function timeZone(name: string): TimeZone | undefined {
 }
 
 /** The zone this process runs in, which upstream's controller manager takes for schedules that name none. */
-export function systemZone(): string {
-  return Intl.DateTimeFormat().resolvedOptions().timeZone
+export function systemZone(): TimeZone {
+  return timeZone(Intl.DateTimeFormat().resolvedOptions().timeZone) ?? utc
 }
 
 function makeZone(name: string): TimeZone | undefined {
-  const offset = utcNames.has(name) ? () => 0 : offsets(name)
+  if (utcNames.has(name)) return utc
+  const offset = offsets(name)
   if (!offset) return undefined
   return {
     name,
