@@ -272,6 +272,15 @@ stringData: { password: s3cret }
     await cluster.waitFor(phase('no-config', 'Succeeded'))
   }, 60_000)
 
+  test('a log file that is gone is an error in words', async () => {
+    await cluster.apply(pod('quiet', 'sleep infinity'))
+    await cluster.waitFor('--for=condition=Ready pod/quiet')
+    await cluster.exec(['sh', '-c', 'rm /var/log/pods/default_quiet_*/main/0.log'])
+    const { code, stderr } = await cluster.tryKubectl('logs quiet')
+    expect(code).toBe(1)
+    expect(stderr).toContain('failed to try resolving symlinks in path "/var/log/pods/default_quiet_')
+  }, 60_000)
+
   test('a web server is reached through its pod', async () => {
     await cluster.apply(pod('web', '', { image: webImage, command: undefined }))
     await cluster.waitFor('--for=condition=Ready pod/web')

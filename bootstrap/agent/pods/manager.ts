@@ -56,7 +56,7 @@ export class PodManager {
     const all = [...this.#workers.values()].filter(
       ({ pod }) => pod.metadata.namespace === namespace && pod.metadata.name === name,
     )
-    return all.find(({ pod }) => !pod.metadata.deletionTimestamp) ?? all[0]
+    return all.findLast(({ pod }) => !pod.metadata.deletionTimestamp) ?? all.at(-1)
   }
 
   /** Follows the API's pods and the runtimes; pods left over from earlier runs go once the informer has synced. */

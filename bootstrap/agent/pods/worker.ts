@@ -313,7 +313,8 @@ export class PodWorker {
     }
     await forgetPod(this.#run)
     this.#state = { type: 'gone' }
-    return undefined
+    // The API's notice of its deletion ends a pod's worker; for a static pod there is none.
+    return isStatic(this.#run.pod) ? this.#services.clock.now() : undefined
   }
 }
 

@@ -1,4 +1,5 @@
 /** The kubelet's HTTP API, apart from how it is reached: its own listener, or a tunnel. */
+import { access } from 'node:fs/promises'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { Pod } from '../../client/resources.ts'
@@ -152,6 +153,9 @@ export class KubeletHandler {
     if (!worker) throw new HttpError(404, `pod "${name}" not found`)
     const query = url.searchParams
     const target = logTarget(worker.pod, worker.view.containers, container, query.get('previous') === 'true')
+    await access(target.logPath).catch((error: Error) => {
+      throw new HttpError(400, `failed to try resolving symlinks in path "${target.logPath}": ${error.message}`)
+    })
     const gone = new AbortController()
     response.on('close', () => gone.abort())
     const options = logOptions(query)
