@@ -9,10 +9,12 @@ import { createInformers } from '../../bootstrap/client/informers.ts'
 import {
   configMaps,
   cronJobs,
+  customResourceDefinitions,
   type EndpointSlice,
   endpointSlices,
   endpoints,
   jobs,
+  namespaced,
   namespaces,
   type Pod,
   podDisruptionBudgets,
@@ -24,6 +26,7 @@ import {
 } from '../../bootstrap/client/resources.ts'
 import { FakeClock } from '../../bootstrap/client/testing/fake-clock.ts'
 import { disruptionController } from '../../operators/core/policy/disruption/disruption.ts'
+import { staleDisruptions } from '../../operators/core/policy/disruption/stale-conditions.ts'
 import { resourceQuotaController } from '../../operators/core/policy/quota/quota.ts'
 import { endpointSliceMirroringController } from '../../operators/core/services/mirror.ts'
 import { cronJobController } from '../../operators/core/workloads/cronjob/cron-job.ts'
@@ -53,6 +56,7 @@ beforeAll(async () => {
     cronJobController(() => utc),
     jobController(),
     disruptionController(),
+    staleDisruptions(),
     resourceQuotaController(),
     endpointSliceMirroringController(),
   ]
@@ -78,7 +82,7 @@ async function until<T extends KubeObject>(
   wanted: (object: T) => boolean,
 ): Promise<T> {
   const enough = new AbortController()
-  const selection = { namespace, fieldSelector: `metadata.name=${name}` }
+  const selection = { ...(resource.namespaced ? { namespace } : {}), fieldSelector: `metadata.name=${name}` }
   try {
     for await (const event of client.watch(resource, selection, enough.signal))
       if (event.type !== 'BOOKMARK' && event.type !== 'DELETED' && wanted(event.object)) return event.object
@@ -110,6 +114,24 @@ const refusal = (request: Promise<unknown>) =>
     () => undefined,
     (error: StatusError) => error.status,
   )
+
+const widgets = namespaced<KubeObject>('example.com', 'v1', 'widgets', 'Widget')
+
+/** A kind of its own that can be scaled. */
+async function serveWidgets(): Promise<void> {
+  const count = { type: 'object', properties: { replicas: { type: 'integer' } } }
+  const openAPIV3Schema = { type: 'object', properties: { spec: count, status: count } }
+  const scale = { specReplicasPath: '.spec.replicas', statusReplicasPath: '.status.replicas' }
+  const version = { name: 'v1', served: true, storage: true, schema: { openAPIV3Schema }, subresources: { scale } }
+  const names = { plural: 'widgets', singular: 'widget', kind: 'Widget', listKind: 'WidgetList' }
+  const name = 'widgets.example.com'
+  await make(customResourceDefinitions, name, {
+    spec: { group: 'example.com', scope: 'Namespaced', names, versions: [version] },
+  })
+  await until(customResourceDefinitions, name, ({ status }) =>
+    (status?.conditions ?? []).some(({ type, status }) => type === 'Established' && status === 'True'),
+  )
+}
 
 describe('a CronJob', () => {
   test('makes a Job the server takes, which makes a pod', async () => {
@@ -175,6 +197,28 @@ describe('a PodDisruptionBudget', () => {
     )
   })
 
+  test('knows the scale of any kind that has one', async () => {
+    await serveWidgets()
+    const labels = { app: 'widget' }
+    const owner = await make(widgets, 'w', { spec: { replicas: 4 } })
+    await readyPod('widget-a', labels, owner)
+    await make(podDisruptionBudgets, 'widget', { spec: { maxUnavailable: 3, selector: { matchLabels: labels } } })
+    const { status } = await until(podDisruptionBudgets, 'widget', object => object.status?.expectedPods === 4)
+    expect(status).toMatchObject({ desiredHealthy: 1, disruptionsAllowed: 0 })
+  })
+
+  test('takes back what was announced and did not come', async () => {
+    const made = await readyPod('announced', {})
+    const lastTransitionTime = new Date(clock.now()).toISOString()
+    const announced = { type: 'DisruptionTarget', status: 'True', reason: 'PreemptionByScheduler', lastTransitionTime }
+    const conditions = [...(made.status?.conditions ?? []), announced]
+    await client.update(pods, { ...made, status: { ...made.status, conditions } }, { subresource: 'status' })
+    const condition = (pod: Pod) => pod.status?.conditions?.find(({ type }) => type === 'DisruptionTarget')
+    await clock.advance(121_000)
+    const { status } = await until(pods, 'announced', pod => condition(pod)?.status === 'False')
+    expect(condition({ ...made, status })?.reason).toBeUndefined()
+  })
+
   test('says why it cannot be reckoned', async () => {
     const labels = { app: 'odd' }
     const owner = await make(configMaps, 'odd')
@@ -211,6 +255,15 @@ describe('a ResourceQuota', () => {
     })
     await client.delete(pods, { name: 'counted', namespace })
     await used({ pods: String(before), 'requests.cpu': '0' })
+    await client.delete(resourceQuotas, { name: 'quota', namespace })
+  })
+
+  test('counts custom resources', async () => {
+    await make(resourceQuotas, 'quota', { spec: { hard: { 'count/widgets.example.com': '2' } } })
+    await used({ 'count/widgets.example.com': '1' })
+    await make(widgets, 'v')
+    await used({ 'count/widgets.example.com': '2' })
+    expect(await refusal(make(widgets, 'u'))).toMatchObject({ code: 403 })
     await client.delete(resourceQuotas, { name: 'quota', namespace })
   })
 })

@@ -29,11 +29,6 @@ export class Books {
     this.#lastScheduleTime = timestamp(scheduled)
   }
 
-  /** Whether the scheduled time has been served. */
-  served(scheduled: number): boolean {
-    return this.#lastScheduleTime !== undefined && millis(this.#lastScheduleTime) === scheduled
-  }
-
   succeeded(job: Job): void {
     const completed = job.status?.completionTime
     if (outcomeOf(job) === 'Complete' && millis(completed) > millis(this.#lastSuccessfulTime))

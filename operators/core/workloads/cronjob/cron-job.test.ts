@@ -153,6 +153,14 @@ describe('a CronJob', () => {
     })
   })
 
+  test('makes one Job a minute, however often it is due', async () => {
+    await create({ schedule: '@every 20s' })
+    for (let round = 0; round < 8; round++) await harness.advance(20_000)
+    expect(names()).toEqual([0, 1, 2])
+    expect(harness.events().filter(text => !text.startsWith('SuccessfulCreate'))).toEqual([])
+    expect(harness.failures).toEqual([])
+  })
+
   test('waits a year if need be', async () => {
     await create({ schedule: '@yearly' })
     await harness.advance(200 * 24 * hour)

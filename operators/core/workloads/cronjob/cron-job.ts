@@ -120,7 +120,7 @@ class CronJobController {
 
   async #mayStart(cronJob: CronJob, scheduled: number, books: Books, cluster: Cluster): Promise<boolean> {
     const { concurrencyPolicy } = cronJob.spec
-    if (books.served(scheduled) || books.active.some(({ name }) => name === jobName(cronJob, scheduled))) return false
+    if (books.active.some(({ name }) => name === jobName(cronJob, scheduled))) return false
     if (concurrencyPolicy === 'Forbid' && books.active.length > 0) {
       const text = 'Not starting job because prior execution is running and concurrency policy is Forbid'
       cluster.events.event(cronJob, 'Normal', 'JobAlreadyActive', text)
