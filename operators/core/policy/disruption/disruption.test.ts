@@ -121,9 +121,16 @@ describe('a budget in figures', () => {
       disruptionsAllowed: 1,
       conditions: [{ status: 'True', reason: 'SufficientPods', lastTransitionTime: '2026-01-01T00:00:05Z' }],
     })
+    await harness.advance(5000)
+    await pod('c')
+    expect(await status()).toMatchObject({
+      disruptionsAllowed: 2,
+      conditions: [{ status: 'True', lastTransitionTime: '2026-01-01T00:00:05Z' }],
+    })
     await harness.client.delete(pods, nameOf(second))
+    await harness.client.delete(pods, { name: 'c', namespace: 'default' })
     await harness.idle()
-    expect(await status()).toMatchObject({ expectedPods: 2, currentHealthy: 1, disruptionsAllowed: 0 })
+    expect(await status()).toMatchObject({ expectedPods: 3, currentHealthy: 1, disruptionsAllowed: 0 })
   })
 
   test('sums up several controllers', async () => {

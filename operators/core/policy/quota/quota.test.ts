@@ -77,7 +77,11 @@ describe('a quota', () => {
     const name = (name: string) => ({ name, namespace: 'default' })
     const ended = { status: { phase: 'Succeeded' } }
     await harness.client.patch(pods, name('a'), ended, { type: 'merge', subresource: 'status' })
+    await harness.idle()
+    expect(await used()).toMatchObject({ pods: '0' })
     await harness.client.patch(services, name('s'), { spec: { type: 'ClusterIP' } }, { type: 'merge' })
+    await harness.idle()
+    expect(await used()).toMatchObject({ 'services.nodeports': '0' })
     await harness.client.delete(secrets, name('x'))
     await harness.client.delete(persistentVolumeClaims, name('c'))
     await harness.idle()

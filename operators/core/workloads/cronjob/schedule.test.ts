@@ -69,6 +69,20 @@ describe('a schedule in a zone that changes its clocks', () => {
       'America/Sao_Paulo',
       '2018-11-10T09:00:00-02:00',
     ],
+    [
+      'a day sought whose midnight is skipped',
+      '0 9 4 11 *',
+      '2018-10-01T00:00:00Z',
+      'America/Sao_Paulo',
+      '2018-11-04T09:00:00-02:00',
+    ],
+    [
+      'a day sought whose clocks go back',
+      '0 0 5 4 *',
+      '2026-01-01T00:00:00Z',
+      'Pacific/Auckland',
+      '2026-04-05T00:00:00+13:00',
+    ],
     ['midnight skipped', '0 0 * * *', '2018-11-03T00:00:00-03:00', 'America/Sao_Paulo', '2018-11-05T00:00:00-02:00'],
     [
       'midnight after clocks go back to it',
