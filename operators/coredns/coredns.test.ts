@@ -219,6 +219,18 @@ describe('the module, asked by a real client', () => {
     expect(await dns.resolveTxt('dns-version.cluster.local')).toEqual([['1.1.0']])
   })
 
+  test.each([
+    ['of our own', 'alias', '10.43.0.20'],
+    ['of anybody else', 'out', '198.51.100.7'],
+  ])('an alias comes with the address of its target, %s', async (_, name, address) => {
+    expect(await dns.resolve4(`${name}.shop.svc.cluster.local`)).toEqual([address])
+  })
+
+  test('an alias of itself ends', async () => {
+    expect(await dns.resolveCname('circle.shop.svc.cluster.local')).toEqual(['circle.shop.svc.cluster.local'])
+    expect(await dns.resolve4('circle.shop.svc.cluster.local')).toEqual([])
+  })
+
   test('pods, reverse names and nodes', async () => {
     expect(await dns.resolve4('10-42-0-9.shop.pod.cluster.local')).toEqual(['10.42.0.9'])
     expect(await dns.reverse('10.43.0.20')).toEqual(['web.shop.svc.cluster.local'])
@@ -278,6 +290,8 @@ async function fill(client: MemoryClient): Promise<void> {
   })
   await service('db', { clusterIP: 'None', clusterIPs: ['None'], ports: [{ name: 'sql', port: 5432 }] })
   await service('out', { type: 'ExternalName', externalName: 'example.org' })
+  await service('alias', { type: 'ExternalName', externalName: 'web.shop.svc.cluster.local' })
+  await service('circle', { type: 'ExternalName', externalName: 'circle.shop.svc.cluster.local' })
   const endpoint = (ip: string, hostname?: string, ready = true) => ({
     addresses: [ip],
     conditions: { ready },

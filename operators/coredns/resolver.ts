@@ -1,10 +1,15 @@
 /** One server block at work: a query goes through its plugins in CoreDNS' order until one answers. */
+import { randomInt } from 'node:crypto'
+import * as codec from 'dns-packet'
 import { AnswerCache } from './cache.ts'
 import type { ZoneServer } from './config.ts'
 import { forward, type Upstream, upstreamsOf } from './forward.ts'
 import { HostsFile } from './hosts.ts'
 import { emptyReply, encodeReply, type Query, type Reply, rcodes, udpLimit, zoneReply } from './message.ts'
 import { type ClusterView, type Lookup, lookup, reversedAddress, reverseLookup } from './records.ts'
+
+/** Aliases of aliases that are followed. */
+const aliasDepth = 8
 
 export interface ResolverDeps {
   readonly view: ClusterView
@@ -42,7 +47,9 @@ export class Resolver {
     const started = this.#deps.now()
     const limit = overTcp ? 65_535 : udpLimit(query)
     const own = this.#own(query)
-    const bytes = own ? encodeReply(query, own, limit) : await this.#forwarded(query, overTcp, limit)
+    const bytes = own
+      ? encodeReply(query, await this.#withTarget(query, own, aliasDepth), limit)
+      : await this.#forwarded(query, overTcp, limit)
     if (this.#config.log)
       this.#deps.log(
         `${query.question.type} ${query.question.name}. ${bytes[3]! & 15} ${bytes.length} ${this.#deps.now() - started}ms`,
@@ -86,6 +93,21 @@ export class Resolver {
     return undefined
   }
 
+  /** An alias of the cluster is answered with its target's addresses, ours or anybody's: stub resolvers follow none. */
+  async #withTarget(query: Query, reply: Reply, depth: number): Promise<Reply> {
+    const alias = reply.answers.at(-1)
+    const { type } = query.question
+    if (alias?.type !== 'CNAME' || type === 'CNAME' || depth === 0) return reply
+    const target: Query = { ...query, question: { name: alias.data, type }, raw: rawQuery(alias.data, type) }
+    return { ...reply, answers: [...reply.answers, ...(await this.#answersOf(target, depth - 1))] }
+  }
+
+  async #answersOf(query: Query, depth: number): Promise<readonly codec.Answer[]> {
+    const own = this.#own(query)
+    if (own) return (await this.#withTarget(query, own, depth)).answers
+    return codec.decode(await this.#forwarded(query, false, 65_535)).answers ?? []
+  }
+
   async #forwarded(query: Query, overTcp: boolean, limit: number): Promise<Buffer> {
     const { name, type } = query.question
     const key = `${name.toLowerCase()} ${type} ${query.dnssecOk}`
@@ -114,4 +136,9 @@ export class Resolver {
     }
     return { ...result, answers }
   }
+}
+
+function rawQuery(name: string, type: string): Buffer {
+  const questions = [{ name, type: type as codec.RecordType }]
+  return codec.encode({ id: randomInt(65_536), type: 'query', flags: codec.RECURSION_DESIRED, questions })
 }
