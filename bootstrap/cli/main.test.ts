@@ -45,7 +45,7 @@ test.each([
   [['server', '--cluster-init'], 'skiff: --cluster-init is not supported by this version yet: leave it out\n'],
   [['kubectl'], 'skiff: kubectl is not installed: install it, or run "make setup"\n'],
 ])('%j ends with one line and exit code 1', async (args, stderr) => {
-  const env = { K3S_CONFIG_FILE: '/nowhere/config.yaml', PATH: '/nowhere' }
+  const env = { K3S_CONFIG_FILE: '/dev/null', PATH: '/nowhere' }
   expect(await run(args, env)).toEqual({ stdout: '', stderr, code: 1 })
 })
 
