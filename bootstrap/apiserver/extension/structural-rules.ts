@@ -3,8 +3,9 @@ import type { FieldError } from '../../api/errors.ts'
 import { field } from '../../api/errors.ts'
 import type { JSONSchemaProps } from '../../api/types.gen.ts'
 import { coerce } from '../schema/decode.ts'
+import { goPattern } from './go-pattern.ts'
 import { structuralSchema } from './structural.ts'
-import { compilePattern, validateValue } from './validate.ts'
+import { validateValue } from './validate.ts'
 
 type Level = 'root' | 'field' | 'item'
 type Errors = Generator<FieldError>
@@ -71,7 +72,7 @@ function* typeErrors(props: JSONSchemaProps, path: string, level: Level): Errors
     yield field.invalid(`${path}.type`, type, 'must be empty if x-kubernetes-int-or-string is true')
   }
   if (type === 'array' && props.items === undefined) yield field.required(`${path}.items`, 'must be specified')
-  if (props.pattern !== undefined && compilePattern(props.pattern) === undefined) {
+  if (props.pattern !== undefined && goPattern(props.pattern) === undefined) {
     yield field.invalid(`${path}.pattern`, props.pattern, 'must be a valid regular expression')
   }
 }

@@ -4,6 +4,7 @@ import { field } from '../../api/errors.ts'
 import type { JSONSchemaProps } from '../../api/types.gen.ts'
 import { isObject, type JsonObject, jsonEqual } from '../patch/json.ts'
 import { fitsFormat, hasFormat } from './formats.ts'
+import { type GoPattern, goPattern } from './go-pattern.ts'
 import { listErrors, previousItem } from './lists.ts'
 
 /** Checks rules the schema walk does not know (CEL); gets every node with x-kubernetes-validations. */
@@ -67,30 +68,11 @@ function enumErrors(props: JSONSchemaProps, value: unknown, path: string): Field
   return [field.notSupported(path, value, supported)]
 }
 
-const patterns = new Map<string, RegExp | undefined>()
+const patterns = new Map<string, GoPattern | undefined>()
 
-function patternOf(text: string): RegExp | undefined {
-  if (!patterns.has(text)) patterns.set(text, compilePattern(text))
+function patternOf(text: string): GoPattern | undefined {
+  if (!patterns.has(text)) patterns.set(text, goPattern(text))
   return patterns.get(text)
-}
-
-/** A Go pattern as a JavaScript one; undefined when it cannot be read. */
-export function compilePattern(text: string): RegExp | undefined {
-  const flags = /^\(\?([ims]+)\)/.exec(text)
-  const body = text
-    .slice(flags?.[0].length ?? 0)
-    .replaceAll('(?P<', '(?<')
-    .replaceAll('\\A', '^')
-    .replaceAll('\\z', '$')
-    .replaceAll('[[:alnum:]]', '[0-9A-Za-z]')
-    .replaceAll('[[:alpha:]]', '[A-Za-z]')
-    .replaceAll('[[:digit:]]', '[0-9]')
-  for (const mode of ['u', '']) {
-    try {
-      return new RegExp(body, `${flags?.[1] ?? ''}${mode}`)
-    } catch {}
-  }
-  return undefined
 }
 
 function* stringErrors(props: JSONSchemaProps, value: string, path: string): Generator<FieldError> {
