@@ -1,44 +1,19 @@
-/** Figures of the datastore and the watch cache, one JSON line each, next to what SQLite itself does on this machine. */
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+/** The datastore and the watch cache by themselves, without HTTP, next to what SQLite itself does on this machine. */
 import { join } from 'node:path'
-import { performance } from 'node:perf_hooks'
-import Database from 'better-sqlite3'
 import type { KubeObject } from '../../bootstrap/api/object.ts'
 import { openStore } from '../../bootstrap/apiserver/store/open-store.ts'
 import type { ResourceStore } from '../../bootstrap/apiserver/store/store.ts'
 import { systemClock } from '../../bootstrap/client/clock.ts'
 import { openSqlite } from '../../bootstrap/datastore/sqlite/sqlite.ts'
+import { rate } from './measure.ts'
+import { withDirectory } from './programs.ts'
+import { report } from './row.ts'
+import { sqliteGrouped, sqliteSingle } from './sqlite-floor.ts'
 
 const smallBytes = 2048
 const podBytes = 5632
 const podCount = 10_000
 const watcherCount = 1000
-
-type Figure = { readonly name: string } & { readonly [figure: string]: string | number }
-
-function report(figure: Figure): void {
-  console.log(JSON.stringify(figure, (_, value) => (typeof value === 'number' ? Number(value.toFixed(2)) : value)))
-}
-
-/** Runs `work` `count` times from `clients` at once and reports the rate and the latencies (ms). */
-async function rate(name: string, clients: number, count: number, work: (i: number) => unknown): Promise<void> {
-  const latencies: number[] = []
-  let next = 0
-  const started = performance.now()
-  const client = async () => {
-    while (next < count) {
-      const before = performance.now()
-      await work(next++)
-      latencies.push(performance.now() - before)
-    }
-  }
-  await Promise.all(Array.from({ length: clients }, client))
-  const seconds = (performance.now() - started) / 1000
-  latencies.sort((a, b) => a - b)
-  const percentile = (share: number) => latencies[Math.floor(share * (latencies.length - 1))]!
-  report({ name, clients, perSecond: count / seconds, p50Ms: percentile(0.5), p99Ms: percentile(0.99) })
-}
 
 /** Runs `work` and returns how long it took and the longest time the event loop stood still meanwhile (ms). */
 async function stalls<T>(work: () => Promise<T>): Promise<{ result: T; ms: number; longestStallMs: number }> {
@@ -63,6 +38,13 @@ async function stalls<T>(work: () => Promise<T>): Promise<{ result: T; ms: numbe
   return { result, ms, longestStallMs }
 }
 
+async function reportStalls<T>(figure: string, work: () => Promise<T>): Promise<T> {
+  const { result, ms, longestStallMs } = await stalls(work)
+  report({ figure, unit: 'ms', skiff: ms })
+  report({ figure: '  longest event-loop stall', unit: 'ms', skiff: longestStallMs, budget: { value: 20 } })
+  return result
+}
+
 function pod(namespace: string, name: string): KubeObject {
   const containers = [
     { name: 'main', image: 'example.org/app:1', env: [{ name: 'FILL', value: 'x'.repeat(podBytes - 300) }] },
@@ -71,27 +53,11 @@ function pod(namespace: string, name: string): KubeObject {
   return { apiVersion: 'v1', kind: 'Pod', metadata, spec: { containers }, status: { phase: 'Pending' } }
 }
 
-async function floor(dir: string): Promise<void> {
-  const db = new Database(join(dir, 'floor.db'))
-  db.pragma('journal_mode = WAL')
-  db.pragma('synchronous = FULL')
-  db.exec('CREATE TABLE log (revision INTEGER PRIMARY KEY, key TEXT NOT NULL, value BLOB NOT NULL)')
-  const insert = db.prepare('INSERT INTO log (key, value) VALUES (?, ?)')
-  const value = Buffer.alloc(smallBytes, 'x')
-  await rate('floor: raw SQLite, one insert per transaction', 1, 3000, i => insert.run(`/r/${i}`, value))
-  const many = db.transaction((from: number) => {
-    for (let i = 0; i < 64; i++) insert.run(`/r/${from}-${i}`, value)
-  })
-  const started = performance.now()
-  for (let i = 0; i < 150; i++) many(i)
-  report({
-    name: 'floor: raw SQLite, 64 inserts per transaction',
-    perSecond: (150 * 64000) / (performance.now() - started),
-  })
-  db.close()
-}
-
 async function durableWrites(dir: string): Promise<void> {
+  const floors = {
+    1: { value: sqliteSingle(dir), what: 'raw SQLite, one insert of 2 KB per transaction' },
+    64: { value: sqliteGrouped(dir), what: 'raw SQLite, 64 inserts of 2 KB per transaction' },
+  }
   const datastore = await openSqlite({ file: join(dir, 'writes.db'), clock: systemClock })
   const value = Buffer.alloc(smallBytes, 'x')
   for (const [clients, count] of [
@@ -99,60 +65,43 @@ async function durableWrites(dir: string): Promise<void> {
     [64, 20_000],
   ] as const) {
     const create = (i: number) => datastore.commit({ op: 'create', key: `/r/${clients}/${i}`, value })
-    await rate('datastore: durable writes of 2 KB', clients, count, create)
+    const made = await rate(clients, count, create)
+    const figure = `datastore: durable writes, ${clients} at once`
+    report({ figure, unit: '/s', skiff: made.perSecond, floor: floors[clients] })
+    report({ figure: '  p99', unit: 'ms', skiff: made.p99 })
   }
   await datastore.close()
 }
 
 async function lists(pods: ResourceStore): Promise<void> {
-  const full = await stalls(async () => {
+  await reportStalls('watch cache: list of 10,000 pods, joined', async () => {
     const { items } = await pods.list({})
-    let bytes = 0
     for (let from = 0; from < items.length; from += 1000) {
-      bytes += Buffer.concat(items.slice(from, from + 1000).map(item => item.bytes)).byteLength
+      Buffer.concat(items.slice(from, from + 1000).map(item => item.bytes))
       await new Promise(setImmediate)
     }
-    return bytes
   })
-  report({
-    name: 'list of 10,000 objects, joined',
-    bytes: full.result,
-    ms: full.ms,
-    longestStallMs: full.longestStallMs,
-  })
-  for (const name of ['first', 'second']) {
-    const match = (stored: { labels: { app?: string } }) => stored.labels.app === '7'
-    const { result, ms, longestStallMs } = await stalls(() => pods.list({ match }))
-    report({ name: `list by label, ${name} time`, items: result.items.length, ms, longestStallMs })
-  }
+  const match = (stored: { labels: { app?: string } }) => stored.labels.app === '7'
+  for (const name of ['first', 'second'])
+    await reportStalls(`watch cache: list by label, ${name} time`, () => pods.list({ match }))
 }
 
 async function fanOut(pods: ResourceStore): Promise<void> {
   const stop = new AbortController()
   const writes = 2000
-  let delivered = 0
   const watching = Array.from({ length: watcherCount }, async () => {
     let mine = 0
-    for await (const events of pods.watch({ after: pods.revision, signal: stop.signal })) {
-      delivered += events.length
+    for await (const events of pods.watch({ after: pods.revision, signal: stop.signal }))
       if ((mine += events.length) === writes) return
-    }
   })
   await new Promise(setImmediate)
-  const { ms, longestStallMs } = await stalls(async () => {
-    let next = 0
-    const client = async () => {
-      while (next < writes) await pods.create(pod('fan', `p${next++}`))
-    }
-    await Promise.all([...Array.from({ length: 16 }, client), ...watching])
-  })
+  const { ms, longestStallMs } = await stalls(() =>
+    Promise.all([rate(16, writes, i => pods.create(pod('fan', `p${i}`))), ...watching]),
+  )
   stop.abort()
-  report({
-    name: `fan-out to ${watcherCount} watchers`,
-    events: delivered,
-    perSecond: (delivered * 1000) / ms,
-    longestStallMs,
-  })
+  const perSecond = (watcherCount * writes * 1000) / ms
+  report({ figure: `watch cache: fan-out to ${watcherCount}`, unit: '/s', skiff: perSecond })
+  report({ figure: '  longest event-loop stall', unit: 'ms', skiff: longestStallMs, budget: { value: 20 } })
 }
 
 async function watchCache(dir: string): Promise<void> {
@@ -160,29 +109,21 @@ async function watchCache(dir: string): Promise<void> {
   const filling = await openSqlite({ file, clock: systemClock })
   const writer = await openStore({ datastore: filling, clock: systemClock })
   const written = await writer.resource('', 'pods', true)
-  await rate('store: durable creates of 5.5 KB objects', 64, podCount, i =>
-    written.create(pod(`ns${i % 50}`, `pod-${i}`)),
-  )
+  const made = await rate(64, podCount, i => written.create(pod(`ns${i % 50}`, `pod-${i}`)))
+  report({ figure: 'watch cache: durable creates of 5.5 KB, 64 at once', unit: '/s', skiff: made.perSecond })
   await writer.close()
   await filling.close()
 
-  const opened = await stalls(() => openSqlite({ file, clock: systemClock }))
-  report({ name: 'open a database of 10,000 keys', ms: opened.ms, longestStallMs: opened.longestStallMs })
-  const datastore = opened.result
+  const datastore = await reportStalls('datastore: open a file of 10,000 keys', () =>
+    openSqlite({ file, clock: systemClock }),
+  )
   const store = await openStore({ datastore, clock: systemClock })
-  const loaded = await stalls(() => store.resource('', 'pods', true))
-  report({ name: 'fill the watch cache', ms: loaded.ms, longestStallMs: loaded.longestStallMs })
-  await lists(loaded.result)
-  await fanOut(loaded.result)
+  const pods = await reportStalls('watch cache: fill with 10,000 pods', () => store.resource('', 'pods', true))
+  await lists(pods)
+  await fanOut(pods)
   await store.close()
   await datastore.close()
 }
 
-const dir = await mkdtemp(join(tmpdir(), 'skiff-bench-'))
-try {
-  await floor(dir)
-  await durableWrites(dir)
-  await watchCache(dir)
-} finally {
-  await rm(dir, { recursive: true, force: true })
-}
+await withDirectory(durableWrites)
+await withDirectory(watchCache)
