@@ -168,10 +168,9 @@ describe('the module, asked by a real client', () => {
     upstream = createSocket('udp4')
     upstream.on('message', (raw, peer) => {
       const query = codec.decode(raw)
-      const answers: codec.Answer[] =
-        query.questions![0]!.type === 'A'
-          ? [{ type: 'A', name: query.questions![0]!.name, ttl: 30, data: '198.51.100.7' }]
-          : []
+      const [{ name, type }] = query.questions as [codec.Question]
+      const answer = { type: 'A' as const, name, ttl: 30, data: '198.51.100.7' }
+      const answers: codec.Answer[] = type === 'A' ? Array(name.startsWith('big.') ? 100 : 1).fill(answer) : []
       upstream.send(
         codec.encode({ id: query.id!, type: 'response', questions: query.questions!, answers }),
         peer.port,
@@ -251,6 +250,10 @@ describe('the module, asked by a real client', () => {
   test('everything else is forwarded', async () => {
     expect(await dns.resolve4('www.example.org')).toEqual(['198.51.100.7'])
     await expect(dns.resolveMx('www.example.org')).rejects.toMatchObject({ code: 'ENODATA' })
+  })
+
+  test('what others answer beyond the size of UDP is had over TCP', async () => {
+    expect(await dns.resolve4('big.example.org')).toHaveLength(100)
   })
 
   test('TCP answers several questions on one connection', async () => {

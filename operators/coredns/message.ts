@@ -140,6 +140,13 @@ export function encodeReply(query: Query, reply: Reply, limit: number): Buffer {
   return bytes
 }
 
+/** Tells a client over UDP to ask again over TCP. */
+export function encodeTruncated(query: Query): Buffer {
+  const bytes = encodeReply(query, emptyReply(rcodes.noError), 512)
+  bytes.writeUInt16BE(bytes.readUInt16BE(2) | codec.TRUNCATED_RESPONSE, 2)
+  return bytes
+}
+
 const ednsRecord: codec.Answer = {
   type: 'OPT',
   name: '.',

@@ -5,7 +5,16 @@ import { AnswerCache } from './cache.ts'
 import type { ZoneServer } from './config.ts'
 import { forward, type Upstream, upstreamsOf } from './forward.ts'
 import { HostsFile } from './hosts.ts'
-import { emptyReply, encodeReply, type Query, type Reply, rcodes, udpLimit, zoneReply } from './message.ts'
+import {
+  emptyReply,
+  encodeReply,
+  encodeTruncated,
+  type Query,
+  type Reply,
+  rcodes,
+  udpLimit,
+  zoneReply,
+} from './message.ts'
 import { type ClusterView, type Lookup, lookup, reversedAddress, reverseLookup } from './records.ts'
 
 /** Aliases of aliases that are followed. */
@@ -117,7 +126,7 @@ export class Resolver {
     const answer = await forward(query.raw, this.#order(), overTcp, this.#deps.signal)
     if (!answer) return encodeReply(query, emptyReply(rcodes.serverFailure), limit)
     this.#cache?.set(key, answer)
-    return answer.length <= limit ? answer : encodeReply(query, { ...emptyReply(rcodes.noError) }, limit)
+    return answer.length <= limit ? answer : encodeTruncated(query)
   }
 
   #order(): readonly Upstream[] {
