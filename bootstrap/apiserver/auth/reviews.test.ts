@@ -83,6 +83,12 @@ describe('answers', () => {
     ],
   ])('%s %j', async (kind, spec, status) => expect((await post(kind, spec)).status).toEqual(status))
 
+  test('the rules of an administrator are those of the bindings, each once', async () => {
+    const review = { apiVersion: '', kind: '', metadata: {}, spec: { namespace: 'ns' } }
+    const found = await handlers.get('SelfSubjectRulesReview')!(review, { ...jane, groups: ['system:masters'] })
+    expect(found.status).toMatchObject({ resourceRules: [{ verbs: ['get'] }], nonResourceRules: [{ verbs: ['get'] }] })
+  })
+
   test('who am I', async () => {
     const found = await handlers.get('SelfSubjectReview')!({ apiVersion: '', kind: '', metadata: {} }, jane)
     expect(found.status).toEqual({
