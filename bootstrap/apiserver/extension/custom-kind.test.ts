@@ -85,6 +85,16 @@ describe('kinds of a definition', () => {
     expect(v2.convert!.toStored(shown)).toEqual(stored)
   })
 
+  test('what another version allows is stored as the storage version has it', () => {
+    const sample = crd()
+    const v1 = sample.spec.versions[0]!
+    const free = { openAPIV3Schema: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } }
+    const v0 = { ...v1, name: 'v0', storage: false, schema: free }
+    const [, old] = kindsOfCrd({ ...sample, spec: { ...sample.spec, versions: [v1, v0] } })
+    const stored = old!.convert!.toStored({ ...thing({ size: 1, unknown: true }), apiVersion: 'example.io/v0' })
+    expect(stored).toEqual(thing({ size: 1, color: 'red' }))
+  })
+
   test('selectable fields', () => {
     const { strategy } = kindsOfCrd(
       crd({ selectableFields: [{ jsonPath: '.spec.color' }, { jsonPath: '.spec.size' }] }),

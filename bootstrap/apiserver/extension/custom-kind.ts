@@ -91,15 +91,18 @@ class CustomKind {
 
   /**
    * Stored objects are pruned and defaulted when read, because the schema may have changed since. As long as the
-   * definition is in its first generation, objects of the storage version are as they should be.
+   * definition is in its first generation, objects of the storage version are as they should be: what comes in another
+   * version is brought to the storage version's schema before it is stored.
    */
   #conversion(storage: CustomResourceDefinitionVersion): Kind['convert'] {
     const { metadata, spec } = this.#crd
     if (storage === this.#version && metadata.generation === 1) return undefined
     const apiVersion = apiVersionOf({ group: spec.group, version: this.#version.name })
     const storedVersion = apiVersionOf({ group: spec.group, version: storage.name })
+    const stored = storage === this.#version ? this : new CustomKind(this.#crd, storage)
     return {
-      toStored: object => (object.apiVersion === storedVersion ? object : { ...object, apiVersion: storedVersion }),
+      toStored: object =>
+        object.apiVersion === storedVersion ? object : stored.#read({ ...object, apiVersion: storedVersion }),
       fromStored: object => this.#read(object.apiVersion === apiVersion ? object : { ...object, apiVersion }),
     }
   }
