@@ -30,6 +30,7 @@ import { discoveryRoute, openApiRoute, openIdRoute } from './http/documents.ts'
 import { inProcessClient } from './inprocess.ts'
 import { strategyOf } from './kinds/index.ts'
 import type { Strategy } from './kinds/kind.ts'
+import { keepKubernetesService } from './kubernetes-service.ts'
 import { openapi } from './openapi/openapi.ts'
 import { objectReader } from './reader.ts'
 import { type KindRegistry, kindRegistry } from './schema/registry.ts'
@@ -181,13 +182,16 @@ export async function assembleApiServer(options: AssembleOptions): Promise<Assem
       })
       await customResources.start(signal)
       const self = client()
-      await bootstrapObjects(self, { ...bootstrap, serviceAddress: allocator.apiServerAddress })
+      const restore = () => bootstrapObjects(self, { ...bootstrap, serviceAddress: allocator.apiServerAddress })
+      await restore()
       await reconcileBootstrapRoles(rbacWriter(reader, self))
       const clusterRoles = await store.resource(rbacGroup, 'clusterroles', false)
       const update = (role: KubeObject) => self.update(rbacResources.clusterroles, role)
       background(followAggregation(clusterRoles, update, signal))
       background(ensureServiceCidr(self, options.serviceCidrs, clock.now()))
       background(followIpAddresses(await ipAddressParts(store, self, options.log), signal))
+      const onError = (err: unknown) => options.log?.error({ err }, 'Service default/kubernetes')
+      background(keepKubernetesService(store, restore, onError, signal))
       server.setReady()
     },
     close: () => store.close(),

@@ -229,3 +229,12 @@ test('HTTP/2 carries many requests and a watch on one connection', async () => {
   expect(versions).toEqual([...versions].sort((a, b) => a - b))
   session.close()
 })
+
+test.each(['services', 'endpoints'])('default/kubernetes comes back among the %s', async resource => {
+  const path = `/api/v1/namespaces/default/${resource}/kubernetes`
+  const { body } = await api.get(path)
+  expect((await api.delete(path)).status).toBe(200)
+  const again = await api.until(path, ({ status }) => status === 200)
+  expect(again.body.metadata.uid).not.toBe(body.metadata.uid)
+  expect([again.body.spec, again.body.subsets]).toEqual([body.spec, body.subsets])
+})
