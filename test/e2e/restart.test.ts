@@ -123,6 +123,15 @@ suite('a second start on the same data-dir', () => {
     await cluster.waitFor('--for=condition=Ready pod/init')
   }, 60_000)
 
+  test('a killed containerd is started again; its containers do not notice', async () => {
+    const running = await containers(cluster)
+    await cluster.exec(['sh', '-c', 'kill -9 $(pgrep -o -x containerd)'])
+    await cluster.kubectl(`run later --image=${busyboxImage} --restart=Never --command -- true`)
+    await cluster.waitFor('--for=jsonpath={.status.phase}=Succeeded pod/later')
+    await cluster.kubectl('delete pod later')
+    expect(await containers(cluster)).toEqual(running)
+  }, 60_000)
+
   test('after kill -9 under load: every acknowledged write is there, pods run on', async () => {
     const running = await containers(cluster)
     const writer = cluster.bed.spawn([process.execPath, join(import.meta.dirname, '../testbed/writer.ts')])
@@ -148,5 +157,16 @@ suite('a second start on the same data-dir', () => {
     expect(await containers(cluster)).toEqual(running)
     await webAnswers(cluster)
     expect(await disturbances(cluster)).toEqual([])
+  }, 120_000)
+
+  test('after a power cut: every pod is there again, started once more', async () => {
+    const before = await cluster.get<List<Pod>>('pods')
+    await cluster.reboot()
+    for (const { metadata, status } of before.items) {
+      const count = (status?.containerStatuses?.[0]?.restartCount ?? 0) + 1
+      await cluster.waitFor(`--for=jsonpath={.status.containerStatuses[0].restartCount}=${count} pod/${metadata?.name}`)
+      await cluster.waitFor(`--for=condition=Ready pod/${metadata?.name}`)
+    }
+    await webAnswers(cluster)
   }, 120_000)
 })

@@ -29,16 +29,13 @@ export class Bed {
   readonly name: string
   /** Its state on this machine's disk: data/ kubelet/ pods/ containers/ cni/ rancher/ layers/. */
   readonly dir: string
-  readonly #holder: ChildProcess
-  readonly #pid: string
-  readonly #outside: string
+  #holder!: ChildProcess
+  #pid = ''
+  #outside = ''
 
-  private constructor(name: string, dir: string, holder: ChildProcess, pids: readonly [string, string]) {
+  private constructor(name: string, dir: string) {
     this.name = name
     this.dir = dir
-    this.#holder = holder
-    this.#pid = pids[0]
-    this.#outside = pids[1]
   }
 
   /** Makes the machine; removes those whose maker was killed first. */
@@ -47,9 +44,15 @@ export class Bed {
     const name = `${prefix}${process.pid}-${++count}`
     const dir = mkdtempSync(join(tmpdir(), `${name}-`))
     mkdirSync(join(dir, 'home'))
+    const bed = new Bed(name, dir)
+    await bed.#boot()
+    return bed
+  }
+
+  async #boot(): Promise<void> {
     const isolate = ['--mount', '--propagation', 'private', '--net', '--uts', '--pid', '--fork', '--kill-child']
     const script = join(import.meta.dirname, 'bed.sh')
-    const holder = spawn('setpriv', ['--pdeathsig', 'KILL', 'unshare', ...isolate, script, name, dir], {
+    const holder = spawn('setpriv', ['--pdeathsig', 'KILL', 'unshare', ...isolate, script, this.name, this.dir], {
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     let stderr = ''
@@ -58,7 +61,14 @@ export class Bed {
       holder.stdout!.once('data', data => resolve(String(data).trim()))
       holder.once('exit', code => reject(new Error(`no test bed (exit ${code}): ${stderr}`)))
     })
-    return new Bed(name, dir, holder, pids.split(' ') as [string, string])
+    this.#holder = holder
+    ;[this.#pid, this.#outside] = pids.split(' ') as [string, string]
+  }
+
+  /** Power off and on again: everything ends without warning, what is on disk stays. */
+  async reboot(): Promise<void> {
+    await this.#powerOff()
+    await this.#boot()
   }
 
   /** The command line that runs `command` inside, e.g. to look around by hand. */
@@ -90,10 +100,15 @@ export class Bed {
 
   /** Ends everything inside and removes every trace. */
   async destroy(): Promise<void> {
+    await this.#powerOff()
+    removeTraces(this.name, this.dir)
+  }
+
+  async #powerOff(): Promise<void> {
     const ended = new Promise(resolve => this.#holder.once('exit', resolve))
     if (this.#holder.exitCode === null && this.#holder.kill('SIGKILL')) await ended
     await untilGone(this.#pid)
-    removeTraces(this.name, this.dir)
+    for (const cgroup of cgroups(this.name)) removeCgroup(cgroup)
   }
 
   /** Neither the user's kubectl cache nor their kubeconfig counts inside. */

@@ -142,6 +142,13 @@ export class Cluster {
     await this.#end('KILL')
   }
 
+  /** The machine loses power and starts again, and so does the server. */
+  async reboot(): Promise<void> {
+    this.#server = undefined
+    await this.bed.reboot()
+    await this.restart()
+  }
+
   async #end(signal: string): Promise<[code: number | null, signal: string | null]> {
     const server = this.#server
     if (!server) throw new Error('no server runs')
