@@ -16,3 +16,14 @@ test('what was started last stops first, and one that fails does not keep the ot
   await stages.stop()
   expect(stopped).toHaveLength(2)
 })
+
+test('what starts while everything stops is stopped at once, and the start ends there', async () => {
+  const stopped: string[] = []
+  const stream = { write: () => true } as unknown as NodeJS.WritableStream
+  const stages = new Stages(createLogger({ debug: false, stream, pretty: false }))
+  stages.started('early', () => void stopped.push('early'))
+  await stages.stop()
+  expect(() => stages.started('late', () => void stopped.push('late'))).toThrow('stopped before late was in use')
+  await stages.stop()
+  expect(stopped).toEqual(['early', 'late'])
+})

@@ -22,7 +22,8 @@ export function readCommandLine(
     host.stdout.write(commandHelp(command, summary, flags))
     return undefined
   }
-  const given = parseFlags(flags, [], args, host.env)
-  const file = readConfigFiles(given.string('config')!, flags, given.given('config'))
+  // The environment wins here, unlike elsewhere: so it is with K3s.
+  const path = host.env.K3S_CONFIG_FILE || parseFlags(flags, [], args, host.env).string('config')!
+  const file = readConfigFiles(path, flags)
   return { values: parseFlags(flags, file.args, args, host.env), unknown: file.unknown }
 }

@@ -82,15 +82,10 @@ test('broken YAML names the file and the line', () => {
   expect(() => parse({ 'config.yaml': '- a\n' })).toThrow(/must be a mapping/)
 })
 
-test('a missing file is an error only when it was asked for and has no drop-ins', () => {
-  const path = join(folder, 'other.yaml')
-  expect(readConfigFiles(path, serverFlags).args).toEqual([])
-  expect(() => readConfigFiles(path, serverFlags, true)).toThrow(
-    new ConfigError(`no configuration file ${path}: see --config`),
-  )
-  mkdirSync(`${path}.d`)
-  writeFileSync(join(`${path}.d`, 'a.yaml'), 'debug: true\n')
-  expect(readConfigFiles(path, serverFlags, true).args).toEqual(['--debug=true'])
+test('a missing file is empty, and its drop-ins still count', () => {
+  const flags = (files: { [name: string]: string }) => parse(files).values
+  expect(flags({}).given('node-name')).toBe(false)
+  expect(flags({ 'config.yaml.d/1.yaml': 'node-name: n' }).string('node-name')).toBe('n')
 })
 
 test('short names work, single dashes too', () => {

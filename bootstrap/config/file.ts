@@ -1,5 +1,5 @@
 /** config.yaml and config.yaml.d: merged by K3s' rules and expanded to the arguments they stand for (k3s-behaviour: config.yaml semantics). */
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseYaml, YamlError } from '../api/yaml.ts'
 import type { Flag } from './flags.ts'
@@ -12,16 +12,13 @@ export interface FileConfig {
 }
 
 /**
- * Reads `path` and the drop-ins of `path`.d in name order; a missing file counts as empty, unless the user named it and it
- * has no drop-ins. The last value of a key wins, a key ending in "+" appends. Throws ConfigError for unreadable or broken
- * YAML, naming file and line.
+ * Reads `path` and the drop-ins of `path`.d in name order; a missing file counts as empty, named or not. The
+ * last value of a key wins, a key ending in "+" appends. Throws ConfigError for unreadable or broken YAML, naming file
+ * and line.
  */
-export function readConfigFiles(path: string, flags: readonly Flag[], isNamed = false): FileConfig {
+export function readConfigFiles(path: string, flags: readonly Flag[]): FileConfig {
   const merged = new Map<string, unknown>()
-  const more = dropIns(path)
-  if (isNamed && more.length === 0 && !existsSync(path))
-    throw new ConfigError(`no configuration file ${path}: see --config`)
-  for (const file of [path, ...more]) {
+  for (const file of [path, ...dropIns(path)]) {
     for (const [rawKey, value] of Object.entries(readMapping(file))) {
       const appends = rawKey.endsWith('+')
       const key = appends ? rawKey.slice(0, -1) : rawKey

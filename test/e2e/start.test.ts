@@ -42,7 +42,6 @@ suite('refused starts', () => {
     ['a data-dir the kernel refuses', ['--data-dir', '/proc/k3s'], /\/proc/],
     ['a broken config file', ['--config', '$/broken.yaml'], /broken\.yaml/],
     ['a config file that is no mapping', ['--config', '$/list.yaml'], /list\.yaml/],
-    ['a missing config file', ['--config', '$/missing.yaml'], /missing\.yaml/],
     ['a broken registries.yaml', ['--private-registry', '$/broken.yaml'], /registry configuration .*broken\.yaml/],
     ['a node name nobody can have', ['--node-name', 'a b'], /"a b"/],
     ['a taint without an effect', ['--node-taint', 'key=value'], /key=value/],

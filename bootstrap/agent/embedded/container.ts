@@ -49,25 +49,27 @@ export class EmbeddedContainer {
     if (this.#state.kind !== 'created') throw new Error(`container ${this.id} was started already`)
     const stop = new AbortController()
     const startedAt = this.#deps.now()
-    const ended = this.#run(stop.signal).then(({ exitCode, message }) => {
-      this.#state = { kind: 'exited', startedAt, finishedAt: this.#deps.now(), exitCode, message }
-      this.#deps.exited(this.id, exitCode)
-    })
+    const ended = this.#run(stop.signal).then(({ exitCode, message }) => this.#end(exitCode, message))
     this.#state = { kind: 'running', startedAt, stop, ended }
   }
 
   /** Asks the module to end; a module that does not within the time is given up on, as a killed process would be. */
   async stop(timeoutMs: number): Promise<void> {
     if (this.#state.kind !== 'running') return
-    const { stop, ended, startedAt } = this.#state
+    const { stop, ended } = this.#state
     stop.abort()
     let timer: NodeJS.Timeout | undefined
     const late = new Promise<'late'>(resolve => (timer = setTimeout(() => resolve('late'), timeoutMs)))
-    if ((await Promise.race([ended, late])) === 'late') {
-      this.#state = { kind: 'exited', startedAt, finishedAt: this.#deps.now(), exitCode: 137, message: '' }
-      this.#deps.exited(this.id, 137)
-    }
+    if ((await Promise.race([ended, late])) === 'late') this.#end(137, '')
     clearTimeout(timer)
+  }
+
+  /** Only the first end counts: a module that was given up on may still return some day. */
+  #end(exitCode: number, message: string): void {
+    if (this.#state.kind !== 'running') return
+    const { startedAt } = this.#state
+    this.#state = { kind: 'exited', startedAt, finishedAt: this.#deps.now(), exitCode, message }
+    this.#deps.exited(this.id, exitCode)
   }
 
   summary(): RuntimeContainer {

@@ -116,6 +116,23 @@ test('stop asks first, and gives up on a module that does not listen', async () 
   expect(await deaf.runtime.containerStatus(deaf.id)).toMatchObject({ exitCode: 137 })
 })
 
+test('a module that returns after it was given up on has ended once', async () => {
+  let finish = (_: number): void => {}
+  const slow = await runModule({ run: () => new Promise(resolve => (finish = resolve)) })
+  await slow.runtime.stopContainer(slow.id, 0)
+  expect(await slow.nextEvent()).toMatchObject({ type: 'exited', exitCode: 137 })
+  finish(0)
+  await new Promise(resolve => setImmediate(resolve))
+  expect(await slow.runtime.containerStatus(slow.id)).toMatchObject({ exitCode: 137 })
+})
+
+test('an image may carry a tag', async () => {
+  const { runtime } = runtimeWith({ run: async () => 0 })
+  expect(await runtime.imageStatus('embedded/m:1.2')).toMatchObject({ id: 'embedded/m:1.2' })
+  const sandbox = await runtime.runPodSandbox(sandboxConfig())
+  await runtime.createContainer(sandbox, containerConfig('embedded/m:1.2'), sandboxConfig())
+})
+
 test('removing a sandbox gives its address back and forgets its containers', async () => {
   const { runtime, released, sandbox } = await runModule({ run: () => new Promise(() => {}) })
   expect(await runtime.podSandboxStatus(sandbox)).toMatchObject({ ips: ['10.42.0.9'], state: 'SANDBOX_READY' })

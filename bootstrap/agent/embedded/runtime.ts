@@ -25,8 +25,10 @@ import { EmbeddedContainer } from './container.ts'
 import { EventFan } from './event-fan.ts'
 import type { EmbeddedModules } from './module.ts'
 
-/** Images of embedded containers are named so. */
-const imagePrefix = 'embedded/'
+/** "embedded/coredns:1" names the module coredns; a tag says nothing, the module is the program's own. */
+function moduleName(image: string): string {
+  return /^embedded\/([^:@]+)/.exec(image)?.[1] ?? ''
+}
 
 export interface EmbeddedRuntimeDeps {
   readonly modules: EmbeddedModules
@@ -100,9 +102,8 @@ export class EmbeddedPodRuntime implements Runtime {
     const { ip } = this.#sandbox(sandboxId)
     const { metadata } = sandbox
     const name = config.image.image
-    const load = this.#deps.modules.get(name.slice(imagePrefix.length))
-    if (!name.startsWith(imagePrefix) || !load)
-      throw new RuntimeError(`no embedded module is called "${name}"`, runtimeCode.notFound)
+    const load = this.#deps.modules.get(moduleName(name))
+    if (!load) throw new RuntimeError(`no embedded module is called "${name}"`, runtimeCode.notFound)
     const id = randomBytes(32).toString('hex')
     const pod = { ...metadata, nodeName: this.#deps.nodeName, ips: ip === undefined ? [] : [ip] }
     const container = new EmbeddedContainer(id, sandboxId, config, {
@@ -173,8 +174,9 @@ export class EmbeddedPodRuntime implements Runtime {
   }
 
   async imageStatus(image: string): Promise<RuntimeImage | undefined> {
-    const known = image.startsWith(imagePrefix) && this.#deps.modules.has(image.slice(imagePrefix.length))
-    return known ? { id: image, repoTags: [image], repoDigests: [], size: 0, username: '', pinned: true } : undefined
+    return this.#deps.modules.has(moduleName(image))
+      ? { id: image, repoTags: [image], repoDigests: [], size: 0, username: '', pinned: true }
+      : undefined
   }
 
   async pullImage(image: string): Promise<string> {
@@ -218,7 +220,7 @@ export class EmbeddedPodRuntime implements Runtime {
 
 function unsupported(what: string): never {
   throw new RuntimeError(
-    `${what} is not supported in embedded pods: they run inside Skiff, without a container`,
+    `${what} is not supported in embedded pods, which run inside Skiff without a container`,
     runtimeCode.unimplemented,
   )
 }

@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, test } from '@jest/globals'
+import { errors } from '../../../bootstrap/api/errors.ts'
 import type { KubeObject } from '../../../bootstrap/api/object.ts'
 import {
   type Node,
@@ -61,6 +62,21 @@ test('a pod gets the node with room, and an event', async () => {
   expect(harness.events()).toContainEqual(
     expect.stringContaining('Scheduled: Successfully assigned default/web to large'),
   )
+})
+
+test('a write that fails for a moment delays one pod alone, and it is tried again', async () => {
+  await addNode('n')
+  await addPod('unlucky', { priority: 10 })
+  await addPod('other')
+  let failures = 2
+  harness.client.before = ({ resource, subresource, name }) => {
+    if (resource === 'pods' && subresource === 'binding' && name === 'unlucky' && failures-- > 0)
+      throw errors.internal('not now')
+  }
+  await start()
+  expect([await placeOf('unlucky'), await placeOf('other')]).toEqual([undefined, 'n'])
+  await harness.advance(60_000)
+  expect(await placeOf('unlucky')).toBe('n')
 })
 
 describe('what keeps a pod off a node', () => {

@@ -47,6 +47,8 @@ class Scheduler implements Operator {
   readonly #pending = new Map<string, Pod>()
   /** Pods that fitted nowhere; they stay out until something changes. */
   readonly #parked = new Set<string>()
+  /** Parked ones that only failed for a moment, e.g. because a write was refused. */
+  readonly #failed = new Set<string>()
   #plugins: readonly Plugin[] = []
 
   readonly watches = [
@@ -92,16 +94,22 @@ class Scheduler implements Operator {
   }
 
   async reconcile(_: string, cluster: Cluster): Promise<Result> {
+    for (const key of this.#failed) this.#parked.delete(key)
+    this.#failed.clear()
+    let failure: unknown
     for (let pod = this.#next(); pod !== undefined; pod = this.#next()) {
       const key = keyOf(pod)
       try {
         await this.#schedule(pod, cluster)
       } catch (error) {
+        // The others go first; this one has its turn again when the whole queue is retried, after a pause.
         this.#parked.add(key)
+        this.#failed.add(key)
         if (isNotFound(error)) this.#pending.delete(key)
-        else throw error
+        else failure ??= error
       }
     }
+    if (failure !== undefined) throw failure
     return done
   }
 
