@@ -173,7 +173,9 @@ suite('network', () => {
   test('names: service ports, reverse, the node, aliases, and everything else from upstream', async () => {
     const ports = await inside('nslookup -type=srv _http._tcp.headless.default.svc.cluster.local')
     expect(ports).toMatch(/80 [ab]\.headless\.default\.svc\.cluster\.local/)
-    expect(await inside(`getent hosts ${ips.a}`)).toContain('a.headless.default.svc.cluster.local')
+    const names = await inside(`nslookup ${ips.a}`)
+    expect(names).toContain('a.headless.default.svc.cluster.local')
+    expect(names).toContain(`${ips.a!.replaceAll('.', '-')}.web.default.svc.cluster.local`)
     const { spec } = await cluster.get<Service>('service web')
     expect(await inside(`getent hosts ${spec?.clusterIP}`)).toContain('web.default.svc.cluster.local')
     expect(await addresses(cluster.nodeName)).toEqual([nodeAddress])
