@@ -1,10 +1,10 @@
 /** Every kubectl on this machine, and a session that runs one of them against a server as a user would. */
 import { type ChildProcessWithoutNullStreams, execFile, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { accessSync, constants, realpathSync, statSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { delimiter, dirname, join } from 'node:path'
+import { join } from 'node:path'
+import { debianPackage, kubectls as installed, newestKubectl } from '../testbed/tools.ts'
 
 export interface Kubectl {
   readonly version: string
@@ -13,9 +13,8 @@ export interface Kubectl {
 }
 
 const commandLimit = 30_000
-const tools = join(import.meta.dirname, '../../.tools')
 
-/** Oldest first: versions beside the kubectl on the PATH, and what set-up fetched; never two of one minor version. */
+/** Oldest first: those of the machine and the newest that Debian has. */
 export const kubectls: readonly Kubectl[] = find()
 
 /** The oldest and the newest: between them lies every change of kubectl's own. */
@@ -24,35 +23,30 @@ export const outermost: readonly Kubectl[] = [...new Set([kubectls[0], kubectls.
 )
 
 function find(): readonly Kubectl[] {
-  const onPath = (process.env.PATH ?? '').split(delimiter).map(folder => join(folder, 'kubectl'))
-  const beside = onPath.filter(runnable).map(path => dirname(realpathSync(path)))
-  const found: Kubectl[] = []
-  for (let minor = 27; minor <= 40; minor++) {
-    const candidates = [
-      ...beside.map(folder => join(folder, `kubectl.1.${minor}`)),
-      join(tools, `test/kubectl-1.${minor}`),
-      join(tools, `test/kubectl-1.${minor}/usr/bin/kubectl`),
-    ]
-    const path = candidates.find(runnable)
-    if (path) found.push({ version: `1.${minor}`, minor, path })
-  }
-  const plain = onPath.find(runnable)
-  return found.length > 0 || !plain ? found : [asked(plain)]
+  const paths = new Set(installed().values())
+  const newest = debianPackage('sid', 'kubectl')
+  if (newest !== undefined) paths.add(join(newest, 'usr/bin/kubectl'))
+  if (paths.size === 0) return plain()
+  return [...paths].map(described).sort((a, b) => a.minor - b.minor)
 }
 
-function asked(path: string): Kubectl {
-  const { clientVersion } = JSON.parse(execFileSync(path, ['version', '--client', '-o', 'json'], { encoding: 'utf8' }))
-  const minor = Number.parseInt(clientVersion.minor, 10)
+/** A kubectl whose name does not tell its version. */
+function plain(): readonly Kubectl[] {
+  try {
+    return [described(newestKubectl())]
+  } catch {
+    return []
+  }
+}
+
+function described(path: string): Kubectl {
+  const minor = minorOf(path)
   return { version: `1.${minor}`, minor, path }
 }
 
-function runnable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK)
-    return statSync(path).isFile()
-  } catch {
-    return false
-  }
+function minorOf(path: string): number {
+  const { clientVersion } = JSON.parse(execFileSync(path, ['version', '--client', '-o', 'json'], { encoding: 'utf8' }))
+  return Number.parseInt(clientVersion.minor, 10)
 }
 
 export interface Outcome {
