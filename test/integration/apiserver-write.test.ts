@@ -146,13 +146,13 @@ describe('field validation', () => {
     const { json } = await api.request('POST', `${maps}?fieldValidation=Strict`, body)
     expect(json.code).toBe(400)
     expect(json.message).toBe(
-      'ConfigMap in version "v1" cannot be handled as a ConfigMap: strict decoding error: duplicate field "data", unknown field "foo"',
+      'ConfigMap in version "v1" cannot be handled as a ConfigMap: strict decoding error: unknown field "foo", duplicate field "data"',
     )
   })
 
   test('warnings by default, silence when asked', async () => {
     const warned = await api.request('POST', `${maps}?dryRun=All`, body)
-    expect(warned.headers.warning).toEqual(['299 - "duplicate field \\"data\\""', '299 - "unknown field \\"foo\\""'])
+    expect(warned.headers.warning).toEqual(['299 - "unknown field \\"foo\\""', '299 - "duplicate field \\"data\\""'])
     const silent = await api.request('POST', `${maps}?dryRun=All&fieldValidation=Ignore`, body)
     expect(silent.headers.warning).toBeUndefined()
   })

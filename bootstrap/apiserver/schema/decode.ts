@@ -1,7 +1,7 @@
 /** From a request body to an object of its type: strict findings, unknown fields dropped, values in their stored form. */
 import { errors } from '../../api/errors.ts'
 import { parseApiVersion } from '../../api/object.ts'
-import { duplicateFields } from './duplicates.ts'
+import { duplicateFields, unknownField } from './duplicates.ts'
 import { schemaOf } from './models.ts'
 import { decodeScalar, jsonTypeName, Mismatch } from './scalars.ts'
 import type { Schema } from './schema.ts'
@@ -15,14 +15,17 @@ const schemaProps = 'io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JS
  * Parses JSON text and finds fields given twice; without `findDuplicates` it only parses.
  * @throws StatusError 400 for text that is not JSON
  */
-export function parseJsonStrict(text: string, findDuplicates = true): { value: unknown; duplicates: string[] } {
+export function parseJsonStrict(
+  text: string,
+  findDuplicates = true,
+): { value: unknown; duplicates: string[]; positions?: ReadonlyMap<string, number> } {
   let value: unknown
   try {
     value = JSON.parse(text)
   } catch (error) {
     throw errors.badRequest(`couldn't get version/kind; json parse error: ${(error as Error).message}`)
   }
-  return { value, duplicates: findDuplicates ? duplicateFields(text, value) : [] }
+  return findDuplicates ? { value, ...duplicateFields(text, value) } : { value, duplicates: [] }
 }
 
 /** `unknown field "spec.foo"` for every field the schema does not know, case-sensitively, in document order. */
@@ -50,7 +53,7 @@ function findUnknown(schema: Schema, value: unknown, path: (string | number)[], 
     const known = fieldSchema(walked, name)
     path.push(name)
     if (known) findUnknown(known, (value as Fields)[name], path, found)
-    else if (!walked.preserveUnknownFields) found.push(`unknown field ${JSON.stringify(pathText(path))}`)
+    else if (!walked.preserveUnknownFields) found.push(unknownField(pathText(path)))
     path.pop()
   }
 }

@@ -1,12 +1,20 @@
 /** Finds fields given twice in JSON text, which JSON.parse silently merges. */
 
-/**
- * Findings in upstream's words, `duplicate field "spec.x"`, in document order, each once. `value` is what the text, which
- * must be valid JSON, parses to: only a text with more fields than its value is looked at closely.
- */
-export function duplicateFields(text: string, value: unknown): string[] {
-  return fieldsInText(text) === fieldsInValue(value) ? [] : new Scanner(text).findings()
+export interface Duplicates {
+  /** In upstream's words, `duplicate field "spec.x"`, in document order, each once. */
+  readonly duplicates: string[]
+  /** Where in the text each of them stands, and each field under the words that would call it unknown. */
+  readonly positions: ReadonlyMap<string, number>
 }
+
+const none: Duplicates = { duplicates: [], positions: new Map() }
+
+/** `value` is what the text, which must be valid JSON, parses to: only a text with more fields is looked at closely. */
+export function duplicateFields(text: string, value: unknown): Duplicates {
+  return fieldsInText(text) === fieldsInValue(value) ? none : new Scanner(text).findings()
+}
+
+export const unknownField = (path: string): string => `unknown field ${JSON.stringify(path)}`
 
 const colon = 58
 const space = 32
@@ -42,15 +50,16 @@ function fieldsInValue(value: unknown): number {
 class Scanner {
   readonly #text: string
   readonly #found = new Set<string>()
+  readonly #positions = new Map<string, number>()
   #at = 0
 
   constructor(text: string) {
     this.#text = text
   }
 
-  findings(): string[] {
+  findings(): Duplicates {
     this.#value('')
-    return [...this.#found]
+    return { duplicates: [...this.#found], positions: this.#positions }
   }
 
   #next(): string {
@@ -72,14 +81,20 @@ class Scanner {
     while (this.#next() === '"') {
       const name = this.#string()
       const field = path === '' ? name : `${path}.${name}`
-      if (seen.has(name)) this.#found.add(`duplicate field ${JSON.stringify(field)}`)
+      if (seen.has(name)) this.#note(`duplicate field ${JSON.stringify(field)}`)
       seen.add(name)
+      if (!this.#positions.has(unknownField(field))) this.#positions.set(unknownField(field), this.#at)
       this.#next()
       this.#at++ // the colon
       this.#value(field)
       if (this.#next() === ',') this.#at++
     }
     this.#at++
+  }
+
+  #note(finding: string): void {
+    if (!this.#found.has(finding)) this.#positions.set(finding, this.#at)
+    this.#found.add(finding)
   }
 
   #array(path: string): void {

@@ -17,6 +17,8 @@ export interface Document {
   readonly value: unknown
   /** `duplicate field "x"`. */
   readonly duplicates: readonly string[]
+  /** Where findings stand in the text, when there are duplicates. */
+  readonly positions?: ReadonlyMap<string, number> | undefined
   /** The beginning of the body, for messages. */
   readonly summary: string
 }
@@ -30,7 +32,7 @@ export async function parseBody(type: string, body: Buffer, strict: boolean): Pr
     case 'text/json':
       return body.length === 0
         ? { value: undefined, duplicates: [], summary }
-        : { ...rename(parseJsonStrict(body.toString('utf8'), strict)), summary }
+        : { ...parseJsonStrict(body.toString('utf8'), strict), summary }
     case 'application/yaml':
     case 'text/yaml':
       return { value: yaml(body), duplicates: [], summary }
@@ -42,8 +44,6 @@ export async function parseBody(type: string, body: Buffer, strict: boolean): Pr
       throw errors.unsupportedMediaType(acceptedTypes)
   }
 }
-
-const rename = ({ value, duplicates }: { value: unknown; duplicates: string[] }) => ({ value, duplicates })
 
 export function yaml(body: Buffer): unknown {
   try {
@@ -75,7 +75,7 @@ export function decodeObject(
     throw unrecognized(target, document, "Object 'Kind' is missing")
   }
   const typed = withType(target, document, value as { apiVersion?: unknown; kind?: unknown })
-  const findings = strictErrors(target, typed, document.duplicates, validation)
+  const findings = strictErrors(target, typed, document.duplicates, validation, document.positions)
   if (findings.length > 0) {
     if (validation === 'Strict') throw cannotHandle(target, typed, `strict decoding error: ${findings.join(', ')}`)
     for (const finding of findings) warn(finding)
@@ -113,8 +113,12 @@ export function strictErrors(
   value: object,
   duplicates: readonly string[],
   validation: FieldValidation,
+  positions?: ReadonlyMap<string, number>,
 ): string[] {
-  return validation === 'Ignore' ? [] : [...duplicates, ...strictFindings(target.schema, value)]
+  if (validation === 'Ignore') return []
+  const findings = [...duplicates, ...strictFindings(target.schema, value)]
+  if (duplicates.length === 0 || !positions) return findings
+  return findings.sort((a, b) => (positions.get(a) ?? 0) - (positions.get(b) ?? 0))
 }
 
 function withType(target: Target, document: Document, value: { apiVersion?: unknown; kind?: unknown }): object {
