@@ -1,4 +1,5 @@
 import { connect } from 'node:http2'
+import { request as open } from 'node:https'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { HttpClient, type Json } from './http-client.ts'
 import { type RunningServer, startServer } from './server.ts'
@@ -237,4 +238,16 @@ test.each(['services', 'endpoints'])('default/kubernetes comes back among the %s
   const again = await api.until(path, ({ status }) => status === 200)
   expect(again.body.metadata.uid).not.toBe(body.metadata.uid)
   expect([again.body.spec, again.body.subsets]).toEqual([body.spec, body.subsets])
+})
+
+test('a client that leaves in the middle of its body is no error of the server', async () => {
+  const before = server.log()
+  await new Promise<void>(resolve => {
+    const headers = { 'Content-Type': 'application/json', 'Content-Length': '100' }
+    const outgoing = open(`${server.url}/api/v1/namespaces`, { ...server.tls, method: 'POST', headers, agent: false })
+    outgoing.on('error', () => resolve())
+    outgoing.write('{"metadata":', () => outgoing.destroy(new Error('gone')))
+  })
+  expect((await api.get('/readyz')).text).toBe('ok')
+  expect(server.log().slice(before.length)).not.toContain('request failed')
 })

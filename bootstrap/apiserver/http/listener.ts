@@ -181,10 +181,12 @@ function collect(request: AnyRequest): Promise<Buffer> {
       else reject(errors.tooLarge(maxBodyBytes))
     })
     request.once('end', () => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)))
-    request.once('error', reject)
+    // A client that goes away in the middle of its body is no failure of the server.
+    const cutOff = () => reject(errors.badRequest('the request ended before its body did'))
+    request.once('error', cutOff)
     // Every request closes; the error, with its stack, is made only for one that has not ended by then.
     request.once('close', () => {
-      if (!request.readableEnded) reject(errors.badRequest('the request ended before its body did'))
+      if (!request.readableEnded) cutOff()
     })
   })
 }
