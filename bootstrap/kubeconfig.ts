@@ -1,6 +1,7 @@
 /** Writes the kubeconfigs: the administrator's, with everything inside, and the components' own. */
-import { chmod } from 'node:fs/promises'
+import { chmod, chown, readFile } from 'node:fs/promises'
 import { isIPv6 } from 'node:net'
+import { ConfigError } from './config/parse.ts'
 import type { ServerConfig } from './config/server-config.ts'
 import { readIfPresent, writeAtomically } from './pki/files.ts'
 import { componentKubeconfigs, kubeconfigYaml } from './pki/kubeconfig.ts'
@@ -18,7 +19,18 @@ export async function writeKubeconfigs(config: ServerConfig, pki: Pki): Promise<
     keyPem: pki.admin.key,
     name: config.kubeconfig.name,
   })
-  await Promise.all([...files, keep(config.kubeconfig.path ?? defaultPath, admin, config.kubeconfig.mode ?? 0o600)])
+  const path = config.kubeconfig.path ?? defaultPath
+  await Promise.all([...files, keep(path, admin, config.kubeconfig.mode ?? 0o600)])
+  const { group } = config.kubeconfig
+  if (group !== undefined) await chown(path, 0, groupId(group, await readFile('/etc/group', 'utf8')))
+}
+
+/** The number of a group that is named or numbered; `table` is /etc/group. Throws ConfigError for one that is not there. */
+export function groupId(group: string, table: string): number {
+  if (/^\d+$/.test(group)) return Number(group)
+  const line = table.split('\n').find(entry => entry.startsWith(`${group}:`))
+  if (line === undefined) throw new ConfigError(`--write-kubeconfig-group ${group}: no such group`)
+  return Number(line.split(':')[2])
 }
 
 async function keep(path: string, text: string, mode: number): Promise<void> {

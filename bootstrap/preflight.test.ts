@@ -52,6 +52,12 @@ test('a port in use names who holds it', async () => {
 
 test.each<[string, string[], { path?: string; now?: number }, RegExp]>([
   ['a missing runtime', [], { path: '/nowhere' }, /^containerd is not installed: .*--container-runtime-endpoint$/],
+  [
+    'an unknown group',
+    ['--write-kubeconfig-group=nosuchgroup'],
+    {},
+    /^--write-kubeconfig-group nosuchgroup: no such group$/,
+  ],
   ['a clock before 1980', [], { now: 0 }, /^server time isn't set properly/],
 ])('%s', async (_, args, options, message) => {
   await freePort()

@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path'
 import { findProgram } from './cli/tools.ts'
 import { ConfigError } from './config/parse.ts'
 import type { ServerConfig } from './config/server-config.ts'
+import { groupId } from './kubeconfig.ts'
 import { readRegistries } from './registries.ts'
 
 /** Checks clock, rights, data-dir, port, container runtime and registries.yaml. */
@@ -13,6 +14,7 @@ export async function preflight(config: ServerConfig, host: { env: NodeJS.Proces
     throw new ConfigError("server time isn't set properly: set the clock of this machine")
   checkFolder(config.dataDir, '--data-dir')
   if (config.kubeconfig.path !== undefined) checkFolder(dirname(config.kubeconfig.path), '--write-kubeconfig')
+  if (config.kubeconfig.group !== undefined) groupId(config.kubeconfig.group, readFileSync('/etc/group', 'utf8'))
   if (!config.disableAgent && config.containerRuntimeEndpoint === undefined) {
     for (const program of ['containerd', 'runc'])
       if (findProgram(program, host.env) === undefined)

@@ -150,6 +150,8 @@ function newContainerd(options: AgentOptions, paths: Paths, sandboxImage: string
       cniBinDir: options.cniBinDir ?? '/usr/lib/cni',
       registries: options.registries ?? {},
       disableDefaultRegistryEndpoint: options.disableDefaultRegistryEndpoint ?? false,
+      selinux: options.selinux ?? false,
+      nonrootDevices: options.nonrootDevices ?? false,
     },
     deps,
   )

@@ -31,6 +31,9 @@ export interface AgentOptions {
   readonly cniBinDir?: string
   readonly registries?: Registries
   readonly disableDefaultRegistryEndpoint?: boolean
+  readonly selinux?: boolean
+  /** Non-root containers own the devices they are given. */
+  readonly nonrootDevices?: boolean
   /** Use this CRI socket instead of starting containerd. */
   readonly containerRuntimeEndpoint?: string | undefined
   readonly resolvConf?: string | undefined

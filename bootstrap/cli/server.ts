@@ -18,8 +18,11 @@ export async function runServer(
 ): Promise<number> {
   const line = readCommandLine('server', 'Run management server', serverFlags, args, host)
   if (!line) return 0
-  const token = tokenOf(line.values)
-  const config = { ...serverConfig(line.values, thisMachine()), ...(token === undefined ? {} : { token }) }
+  const config = {
+    ...serverConfig(line.values, thisMachine()),
+    token: secret(line.values, 'token', 'token-file'),
+    agentToken: secret(line.values, 'agent-token', 'agent-token-file'),
+  }
   await preflight(config, { env: host.env, now: Date.now() })
 
   const log = createLogger({ debug: config.debug, stream: host.stderr, pretty: host.stderr.isTTY })
@@ -46,12 +49,13 @@ function homeOf(host: NodeJS.Process): string {
   return host.env.SKIFF_HOME ?? join(import.meta.dirname, import.meta.filename.endsWith('.mjs') ? '..' : '../..')
 }
 
-function tokenOf(values: FlagValues): string | undefined {
-  const file = values.string('token-file')
-  if (values.given('token') || file === undefined) return values.string('token')
+/** A secret given by its own flag or, less visibly, as a file. */
+function secret(values: FlagValues, flag: string, fileFlag: string): string | undefined {
+  const file = values.string(fileFlag)
+  if (values.given(flag) || file === undefined) return values.string(flag)
   try {
     return readFileSync(file, 'utf8').trim()
   } catch (error) {
-    throw new ConfigError(`cannot read --token-file ${file}: ${(error as Error).message}`)
+    throw new ConfigError(`cannot read --${fileFlag} ${file}: ${(error as Error).message}`)
   }
 }

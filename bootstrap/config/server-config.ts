@@ -19,6 +19,9 @@ export interface NodeConfig {
   readonly privateRegistry: string
   readonly pauseImage: string
   readonly snapshotter: string
+  readonly selinux: boolean
+  readonly nonrootDevices: boolean
+  readonly disableDefaultRegistryEndpoint: boolean
   readonly resolvConf: string | undefined
   readonly bindAddress: string
   readonly debug: boolean
@@ -37,7 +40,13 @@ export interface ServerConfig extends NodeConfig {
   readonly flannelBackend: string
   readonly token: string | undefined
   readonly agentToken: string | undefined
-  readonly kubeconfig: { readonly path: string | undefined; readonly mode: number | undefined; readonly name: string }
+  readonly kubeconfig: {
+    readonly path: string | undefined
+    readonly mode: number | undefined
+    /** Name or number of the group that may read it, by the mode's group bits. */
+    readonly group: string | undefined
+    readonly name: string
+  }
   readonly disabled: ReadonlySet<string>
   readonly disableAgent: boolean
   readonly disableKubeProxy: boolean
@@ -90,6 +99,7 @@ export function serverConfig(values: FlagValues, machine: Machine): ServerConfig
       path: values.string('write-kubeconfig'),
       mode: fileMode(values),
       name: values.string('write-kubeconfig-name') ?? 'default',
+      group: values.string('write-kubeconfig-group'),
     },
     disabled: new Set(values.list('disable', true)),
     disableAgent: values.bool('disable-agent'),
@@ -123,6 +133,9 @@ function nodeConfig(values: FlagValues, machine: Machine): NodeConfig {
     privateRegistry: values.string('private-registry') ?? '/etc/rancher/k3s/registries.yaml',
     pauseImage: values.string('pause-image') ?? 'rancher/mirrored-pause:3.10.2',
     snapshotter: values.string('snapshotter') ?? 'overlayfs',
+    selinux: values.bool('selinux'),
+    nonrootDevices: values.bool('nonroot-devices'),
+    disableDefaultRegistryEndpoint: values.bool('disable-default-registry-endpoint'),
     resolvConf: values.string('resolv-conf'),
     bindAddress: ip('bind-address', values.string('bind-address') ?? '0.0.0.0'),
     debug: values.bool('debug'),

@@ -1,17 +1,18 @@
 /** The files of a manifests folder: which count, and when they change. */
 import { createHash } from 'node:crypto'
 import { type Dirent, statSync, watch } from 'node:fs'
-import { readdir } from 'node:fs/promises'
-import { basename, join, relative } from 'node:path'
+import { readdir, realpath } from 'node:fs/promises'
+import { basename, dirname, join, relative } from 'node:path'
 import type { Clock } from '../runtime/operator.ts'
 
 const isManifest = (name: string): boolean => /\.(?:ya?ml|json)$/i.test(name) && !name.startsWith('.')
 
 /**
  * Paths of all manifests below `root`, sorted. Dot-files are left out, as is every file NAME for which a NAME.skip lies
- * anywhere in the tree. Symbolic links to folders are followed one level deep. A missing root has no files.
+ * anywhere in the tree,
+ * unless it is disabled: then its objects are to go. Symbolic links to folders are followed one level deep. A missing root has no files.
  */
-export async function listManifests(root: string): Promise<string[]> {
+export async function listManifests(root: string, disabled: ReadonlySet<string> = new Set()): Promise<string[]> {
   const files = await filesBelow(root, true)
   const skipped = new Set(
     files
@@ -19,7 +20,8 @@ export async function listManifests(root: string): Promise<string[]> {
       .filter(name => name.endsWith('.skip'))
       .map(name => name.slice(0, -'.skip'.length)),
   )
-  return files.filter(file => isManifest(basename(file)) && !skipped.has(basename(file))).sort()
+  const counts = (file: string): boolean => !skipped.has(basename(file)) || isDisabled(root, file, disabled)
+  return files.filter(file => isManifest(basename(file)) && counts(file)).sort()
 }
 
 async function filesBelow(folder: string, followLinks: boolean): Promise<string[]> {
@@ -40,6 +42,12 @@ async function filesBelow(folder: string, followLinks: boolean): Promise<string[
 /** The Addon's name: the file's base name up to the first dot. */
 export function addonName(path: string): string {
   return basename(path).split('.')[0]!
+}
+
+/** Whether a file lies in the tree itself, not in a folder that a link leads to. */
+export async function isOwnFile(root: string, path: string): Promise<boolean> {
+  const [folder, top] = await Promise.all([realpath(dirname(path)), realpath(root)])
+  return folder === join(top, relative(root, dirname(path)))
 }
 
 /** Whether `--disable` names this file: by its base name without ending, or by a folder it lies in. */

@@ -138,6 +138,23 @@ test('--disable of a file that is there removes its objects, the file and the Ad
   expect(() => statSync(join(root, 'manifests/traefik.yaml'))).toThrow()
 })
 
+test('--disable clears up after a file that is broken by now, or skipped, but leaves a file of another folder', async () => {
+  mkdirSync(join(root, 'elsewhere'))
+  symlinkSync(join(root, 'elsewhere'), join(root, 'manifests/link'))
+  await drop('link/far.yaml', configMap('far'))
+  await drop('broken.yaml', configMap('near'))
+  writeFileSync(join(root, 'manifests/broken.yaml'), 'kind: [')
+  writeFileSync(join(root, 'manifests/broken.yaml.skip'), '')
+  const disabled = ['far', 'broken']
+  start(disabled)
+  const files = await listManifests(join(root, 'manifests'), new Set(disabled))
+  expect(files.map(path => path.split('/').at(-1))).toEqual(['broken.yaml', 'far.yaml'])
+  for (const path of files) await operator.reconcile(path, harness.cluster)
+  expect(await names(configMaps)).toEqual([])
+  expect(statSync(join(root, 'elsewhere/far.yaml')).isFile()).toBe(true)
+  expect(() => statSync(join(root, 'manifests/broken.yaml'))).toThrow()
+})
+
 describe('files', () => {
   test('discovery: endings, dot-files, .skip anywhere, links one level', async () => {
     const dir = join(root, 'manifests')

@@ -9,7 +9,7 @@ import { KindResolver } from '../runtime/kinds.ts'
 import { type Cluster, done, type Operator, type Result } from '../runtime/operator.ts'
 import { type Addon, addonNamespace, addons, createAddon, getAddon, recordApplied, recordedGvks } from './addon.ts'
 import { type ApplyDeps, applyObject, idOf, type Placed, pruneSet, type SetId } from './apply.ts'
-import { addonName, checksum, isDisabled, listManifests, watchTree } from './files.ts'
+import { addonName, checksum, isDisabled, isOwnFile, listManifests, watchTree } from './files.ts'
 import { gvkText, hashLabel, parseGvkText } from './object-set.ts'
 import { ManifestError, parseManifest } from './parse.ts'
 import { type StageOptions, stageManifests } from './stage.ts'
@@ -53,7 +53,8 @@ class AddonOperator implements Operator {
     const { target, scanMs = 15_000 } = this.#options
     await stageManifests(this.#options)
     const scan = async () => {
-      for (const path of await listManifests(target)) if (await this.#needsWork(path)) enqueue(path)
+      for (const path of await listManifests(target, this.#options.disabled))
+        if (await this.#needsWork(path)) enqueue(path)
     }
     const changed = () =>
       void scan().catch(error => cluster.log.warn({ err: error, target }, 'cannot list the manifests'))
@@ -135,15 +136,14 @@ class AddonOperator implements Operator {
     return placed
   }
 
-  /** --disable of a file that is there: its objects go, then the file, then the Addon. */
+  /** --disable of a file that is there: its objects go, then the file (unless it is another folder's), then the Addon. */
   async #remove(path: string, addon: Addon, cluster: Cluster): Promise<void> {
     const { events, client } = cluster
     events.event(addon, 'Normal', 'DeletingManifest', `Deleting manifest at "${path}"`)
     const set: SetId = { name: addon.metadata.name!, namespace: addonNamespace }
-    const objects = parseManifest(await readFile(path, 'utf8'))
-    const gvks = [...objects.map(gvkText), ...recordedGvks(addon)]
+    const gvks = [...kindsIn(await readFile(path, 'utf8')), ...recordedGvks(addon)]
     await pruneSet(await this.#resources(gvks), [], set, this.#deps(cluster))
-    await rm(path, { force: true })
+    if (await isOwnFile(this.#options.target, path)) await rm(path, { force: true })
     await client.delete(addons, { name: set.name, namespace: set.namespace })
     this.#files.delete(path)
   }
@@ -192,5 +192,14 @@ class AddonOperator implements Operator {
 
   #deps({ client, clock, signal }: Cluster): ApplyDeps {
     return { client, kinds: this.#kinds!, clock, signal }
+  }
+}
+
+/** The kinds a manifest names; none where it cannot be read, what was recorded of it must do then. */
+function kindsIn(text: string): string[] {
+  try {
+    return parseManifest(text).map(gvkText)
+  } catch {
+    return []
   }
 }
