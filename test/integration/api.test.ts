@@ -226,6 +226,14 @@ describe('writes', () => {
     expect((await api.get(`${maps}?labelSelector=set`)).body.items).toHaveLength(1)
   })
 
+  test('a body may not be nested without end', async () => {
+    const { body } = await api.post(
+      maps,
+      `{"metadata":{"name":"deep"},"x":${'['.repeat(100_000)}${']'.repeat(100_000)}}`,
+    )
+    expect(body).toMatchObject({ code: 400, message: expect.stringMatching(/exceeded max depth$/) })
+  })
+
   test('a body may have 3 MiB', async () => {
     const object = (size: number) => ({ metadata: { name: 'big' }, data: { a: 'x'.repeat(size) } })
     expect((await api.post(maps, object(3 * 1024 * 1024 + 1))).body).toMatchObject({

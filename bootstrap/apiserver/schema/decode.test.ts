@@ -28,6 +28,17 @@ describe('parseJsonStrict', () => {
     expect(parseJsonStrict(text, false).duplicates).toEqual([])
   })
 
+  test.each([
+    ['[', ']'],
+    ['{"a":', '}'],
+  ])('nesting by %s has an end', (open, close) => {
+    const nested = (depth: number) => `${open.repeat(depth)}"[[\\"[["${close.repeat(depth)}`
+    expect(parseJsonStrict(nested(1000)).duplicates).toEqual([])
+    for (const depth of [1001, 200_000]) expect(() => parseJsonStrict(nested(depth))).toThrow('exceeded max depth')
+    const flat = `[${`"${'['.repeat(2000)}\\\\",`.repeat(3)}1]`
+    expect(parseJsonStrict(flat).value).toHaveLength(4)
+  })
+
   test('text that is not JSON is a bad request', () => {
     expect(() => parseJsonStrict('{')).toThrow(StatusError)
   })

@@ -1,6 +1,7 @@
 /** From a request body to an object of its type: strict findings, unknown fields dropped, values in their stored form. */
 import { errors } from '../../api/errors.ts'
 import { parseApiVersion } from '../../api/object.ts'
+import { isTooDeep } from './depth.ts'
 import { duplicateFields, unknownField } from './duplicates.ts'
 import { schemaOf } from './models.ts'
 import { decodeScalar, jsonTypeName, Mismatch } from './scalars.ts'
@@ -13,7 +14,7 @@ const schemaProps = 'io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JS
 
 /**
  * Parses JSON text and finds fields given twice; without `findDuplicates` it only parses.
- * @throws StatusError 400 for text that is not JSON
+ * @throws StatusError 400 for text that is not JSON, or nested too deep
  */
 export function parseJsonStrict(
   text: string,
@@ -25,6 +26,7 @@ export function parseJsonStrict(
   } catch (error) {
     throw errors.badRequest(`couldn't get version/kind; json parse error: ${(error as Error).message}`)
   }
+  if (isTooDeep(text)) throw errors.badRequest("couldn't get version/kind; json parse error: exceeded max depth")
   return findDuplicates ? { value, ...duplicateFields(text, value) } : { value, duplicates: [] }
 }
 
