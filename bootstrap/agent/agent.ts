@@ -1,6 +1,5 @@
 /** The node agent: starts the container runtime, registers the node, runs its pods. */
 import { mkdir } from 'node:fs/promises'
-import type { Server } from 'node:net'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import type { Client } from '../client/client.ts'
@@ -27,7 +26,7 @@ import type { AgentLog } from './pods/services.ts'
 import { watchStaticPods } from './pods/static-pods.ts'
 import type { EmbeddedRuntime, Runtime } from './runtime.ts'
 import { type HandlerDeps, KubeletHandler, type KubeletUser, type StreamHandler } from './server/handler.ts'
-import { listenHealthz, listenKubelet } from './server/listener.ts'
+import { type Listener, listenHealthz, listenKubelet } from './server/listener.ts'
 import { Stats } from './stats/summary.ts'
 
 export interface AgentDeps {
@@ -114,7 +113,7 @@ export async function startAgent(options: AgentOptions, deps: AgentDeps): Promis
   if (imports) void importImages(paths.images, imports, signal)
   void rotateLogs({ clock, signal, log, running: () => manager.running() })
   const kubelet = kubeletHandler(options, paths, deps, manager, runtime)
-  const listeners: Server[] = []
+  const listeners: Listener[] = []
   if (options.server) listeners.push(await listenKubelet(options.server, kubelet))
   if (options.healthzPort !== undefined) listeners.push(await listenHealthz(options.healthzPort))
 

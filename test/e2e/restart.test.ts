@@ -1,4 +1,5 @@
 /** A server's end, asked for or not, and its next start on the same data-dir: nothing acknowledged is lost, pods run on. */
+import { once } from 'node:events'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import type { ConfigMap, CoreV1Event, Pod, Secret, Service } from '../../bootstrap/api/types.gen.ts'
@@ -112,6 +113,28 @@ suite('a second start on the same data-dir', () => {
     expect(await disturbances(cluster)).toEqual([])
     await webAnswers(cluster)
     expect(await containers(cluster)).toEqual(running)
+  }, 60_000)
+
+  test('after SIGTERM with open watches, streams and silent connections: within 5 s', async () => {
+    const name = (await cluster.get<List<Pod>>('pods -l app=web')).items[0]?.metadata?.name
+    const clients = [
+      'get pods --watch',
+      `logs -f ${name}`,
+      `exec -i ${name} -- cat`,
+      `port-forward ${name} 18080:80`,
+    ].map(args => cluster.spawnKubectl(args, {}, { stdio: ['pipe', 'pipe', 'ignore'] }))
+    const connections = [6443, 10250, 18080].map(port => `exec {fd}<>/dev/tcp/127.0.0.1/${port}`).join('; ')
+    const [watch, , exec, forward] = clients
+    exec!.stdin!.write('hello\n')
+    await Promise.all([watch, exec, forward].map(client => once(client!.stdout!, 'data')))
+    const silent = cluster.bed.spawn(['bash', '-c', `${connections}; echo open; sleep infinity`])
+    await once(silent.stdout!, 'data')
+    const ends = clients.map(client => once(client, 'close'))
+    await cluster.stopServer()
+    forward!.kill() // it waits for its next connection
+    await Promise.all(ends)
+    silent.kill()
+    await cluster.restart()
   }, 60_000)
 
   test('what changed meanwhile is noticed: a container that ended is started again', async () => {

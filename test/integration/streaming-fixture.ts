@@ -2,7 +2,6 @@
 import { spawnSync } from 'node:child_process'
 import { createPublicKey, X509Certificate } from 'node:crypto'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
-import type { AddressInfo, Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import { Containerd } from '../../bootstrap/agent/containerd/supervisor.ts'
@@ -13,7 +12,7 @@ import { unmountBelow } from '../../bootstrap/agent/mounts.ts'
 import type { PodManager } from '../../bootstrap/agent/pods/manager.ts'
 import type { PodSandboxConfig } from '../../bootstrap/agent/runtime.ts'
 import { KubeletHandler } from '../../bootstrap/agent/server/handler.ts'
-import { listenKubelet } from '../../bootstrap/agent/server/listener.ts'
+import { type Listener, listenKubelet } from '../../bootstrap/agent/server/listener.ts'
 import { streamHandler } from '../../bootstrap/agent/server/streaming/handler.ts'
 import type { Stats } from '../../bootstrap/agent/stats/summary.ts'
 import type { Listening } from '../../bootstrap/apiserver/http/listener.ts'
@@ -67,7 +66,7 @@ export class StreamingFixture {
   readonly kubeconfig = join(this.directory, 'kubeconfig')
   #containerd!: Containerd
   #cri!: CriClient
-  #kubelet!: Server
+  #kubelet!: Listener
   #node!: LocalNode
   #api!: TestServer
   #listening!: Listening
@@ -94,7 +93,7 @@ export class StreamingFixture {
       { port: 0, bindAddress: '127.0.0.1', certificate: serving.cert, key: serving.key, clientCa: pki.ca },
       handler,
     )
-    const { port } = this.#kubelet.address() as AddressInfo
+    const { port } = this.#kubelet
     this.#node = localNodeConnect({ port, ...pki.leaf('kube-apiserver', 'client'), ca: pki.ca })
     this.#api = await testServer({ nodeConnect: this.#node })
     this.#listening = await this.#api.server.listen({ port: 0, host: '127.0.0.1', ...pki.leaf('api', 'server') })

@@ -1,7 +1,7 @@
 /** The kubelet's listeners: HTTPS with client certificates on 10250, and plain /healthz on loopback. */
 import { createServer as createHttpServer } from 'node:http'
 import { createServer } from 'node:https'
-import type { Server } from 'node:net'
+import type { AddressInfo, Server, Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import type { KubeletHandler, KubeletUser } from './handler.ts'
 
@@ -14,6 +14,12 @@ export interface ListenerOptions {
   readonly clientCa: string
 }
 
+export interface Listener {
+  readonly port: number
+  /** Refuses new connections and ends those there are, streams included. */
+  close(): void
+}
+
 /** The user a client certificate names; undefined without a certificate of the client CA. */
 function userOf(socket: TLSSocket): KubeletUser | undefined {
   if (!socket.authorized) return undefined
@@ -23,7 +29,7 @@ function userOf(socket: TLSSocket): KubeletUser | undefined {
 }
 
 /** Resolves once the port is open. Rejects when it is taken. */
-export async function listenKubelet(options: ListenerOptions, handler: KubeletHandler): Promise<Server> {
+export async function listenKubelet(options: ListenerOptions, handler: KubeletHandler): Promise<Listener> {
   const server = createServer({
     cert: options.certificate,
     key: options.key,
@@ -46,7 +52,7 @@ export async function listenKubelet(options: ListenerOptions, handler: KubeletHa
 }
 
 /** GET /healthz on loopback. */
-export async function listenHealthz(port: number): Promise<Server> {
+export async function listenHealthz(port: number): Promise<Listener> {
   const server = createHttpServer((request, response) => {
     const known = request.url === '/healthz'
     response
@@ -56,9 +62,18 @@ export async function listenHealthz(port: number): Promise<Server> {
   return listening(server, port, '127.0.0.1')
 }
 
-function listening<T extends Server>(server: T, port: number, address: string): Promise<T> {
+function listening(server: Server, port: number, address: string): Promise<Listener> {
+  const sockets = new Set<Socket>()
+  server.on('connection', socket => {
+    sockets.add(socket)
+    socket.once('close', () => sockets.delete(socket))
+  })
+  const close = () => {
+    server.close()
+    for (const socket of sockets) socket.destroy()
+  }
   return new Promise((resolve, reject) => {
     server.once('error', reject)
-    server.listen(port, address, () => resolve(server))
+    server.listen(port, address, () => resolve({ port: (server.address() as AddressInfo).port, close }))
   })
 }
