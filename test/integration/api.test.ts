@@ -166,11 +166,11 @@ describe('writes', () => {
     const text = '{"metadata":{"name":"f"},"dat":{},"data":{"a":"1"},"data":{"a":"2"}}'
     const strict = await api.post(`${maps}?fieldValidation=Strict`, text)
     expect(strict.body.message).toBe(
-      'ConfigMap in version "v1" cannot be handled as a ConfigMap: strict decoding error: duplicate field "data", unknown field "dat"',
+      'ConfigMap in version "v1" cannot be handled as a ConfigMap: strict decoding error: unknown field "dat", duplicate field "data"',
     )
     const { status, headers } = await api.post(maps, text)
     expect(status).toBe(201)
-    expect(headers.warning).toBe('299 - "duplicate field \\"data\\"", 299 - "unknown field \\"dat\\""')
+    expect(headers.warning).toBe('299 - "unknown field \\"dat\\"", 299 - "duplicate field \\"data\\""')
     expect((await api.put(`${maps}/f?fieldValidation=Ignore`, text)).headers.warning).toBeUndefined()
   })
 
