@@ -1,6 +1,7 @@
 /**
  * A cluster for a test: `skiff server` on a machine of its own (bed.ts), driven by kubectl as a user drives it. The node is
  * 198.51.100.10; an external client lives at 198.51.100.1. Several can exist at once; destroy() leaves nothing behind.
+ * It runs what `node scripts/build.ts` has built last.
  */
 import type { ChildProcess, SpawnOptions } from 'node:child_process'
 import { once } from 'node:events'
