@@ -135,7 +135,7 @@ test('docs/configuration.md says which flags a server refuses', () => {
 
 test('docs/configuration.md claims an effect only for flags that are read', () => {
   // Read by the subcommand itself, before the configuration is made.
-  const asked = new Set([...flagsAskedFor(), 'config', 'token-file'])
+  const asked = new Set([...flagsAskedFor(), 'config', 'token-file', 'agent-token-file'])
   const claimed = serverFlags.filter(({ name }) => /^(yes|partly)/.test(effectOf.get(name) ?? ''))
   expect(claimed.filter(({ name }) => !asked.has(name)).map(({ name }) => name)).toEqual([])
   const effects = new Set([...effectOf.values()].map(text => text.split(':')[0]))

@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals'
-import { formatYaml, parseYaml, parseYamlDocuments, YamlError } from './yaml.ts'
+import { formatYaml, parseYaml, parseYamlDocuments, parseYamlLeniently, YamlError } from './yaml.ts'
 
 test.each([
   ['a: yes', { a: true }],
@@ -42,6 +42,13 @@ test('an alias bomb is refused', () => {
       .fill(n === 0 ? 'x' : `*l${n - 1}`)
       .join(', ')}]`
   expect(() => parseYaml(Array.from({ length: 9 }, (_, n) => level(n)).join('\n'))).toThrow(/alias/)
+})
+
+test('a lenient reading takes the last of two keys and says what a strict one would', () => {
+  const { value, duplicates } = parseYamlLeniently('spec:\n  a: 1\n  on: x\n  a: 2\nlist: [{b: 1, b: 2}]\n')
+  expect(value).toEqual({ spec: { a: 2, on: 'x' }, list: [{ b: 2 }] })
+  expect(duplicates).toEqual(['line 4: key "a" already set in map', 'line 5: key "b" already set in map'])
+  expect(() => parseYamlLeniently('a: [')).toThrow(YamlError)
 })
 
 test('strings that older readers would misread are quoted', () => {

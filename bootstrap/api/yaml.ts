@@ -2,7 +2,16 @@
  * YAML as Kubernetes' Go tools read it (sigs.k8s.io/yaml): values yes/no/on/off are booleans, keys stay strings, no dates,
  * no sexagesimal numbers, merge keys honoured.
  */
-import { isScalar, LineCounter, parseAllDocuments, type ScalarTag, type SchemaOptions, stringify, visit } from 'yaml'
+import {
+  isScalar,
+  LineCounter,
+  parseAllDocuments,
+  parseDocument,
+  type ScalarTag,
+  type SchemaOptions,
+  stringify,
+  visit,
+} from 'yaml'
 
 const goBooleans: ScalarTag = {
   identify: value => typeof value === 'boolean',
@@ -78,6 +87,36 @@ export function parseYaml(text: string): unknown {
   const documents = parseYamlDocuments(text)
   if (documents.length > 1) throw new YamlError('more than one document', documents[1]!.line, 1, 1)
   return documents[0]?.value
+}
+
+/**
+ * Like parseYaml, but a key given twice is no error: the last one counts, as in Go's lenient reading. `duplicates` are the
+ * complaints of its strict reading, `line 9: key "foo" already set in map`.
+ */
+export function parseYamlLeniently(text: string): { value: unknown; duplicates: string[] } {
+  const lines = new LineCounter()
+  const document = parseDocument(text, { ...options, uniqueKeys: false, lineCounter: lines, prettyErrors: false })
+  const error = document.errors[0]
+  if (error) {
+    const { line, col } = lines.linePos(error.pos[0])
+    throw new YamlError(error.message, line, col, 0)
+  }
+  const duplicates: string[] = []
+  visit(document, {
+    Map: (_, map) => {
+      const seen = new Set<string>()
+      for (const { key } of map.items) {
+        if (!isScalar(key)) continue
+        keepText(key)
+        const name = String(key.value)
+        const { line } = lines.linePos(key.range?.[0] ?? 0)
+        if (seen.has(name) && name !== '<<')
+          duplicates.push(`line ${line}: key ${JSON.stringify(name)} already set in map`)
+        seen.add(name)
+      }
+    },
+  })
+  return { value: document.toJS({ maxAliasCount: 100 }), duplicates }
 }
 
 /** Writes YAML that YAML 1.1 readers understand alike: strings such as yes, on or 12:30 are quoted. */

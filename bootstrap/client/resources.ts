@@ -119,6 +119,12 @@ export const endpointSlices = namespaced<types.EndpointSlice>(
 )
 export const leases = namespaced<types.Lease>('coordination.k8s.io', 'v1', 'leases', 'Lease')
 export const storageClasses = clusterWide<types.StorageClass>('storage.k8s.io', 'v1', 'storageclasses', 'StorageClass')
+export const volumeAttributesClasses = clusterWide<types.VolumeAttributesClass>(
+  'storage.k8s.io',
+  'v1',
+  'volumeattributesclasses',
+  'VolumeAttributesClass',
+)
 export const csiDrivers = clusterWide<types.CSIDriver>('storage.k8s.io', 'v1', 'csidrivers', 'CSIDriver')
 export const csiNodes = clusterWide<types.CSINode>('storage.k8s.io', 'v1', 'csinodes', 'CSINode')
 export const csiStorageCapacities = namespaced<types.CSIStorageCapacity>(

@@ -247,8 +247,14 @@ describe('server-side apply', () => {
     [
       `${maps}/a1?fieldManager=m&fieldValidation=Strict`,
       { ...configMap('a1'), foo: 1 },
+      500,
+      'failed to create typed patch object (writes/a1; v1, Kind=ConfigMap): .foo: field not declared in schema',
+    ],
+    [
+      `${maps}/a1?fieldManager=m&fieldValidation=Strict`,
+      'apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a1\ndata:\n  a: "1"\n  a: "2"\n',
       400,
-      /^error strict decoding patch: /,
+      /^error strict decoding YAML: error converting YAML to JSON: yaml: unmarshal errors:\n {2}line 7: key "a" already set in map$/,
     ],
   ])('%s %j answers %i', async (url, body, code, message) => {
     const { json } = await apply(url, body)

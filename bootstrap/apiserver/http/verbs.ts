@@ -3,7 +3,7 @@ import { errors } from '../../api/errors.ts'
 import { apiVersionOf } from '../../api/object.ts'
 import type { Call, VerbDeps, Written } from '../verbs/call.ts'
 import { createObject } from '../verbs/create.ts'
-import { decodeObject, parseBody, yaml } from '../verbs/decode.ts'
+import { decodeObject, lenientYaml, parseBody } from '../verbs/decode.ts'
 import { deleteCollection, deletedStatus, deleteObject } from '../verbs/delete.ts'
 import { listOptions } from '../verbs/listoptions.ts'
 import type { Patch } from '../verbs/patch.ts'
@@ -75,7 +75,7 @@ export async function readPatch(request: ApiRequest, custom: boolean, strict: bo
   const type = patchTypes[mediaType]
   if (type === undefined || !accepted.includes(mediaType)) throw errors.unsupportedMediaType(accepted)
   const body = await request.body()
-  if (type === 'apply') return { type, value: yaml(body), duplicates: [] }
+  if (type === 'apply') return { type, ...lenientYaml(body) }
   const { value, duplicates } = await parseBody('application/json', body, strict)
   return { type, value, duplicates }
 }

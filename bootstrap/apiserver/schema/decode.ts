@@ -32,6 +32,11 @@ export function parseJsonStrict(
 
 /** `unknown field "spec.foo"` for every field the schema does not know, case-sensitively, in document order. */
 export function strictFindings(schema: Schema, object: unknown): string[] {
+  return unknownFields(schema, object).map(unknownField)
+}
+
+/** Paths of the fields the schema does not know, like "spec.items[0].foo", in document order. */
+export function unknownFields(schema: Schema, object: unknown): string[] {
   const found: string[] = []
   findUnknown(schema, object, [], found)
   return found
@@ -55,7 +60,7 @@ function findUnknown(schema: Schema, value: unknown, path: (string | number)[], 
     const known = fieldSchema(walked, name)
     path.push(name)
     if (known) findUnknown(known, (value as Fields)[name], path, found)
-    else if (!walked.preserveUnknownFields) found.push(unknownField(pathText(path)))
+    else if (!walked.preserveUnknownFields) found.push(pathText(path))
     path.pop()
   }
 }

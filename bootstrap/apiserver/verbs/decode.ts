@@ -2,7 +2,7 @@
 import type { StatusError } from '../../api/errors.ts'
 import { errors, field } from '../../api/errors.ts'
 import { apiVersionOf, parseApiVersion } from '../../api/object.ts'
-import { parseYaml } from '../../api/yaml.ts'
+import { parseYaml, parseYamlLeniently } from '../../api/yaml.ts'
 import { acceptedTypes } from '../http/negotiate.ts'
 import type { Mutable } from '../kinds/kind.ts'
 import { coerce, parseJsonStrict, strictFindings } from '../schema/decode.ts'
@@ -50,6 +50,29 @@ export function yaml(body: Buffer): unknown {
     return parseYaml(body.toString('utf8'))
   } catch (error) {
     throw errors.badRequest(`error converting YAML to JSON: yaml: ${(error as Error).message}`)
+  }
+}
+
+/** Most clients send JSON, which is YAML too and much faster to read. Undefined for anything else. */
+function jsonWithoutDuplicates(text: string): unknown {
+  if (!text.startsWith('{')) return undefined
+  try {
+    const { value, duplicates } = parseJsonStrict(text)
+    return duplicates.length === 0 ? value : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** A body of an apply request. Keys given twice are reported, not refused. Throws 400 for what is no YAML. */
+export function lenientYaml(body: Buffer): { value: unknown; duplicates: string[] } {
+  const text = body.toString('utf8')
+  const json = jsonWithoutDuplicates(text)
+  if (json !== undefined) return { value: json, duplicates: [] }
+  try {
+    return parseYamlLeniently(text)
+  } catch (error) {
+    throw errors.badRequest(`error decoding YAML: error converting YAML to JSON: yaml: ${(error as Error).message}`)
   }
 }
 

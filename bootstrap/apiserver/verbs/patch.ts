@@ -6,13 +6,14 @@ import type { Mutable } from '../kinds/kind.ts'
 import { applyJsonPatch } from '../patch/json-patch.ts'
 import { applyMergePatch } from '../patch/merge-patch.ts'
 import { strategicMergePatch } from '../patch/strategic.ts'
+import { unknownFields } from '../schema/decode.ts'
 import type { Schema } from '../schema/schema.ts'
 import type { Call, VerbDeps, WriteOptions, Written } from './call.ts'
 import { authorizeCreate, gr, storeOf } from './call.ts'
 import { copyOf } from './copy.ts'
 import { createObject } from './create.ts'
 import type { Target } from './decode.ts'
-import { decodeObject, decodePatched, strictErrors } from './decode.ts'
+import { decodeObject, decodePatched } from './decode.ts'
 import { applied } from './ownership.ts'
 import type { UpdateProfile } from './profiles.ts'
 import { mainProfile } from './profiles.ts'
@@ -174,6 +175,15 @@ function finishApplied(call: Call, draft: Mutable): Mutable {
   return draft
 }
 
+/** What is applied must be typed: a field that the schema lacks cannot be owned, under any field validation. */
+function refuseUndeclared(call: Call, target: Target, value: object): void {
+  const undeclared = unknownFields(target.schema, value).map(path => `.${path}: field not declared in schema`)
+  if (undeclared.length === 0) return
+  const subject = `(${call.namespace}/${call.name}; ${versionOf(call)}, Kind=${call.kind.kind})`
+  const text = undeclared.length === 1 ? undeclared[0] : `errors:\n  ${undeclared.join('\n  ')}`
+  throw failure(500, '', `failed to create typed patch object ${subject}: ${text}`)
+}
+
 function decodeApplied(call: Call, patch: Patch, options: WriteOptions): KubeObject {
   const target = targetOf(call)
   const { value } = patch
@@ -187,13 +197,12 @@ function decodeApplied(call: Call, patch: Patch, options: WriteOptions): KubeObj
       `invalid object type: ${group === '' ? '' : `${group}/`}${version}, Kind=${String(kind ?? '')}`,
     )
   }
-  const findings = strictErrors(target, value, patch.duplicates, options.fieldValidation)
-  if (findings.length > 0) {
-    if (options.fieldValidation === 'Strict') {
-      throw errors.badRequest(`error strict decoding patch: ${findings.join(', ')}`)
-    }
-    for (const finding of findings) call.warn(finding)
+  if (patch.duplicates.length > 0 && options.fieldValidation !== 'Ignore') {
+    const complaint = `error converting YAML to JSON: yaml: unmarshal errors:\n  ${patch.duplicates.join('\n  ')}`
+    if (options.fieldValidation === 'Strict') throw errors.badRequest(`error strict decoding YAML: ${complaint}`)
+    call.warn(complaint)
   }
+  refuseUndeclared(call, target, value)
   const document = { value, duplicates: [], summary: '' }
   const configuration = decodeObject(target, document, 'Ignore', () => {})
   if (configuration.metadata.managedFields !== undefined && configuration.metadata.managedFields.length > 0) {

@@ -1,6 +1,12 @@
 import type { Operator } from '../../runtime/operator.ts'
 import { volumeBinder } from './binder.ts'
-import { claimProtection, volumeProtection } from './protection.ts'
+import { attributesClassProtection, claimProtection, volumeProtection } from './protection.ts'
 import { volumePhase } from './volume-phase.ts'
 
-export const storageOperators: readonly Operator[] = [volumeBinder, volumePhase, claimProtection, volumeProtection]
+export const storageOperators: readonly Operator[] = [
+  volumeBinder,
+  volumePhase,
+  claimProtection,
+  volumeProtection,
+  attributesClassProtection,
+]
