@@ -63,7 +63,8 @@ npm_packages() {
   [ -f "$stamp" ] && cmp -s package-lock.json "$stamp" && return
   say "installing npm packages"
   # A registry without the optional packages of other platforms makes a lock file that `npm ci` finds incomplete.
-  local install=(npm install --no-save --silent --no-audit --no-fund)
+  # Install scripts are not needed: what is native comes prebuilt.
+  local install=(npm install --no-save --ignore-scripts --silent --no-audit --no-fund)
   PATH="$tools/node/bin:$PATH" "${install[@]}"
   cp package-lock.json "$stamp"
 }
