@@ -11,7 +11,7 @@ const suite = canRunClusters ? describe : describe.skip
 if (!canRunClusters) console.log('streams e2e: skipped, needs root and containerd')
 
 const script =
-  'echo one; echo two >&2; sleep 1.1; echo three; while read -r line && [ $line != quit ]; do echo "got $line"; done; echo end; exit 4'
+  'echo one; sleep 0.3; echo two >&2; sleep 1.1; echo three; while read -r line && [ $line != quit ]; do echo "got $line"; done; echo end; exit 4'
 const manifest = `
 apiVersion: v1
 kind: Pod

@@ -7,6 +7,9 @@ import { terminationMessage } from './termination-message.ts'
 import { hasEnded, type PodView, restartCountOf, type ViewedContainer } from './view.ts'
 
 /** `before` spares asking again about what has ended. */
+const settleMs = 60_000
+const longestWaitMs = 250
+
 export async function observePod(
   runtime: Runtime,
   uid: string,
@@ -61,16 +64,20 @@ export function withSandbox(view: PodView, sandbox: PodSandboxStatus): PodView {
 }
 
 /**
- * The runtime's own record follows its exit event by some milliseconds: waits until the container (or the sandbox, whose
- * own process has ended) is no longer said to run.
+ * Resolves once the runtime records an end that it has announced: its event may come before it says that the container runs
+ * at all. Gives up after a minute, when the relist looks at everything anyway.
  */
 export async function settleExit(runtime: Runtime, id: string): Promise<void> {
-  const runs = async (): Promise<boolean> => {
+  const settled = async (): Promise<boolean> => {
     const container = await orGone(runtime.containerStatus(id))
-    if (container) return container.state === 'CONTAINER_RUNNING'
-    return (await orGone(runtime.podSandboxStatus(id)))?.state === 'SANDBOX_READY'
+    if (container) return container.state !== 'CONTAINER_RUNNING' && container.state !== 'CONTAINER_CREATED'
+    return (await orGone(runtime.podSandboxStatus(id)))?.state !== 'SANDBOX_READY'
   }
-  for (let wait = 2; wait < 1000 && (await runs()); wait *= 2) await delay(wait)
+  let wait = 2
+  for (let waited = 0; waited < settleMs && !(await settled()); waited += wait) {
+    wait = Math.min(2 * wait, longestWaitMs)
+    await delay(wait)
+  }
 }
 
 const newestFirst = (a: ViewedContainer, b: ViewedContainer): number => b.createdAt - a.createdAt
