@@ -3,14 +3,16 @@ import type { Revision } from '../datastore.ts'
 import type { Clock, Logger } from '../effects.ts'
 
 const intervalMs = 5 * 60_000
-const keptRevisions = 1000
 
 export interface Compactable {
   revision(): Promise<Revision>
   compact(before: Revision): Promise<void>
 }
 
-/** Compacts every five minutes, keeping the newest 1,000 revisions and five minutes of history, until aborted. */
+/**
+ * Compacts every five minutes, down to where the log stood five minutes earlier, until aborted: the history that lists and
+ * watches can go back to is five to ten minutes long, as an API server over etcd keeps it.
+ */
 export async function maintain(
   store: Compactable,
   clock: Clock,
@@ -22,9 +24,8 @@ export async function maintain(
   while (await slept(clock, signal)) {
     try {
       const newest = await store.revision()
-      const before = Math.min(horizon, newest - keptRevisions)
-      if (before > compacted) await store.compact(before)
-      compacted = Math.max(before, compacted)
+      if (horizon > compacted) await store.compact(horizon)
+      compacted = horizon
       horizon = newest
     } catch (error) {
       if (!signal.aborted) log?.warn({ component: 'datastore', error: String(error) }, 'compaction failed')
