@@ -57,13 +57,13 @@ export async function createManager(parts: ManagerParts): Promise<PodManager> {
   const classes = informers.get(runtimeClasses)
   const serviceInformer = informers.get(services)
   await Promise.all([classes.whenSynced(), serviceInformer.whenSynced()])
-  const runtimeOf = (pod: Pod) => {
+  const runtimeOf = (pod: Pod) => (pod.spec.runtimeClassName === embeddedHandler && embedded ? embedded : runtime)
+  const handlerOf = (pod: Pod) => {
     const name = pod.spec.runtimeClassName ?? ''
-    if (name === '') return { runtime, handler: '' }
-    if (name === embeddedHandler && embedded) return { runtime: embedded, handler: embeddedHandler }
+    if (name === '' || (name === embeddedHandler && embedded)) return name
     const found = classes.get(name)
     if (!found) throw new RuntimeError(`RuntimeClass "${name}" not found`, runtimeCode.notFound)
-    return { runtime, handler: found.handler }
+    return found.handler
   }
   return new PodManager(
     {
@@ -80,6 +80,7 @@ export async function createManager(parts: ManagerParts): Promise<PodManager> {
       cgroups,
       restarts: new Backoff(),
       runtimeOf,
+      handlerOf,
       services: () => serviceInformer.list(),
       hostDns: async () =>
         parseResolvConf(await readFile(options.resolvConf ?? '/etc/resolv.conf', 'utf8').catch(() => '')),

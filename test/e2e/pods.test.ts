@@ -272,6 +272,29 @@ stringData: { password: s3cret }
     await cluster.waitFor(phase('no-config', 'Succeeded'))
   }, 60_000)
 
+  test('a pod whose runtime class is gone can still be deleted', async () => {
+    await cluster.apply(`
+apiVersion: node.k8s.io/v1
+kind: RuntimeClass
+metadata: { name: passing }
+handler: no-such-handler
+---
+apiVersion: v1
+kind: Pod
+metadata: { name: classy }
+spec:
+  runtimeClassName: passing
+  containers: [{ name: main, image: '${busyboxImage}', command: [sleep, infinity] }]
+`)
+    await cluster.eventually(async () =>
+      expect(await cluster.kubectl('get events --field-selector involvedObject.name=classy')).toContain(
+        'no-such-handler',
+      ),
+    )
+    await cluster.kubectl('delete runtimeclass passing')
+    await cluster.kubectl('delete pod classy --timeout=20s')
+  }, 60_000)
+
   test('a log file that is gone is an error in words', async () => {
     await cluster.apply(pod('quiet', 'sleep infinity'))
     await cluster.waitFor('--for=condition=Ready pod/quiet')

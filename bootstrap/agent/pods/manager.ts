@@ -107,7 +107,7 @@ export class PodManager {
   }
 
   runtimeOf(pod: Pod): Runtime {
-    return this.#services.runtimeOf(pod).runtime
+    return this.#services.runtimeOf(pod)
   }
 
   /** Pods that wait for the network try again. */

@@ -29,7 +29,7 @@ export class PodRun {
   }
 
   get runtime(): Runtime {
-    return this.services.runtimeOf(this.pod).runtime
+    return this.services.runtimeOf(this.pod)
   }
 
   get directory(): string {

@@ -36,8 +36,10 @@ export interface PodServices {
   readonly probes: Probes
   readonly cgroups: Cgroups
   readonly restarts: Backoff
-  /** The runtime that runs the pod, and its handler; throws for an unknown runtime class. */
-  runtimeOf(pod: Pod): { readonly runtime: Runtime; readonly handler: string }
+  /** The runtime that runs the pod; also for a pod that outlives its runtime class. */
+  runtimeOf(pod: Pod): Runtime
+  /** The handler its runtime class names, "" without one; throws for an unknown class. */
+  handlerOf(pod: Pod): string
   services(): readonly Service[]
   hostDns(): Promise<DNSConfig>
   /** False until pods can be given addresses. */

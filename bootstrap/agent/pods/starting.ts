@@ -35,8 +35,9 @@ export async function createSandbox(
   changed: () => void,
 ): Promise<void> {
   const { pod, services } = run
-  const { runtime, handler } = services.runtimeOf(pod)
-  if (!pod.spec.hostNetwork && handler !== embeddedHandler && !services.networkReady()) {
+  const { runtime } = run
+  const embedded = pod.spec.runtimeClassName === embeddedHandler
+  if (!pod.spec.hostNetwork && !embedded && !services.networkReady()) {
     services.events.pod(pod, 'Warning', 'NetworkNotReady', `network is not ready: ${networkNotReady}`)
     throw new StartError('NetworkNotReady', networkNotReady)
   }
@@ -52,7 +53,7 @@ export async function createSandbox(
   const config = await sandboxConfigOf(run, attempt)
   await mkdir(config.logDirectory, { recursive: true, mode: 0o755 })
   try {
-    const id = await runtime.runPodSandbox(config, handler, signal)
+    const id = await runtime.runPodSandbox(config, services.handlerOf(pod), signal)
     services.learn(id, run.uid)
     run.view = withSandbox(run.view, await runtime.podSandboxStatus(id))
   } catch (error) {
