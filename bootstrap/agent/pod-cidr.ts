@@ -20,6 +20,7 @@ export function followPodCidr(
         await runtime.updateRuntimeConfig(podCidr)
         return
       } catch (error) {
+        if (signal.aborted) return
         log.error({ podCidr, error: (error as Error).message }, 'pod network not set up')
         await clock.sleep(backoffMs(failures, 500, 30_000, random), signal).catch(() => undefined)
       }
