@@ -21,8 +21,8 @@ const proxyDialer: ProxyDialer = {
     dialed.push(`${method} ${scheme}://${host}:${port}${path} ${headers.authorization ?? 'anonymous'}`)
     return {
       status: 302,
-      headers: { location: '/next', connection: 'close' },
-      body: Readable.from([Buffer.from('hi')]),
+      headers: { location: '/next', connection: 'close', 'content-type': 'text/html' },
+      body: Readable.from([Buffer.from('<a href="/x">hi</a>')]),
     }
   },
 }
@@ -264,7 +264,7 @@ describe('proxy', () => {
     const headers = { authorization: 'Bearer secret' }
     const answer = await api.request('GET', `${namespace}/pods/https:served:8443/proxy/a/b?c=d`, undefined, headers)
     expect(dialed.at(-1)).toBe('GET https://10.42.0.9:8443/a/b?c=d anonymous')
-    expect(answer.text).toBe('hi')
+    expect(answer.text).toBe(`<a href="${namespace}/pods/https:served:8443/proxy/x">hi</a>`)
     expect(answer.headers).toMatchObject({ location: `${namespace}/pods/https:served:8443/proxy/next` })
     expect(answer.headers.connection).toBeUndefined()
   })

@@ -21,7 +21,8 @@ export interface ContainerFacts {
 
 export type ContainerKind = 'init' | 'app' | 'ephemeral'
 
-const time = (nanos: number): string | null => (nanos > 0 ? rfc3339(nanos / 1e6) : null)
+/** The runtime's 0, for a container that never started, is shown as the epoch, as the kubelet shows it. */
+const time = (nanos: number): string => rfc3339(nanos / 1e6)
 
 function terminated(status: RuntimeContainerStatus): ContainerState {
   const { exitCode, message } = status
@@ -32,8 +33,8 @@ function terminated(status: RuntimeContainerStatus): ContainerState {
       exitCode: unknown ? 137 : exitCode,
       reason,
       ...(message === '' ? {} : { message }),
-      startedAt: time(status.startedAt) as string,
-      finishedAt: time(status.finishedAt) as string,
+      startedAt: time(status.startedAt),
+      finishedAt: time(status.finishedAt),
       containerID: `containerd://${status.id}`,
     },
   }
@@ -42,7 +43,7 @@ function terminated(status: RuntimeContainerStatus): ContainerState {
 function stateOf(status: RuntimeContainerStatus): ContainerState {
   switch (status.state) {
     case 'CONTAINER_RUNNING':
-      return { running: { startedAt: time(status.startedAt) as string } }
+      return { running: { startedAt: time(status.startedAt) } }
     case 'CONTAINER_EXITED':
     case 'CONTAINER_UNKNOWN':
       return terminated(status)

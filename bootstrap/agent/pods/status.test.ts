@@ -159,6 +159,12 @@ describe('container statuses', () => {
   const first = (pod: Pod, containers: ViewedContainer[], more: Partial<StatusFacts> = {}) =>
     statusOf(pod, containers, more).containerStatuses?.[0]
 
+  test('one that never started did so at the epoch', () => {
+    const refused = testContainer('c', { exitCode: 128, reason: 'StartError', startedAt: 0 })
+    const status = first(testPod({ restartPolicy: 'Never' }), [refused])
+    expect(status?.state?.terminated).toMatchObject({ reason: 'StartError', startedAt: '1970-01-01T00:00:00Z' })
+  })
+
   test('a running container', () => {
     expect(
       first(testPod(), [

@@ -3,6 +3,7 @@ import { errors, StatusError } from '../../api/errors.ts'
 import type { KubeObject } from '../../api/object.ts'
 import type { HandlerParts } from '../handler.ts'
 import type { ApiResponse } from '../http/message.ts'
+import { headerOf } from '../http/message.ts'
 import type { RequestInfo } from '../http/requestinfo.ts'
 import type { Exchange } from '../http/verbs.ts'
 import type { Call } from '../verbs/call.ts'
@@ -10,6 +11,8 @@ import { storeOf } from '../verbs/call.ts'
 import { getObject } from '../verbs/read.ts'
 import type { BackendResponse, ProxyTarget } from './backends.ts'
 import { admitConnect, connectOf, forwardedHeaders } from './connect.ts'
+import type { ProxiedAt } from './proxy-links.ts'
+import { proxiedUrl, rewritePage } from './proxy-links.ts'
 
 interface Target {
   readonly scheme: 'http' | 'https'
@@ -32,6 +35,7 @@ export async function connectProxy(parts: HandlerParts, exchange: Exchange, info
     'x-forwarded-for': request.remoteAddress,
   }
   const body = ['GET', 'HEAD'].includes(request.method) ? undefined : await request.body()
+  const hosts = [headerOf(request, 'host')]
   const send = async (): Promise<BackendResponse> => {
     if (info.resource === 'nodes') {
       await getObject(exchange.deps, named)
@@ -40,9 +44,10 @@ export async function connectProxy(parts: HandlerParts, exchange: Exchange, info
     const { proxyDialer } = parts.deps
     if (!proxyDialer) throw errors.serviceUnavailable('this server has no way into the cluster network')
     const address = await addressOf(parts, { ...exchange, call: named }, info, target)
+    hosts.push(address.host, `${address.host}:${address.port}`)
     return await proxyDialer.request(address, request.method, path, headers, request.signal, body)
   }
-  return relay(await guarded(send), prefix)
+  return relay(await guarded(send), { prefix, hosts })
 }
 
 async function guarded(send: () => Promise<BackendResponse>): Promise<BackendResponse> {
@@ -54,14 +59,15 @@ async function guarded(send: () => Promise<BackendResponse>): Promise<BackendRes
   }
 }
 
-function relay(answer: BackendResponse, prefix: string): ApiResponse {
+function relay(answer: BackendResponse, at: ProxiedAt): ApiResponse {
+  const page = rewritePage(forwardedHeaders(answer.headers), answer.body, at)
   const headers: { [name: string]: string | readonly string[] } = {}
-  for (const [name, value] of Object.entries(forwardedHeaders(answer.headers))) {
+  for (const [name, value] of Object.entries(page.headers)) {
     if (value !== undefined) headers[name] = value
   }
   const { location } = headers
-  if (typeof location === 'string' && location.startsWith('/')) headers.location = `${prefix}${location}`
-  return { status: answer.status, headers, body: answer.body }
+  if (typeof location === 'string') headers.location = proxiedUrl(location, at)
+  return { status: answer.status, headers, body: page.body }
 }
 
 /** What stands before and after ".../proxy" in the raw path. */
