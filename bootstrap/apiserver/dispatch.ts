@@ -37,7 +37,7 @@ export async function dispatch(
     throw errors.unknownPath()
   }
   if (info.subresource === '') checkVerb(kind, info)
-  else checkSubresource(kind, info)
+  else checkSubresource(kind, info, request.method)
   const call: Call = {
     kind,
     namespace: namespaceOf(kind, info),
@@ -100,11 +100,13 @@ function checkVerb(kind: Kind, info: RequestInfo): void {
   throw named ? errors.unknownPath() : errors.methodNotAllowed(kind, info.verb)
 }
 
-function checkSubresource(kind: Kind, info: RequestInfo): void {
+function checkSubresource(kind: Kind, info: RequestInfo, method: string): void {
   if (kind.namespaced !== (info.namespace !== '') && info.resource !== 'namespaces') throw errors.unknownPath()
   const subresource = kind.subresources.find(candidate => candidate.name === info.subresource)
   if (!subresource) throw errors.unknownPath()
-  if (!subresource.verbs.includes(info.verb)) {
+  // Proxies take OPTIONS too, which is no API verb and so not in discovery.
+  const proxiedOptions = info.subresource === 'proxy' && method === 'OPTIONS'
+  if (!proxiedOptions && !subresource.verbs.includes(info.verb)) {
     throw errors.methodNotAllowed({ group: kind.group, resource: `${kind.resource}/${info.subresource}` }, info.verb)
   }
 }

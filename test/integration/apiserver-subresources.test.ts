@@ -274,6 +274,13 @@ describe('proxy', () => {
     expect(answer).toMatchObject({ status: 301, headers: { location: `${namespace}/pods/served/proxy/?a=b` } })
   })
 
+  test.each(['OPTIONS', 'POST', 'PUT', 'PATCH', 'DELETE'])('%s, with and without a path', async method => {
+    await api.request(method, `${namespace}/pods/served/proxy/a`)
+    expect(dialed.at(-1)).toBe(`${method} http://10.42.0.9:80/a anonymous`)
+    await api.request(method, `${namespace}/pods/served/proxy?b=c`)
+    expect(dialed.at(-1)).toBe(`${method} http://10.42.0.9:80/?b=c anonymous`)
+  })
+
   test('to a service without endpoints', async () => {
     const { json } = await api.request('GET', `${namespace}/services/headless/proxy/`)
     expect(json).toMatchObject({ code: 503, message: 'no endpoints available for service "headless"' })

@@ -23,18 +23,19 @@ interface Target {
 export async function connectProxy(parts: HandlerParts, exchange: Exchange, info: RequestInfo): Promise<ApiResponse> {
   const { request, call } = exchange
   const { prefix, rest } = splitPath(request.path)
+  const reading = ['GET', 'HEAD'].includes(request.method)
   const query = request.query.size === 0 ? '' : `?${request.query}`
-  if (rest === '') return { status: 301, headers: { location: `${prefix}/${query}` }, body: undefined }
+  if (rest === '' && reading) return { status: 301, headers: { location: `${prefix}/${query}` }, body: undefined }
   const target = parseTarget(call.name)
   const named: Call = { ...call, name: target.name }
-  await admitConnect(exchange.deps, named, { path: rest })
-  const path = `${rest}${query}`
+  await admitConnect(exchange.deps, named, { path: rest || '/' })
+  const path = `${rest || '/'}${query}`
   const headers = {
     ...forwardedHeaders(request.headers),
     'x-forwarded-uri': request.path,
     'x-forwarded-for': request.remoteAddress,
   }
-  const body = ['GET', 'HEAD'].includes(request.method) ? undefined : await request.body()
+  const body = reading ? undefined : await request.body()
   const hosts = [headerOf(request, 'host')]
   const send = async (): Promise<BackendResponse> => {
     if (info.resource === 'nodes') {
