@@ -1,18 +1,17 @@
 /** What controllers ask of a Pod (upstream pkg/api/v1/pod, pkg/controller). */
 import type { KubeObject } from '../../bootstrap/api/object.ts'
 import { controllerOf } from '../../bootstrap/api/object.ts'
+import { isTerminal } from '../../bootstrap/api/pods.ts'
 import type { Informer, Informers } from '../../bootstrap/client/informer.ts'
 import type { Pod } from '../../bootstrap/client/resources.ts'
 import { pods } from '../../bootstrap/client/resources.ts'
 import { findCondition } from './conditions.ts'
 import { millis } from './time.ts'
 
+export { isTerminal }
+
 export function isTerminating(object: { metadata: KubeObject['metadata'] }): boolean {
   return object.metadata.deletionTimestamp !== undefined
-}
-
-export function isTerminal(pod: Pod): boolean {
-  return pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed'
 }
 
 /** Neither finished nor on its way out: counts as a replica. */

@@ -1,10 +1,10 @@
 /** LimitRange: defaults for containers, bounds for containers, pods and claims (upstream: plugin/pkg/admission/limitranger). */
+import { type Amounts, amountsOf, podAmounts } from '../../api/amounts.ts'
 import type { Draft } from '../../api/object.ts'
 import type { Quantity } from '../../api/quantity.ts'
 import type { Container, LimitRange, LimitRangeItem, PersistentVolumeClaim, Pod } from '../../api/types.gen.ts'
 import { as, isFor, newPod, refuse } from './common.ts'
 import type { AdmissionDeps, AdmissionPlugin, AdmissionRequest } from './plugin.ts'
-import { type Amounts, amountsOf, podAmounts } from './pod-resources.ts'
 
 const annotation = 'kubernetes.io/limit-ranger'
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
+import { podAmounts } from '../../api/amounts.ts'
 import type { Pod } from '../../api/types.gen.ts'
-import { podAmounts } from './pod-resources.ts'
 import { admit, ask, chainOver, cluster, pod } from './testing.ts'
 
 const range = (...limits: object[]) => cluster().put('/limitranges', 'range', { spec: { limits } }, {}, 'ns')

@@ -2,14 +2,15 @@
  * No namespace grows beyond its quotas (upstream: apiserver plugin/resourcequota). Usage is counted from the stored
  * objects, so that it is never stale; what was admitted but is not stored yet is remembered for a moment.
  */
+import { type Amounts, addAmounts, amountsOf, amountsText } from '../../api/amounts.ts'
 import type { KubeObject } from '../../api/object.ts'
 import { Quantity } from '../../api/quantity.ts'
+import { inScope } from '../../api/quota/scopes.ts'
+import { usageOf } from '../../api/quota/usage.ts'
 import type { Pod, ResourceQuota } from '../../api/types.gen.ts'
 import { as, isFor, refuse } from './common.ts'
 import type { AdmissionDeps, AdmissionPlugin, AdmissionRequest } from './plugin.ts'
-import { type Amounts, addAmounts, amountsOf, amountsText } from './pod-resources.ts'
-import { inScope } from './quota-scopes.ts'
-import { unspecified, usageOf } from './quota-usage.ts'
+import { unspecified } from './quota-unspecified.ts'
 
 interface Admitted {
   readonly group: string
@@ -54,13 +55,12 @@ export function resourceQuota({ reader, clock }: AdmissionDeps): AdmissionPlugin
       const missing = unspecified(object as unknown as Pod, hard.keys())
       if (missing !== '') throw refuse(request, `failed quota: ${quota.metadata.name}: must specify ${missing}`)
     }
-    const before =
-      request.old && counts(request.old) ? usageOf(group, resource, request.old) : new Map<string, Quantity>()
-    const added = growth(usageOf(group, resource, object), before, hard)
+    const before = request.old && counts(request.old) ? usageOf(request.kind, request.old) : new Map<string, Quantity>()
+    const added = growth(usageOf(request.kind, object), before, hard)
     if (added.size === 0) return
     const used = new Map<string, Quantity>()
     for (const one of objectsOf(group, resource, request.namespace)) {
-      if (counts(one)) addAmounts(used, usageOf(group, resource, one))
+      if (counts(one)) addAmounts(used, usageOf(request.kind, one))
     }
     const over = [...added.keys()].filter(key => {
       const total = (used.get(key) ?? Quantity.zero).add(added.get(key)!)

@@ -1,5 +1,6 @@
 /** All nodes with their pods, kept current by informer events; pods just bound are assumed before the watch shows them. */
 import type { Node, Pod } from '../../../bootstrap/client/resources.ts'
+import { isTerminal } from '../../runtime/pods.ts'
 import { NodeInfo } from './node-info.ts'
 
 export class ClusterState {
@@ -33,8 +34,7 @@ export class ClusterState {
   setPod(pod: Pod, nodeName = pod.spec.nodeName): void {
     const uid = pod.metadata.uid!
     this.removePod(uid)
-    const finished = pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed'
-    if (!nodeName || finished) return
+    if (!nodeName || isTerminal(pod)) return
     this.#places.set(uid, nodeName)
     const info = this.nodes.get(nodeName)
     if (info) info.add(pod)

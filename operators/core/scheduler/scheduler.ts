@@ -17,6 +17,7 @@ import {
   storageClasses,
 } from '../../../bootstrap/client/resources.ts'
 import { type Cluster, done, type Operator, on, type Result } from '../../runtime/operator.ts'
+import { isTerminal } from '../../runtime/pods.ts'
 import { timestamp } from '../../runtime/time.ts'
 import { type Choice, chooseNode } from './choose.ts'
 import { ClusterState } from './cluster-state.ts'
@@ -115,9 +116,8 @@ class Scheduler implements Operator {
 
   #podChanged(pod: Pod, deleted: boolean): string | undefined {
     const key = keyOf(pod)
-    const finished = pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed'
     const ours = (pod.spec.schedulerName ?? schedulerName) === schedulerName
-    const waiting = !deleted && !pod.spec.nodeName && !finished && pod.metadata.deletionTimestamp === undefined
+    const waiting = !deleted && !pod.spec.nodeName && !isTerminal(pod) && pod.metadata.deletionTimestamp === undefined
     if (waiting && ours && (pod.spec.schedulingGates ?? []).length === 0) {
       const known = this.#pending.get(key)
       this.#pending.set(key, pod)
@@ -130,7 +130,7 @@ class Scheduler implements Operator {
     this.#parked.delete(key)
     if (deleted) this.#state.removePod(pod.metadata.uid!)
     else this.#state.setPod(pod)
-    return deleted || finished ? this.#retryAll() : undefined
+    return deleted || isTerminal(pod) ? this.#retryAll() : undefined
   }
 
   #retryAll(): string | undefined {

@@ -1,4 +1,5 @@
 /** The pod table: how `kubectl get pods` sums a pod up (pkg/printers/internalversion printPod). */
+import { isTerminal } from '../../../api/pods.ts'
 import { humanDuration } from '../../../api/time.ts'
 import type { Container, ContainerState, ContainerStatus, Pod } from '../../../api/types.gen.ts'
 import type { TypedColumn } from '../common/build.ts'
@@ -39,7 +40,6 @@ function summarizePod(pod: Pod): Summary {
 }
 
 const isSidecar = (container: Container) => container.restartPolicy === 'Always'
-const isTerminal = (pod: Pod) => pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed'
 const condition = (pod: Pod, type: string) => pod.status?.conditions?.find(found => found.type === type)
 
 function countRestarts(status: ContainerStatus, into: { restarts: number; lastRestart: number }): void {

@@ -1,8 +1,17 @@
 /** Tells how much of each ResourceQuota is used (upstream pkg/controller/resourcequota). */
 import { setImmediate } from 'node:timers/promises'
+import { type Amounts, addAmounts, amountsOf } from '../../../../bootstrap/api/amounts.ts'
 import { isNotFound } from '../../../../bootstrap/api/errors.ts'
-import { type GroupResource, groupResourceText, keyOf, type ObjectKey } from '../../../../bootstrap/api/object.ts'
+import {
+  type GroupResource,
+  groupResourceText,
+  type KubeObject,
+  keyOf,
+  type ObjectKey,
+} from '../../../../bootstrap/api/object.ts'
 import { Quantity } from '../../../../bootstrap/api/quantity.ts'
+import { inScope } from '../../../../bootstrap/api/quota/scopes.ts'
+import { countedBy, usageOf } from '../../../../bootstrap/api/quota/usage.ts'
 import type { ResourceQuotaStatus } from '../../../../bootstrap/api/types.gen.ts'
 import type { Resource } from '../../../../bootstrap/client/client.ts'
 import type { Informers } from '../../../../bootstrap/client/informer.ts'
@@ -21,10 +30,7 @@ import { sameJson } from '../../../../bootstrap/client/same.ts'
 import { isTrue } from '../../../runtime/conditions.ts'
 import { type Cluster, done, type Operator, on, type Result, type Watch } from '../../../runtime/operator.ts'
 import { isTerminal } from '../../../runtime/pods.ts'
-import { type Amounts, addTo, amountsOf } from './amounts.ts'
 import { CountedObjects } from './counted.ts'
-import { inScope } from './scopes.ts'
-import { countedBy, usageOf } from './usage.ts'
 
 /** The event loop gets a turn after so many objects. */
 const batch = 256
@@ -74,6 +80,8 @@ const boundsOf = ({ spec }: ResourceQuota): readonly string[] => Object.keys(spe
 
 class ResourceQuotaController {
   readonly objects: CountedObjects
+  /** Objects stay as they are once stored, and are summed again at every change of their quota. */
+  readonly #known = new WeakMap<KubeObject, Amounts>()
   #quotasOn: (resource: GroupResource, namespace: string | undefined) => ObjectKey[] = () => []
   #enqueue: (key: ObjectKey) => void = () => {}
 
@@ -108,17 +116,23 @@ class ResourceQuotaController {
         .map(countedBy)
         .map(resource => [groupResourceText(resource), resource]),
     )
-    const usage: Amounts = new Map()
+    const usage = new Map<string, Quantity>()
     let seen = 0
     for (const resource of counted.values()) {
       const { namespace = '' } = quota.metadata
       const objects = await this.objects.list(resource, namespace, cluster, () => this.#enqueue(key))
       if (!objects) return undefined
       for (const object of objects) {
-        if (inScope(quota, resource.resource, object)) addTo(usage, usageOf(resource, object))
+        if (inScope(quota, resource.resource, object)) addAmounts(usage, this.#usageOf(resource, object))
         if (++seen % batch === 0) await setImmediate()
       }
     }
+    return usage
+  }
+
+  #usageOf(resource: GroupResource, object: KubeObject): Amounts {
+    let usage = this.#known.get(object)
+    if (!usage) this.#known.set(object, (usage = usageOf(resource, object)))
     return usage
   }
 }

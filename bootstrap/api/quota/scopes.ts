@@ -1,11 +1,7 @@
 /** Which pods and claims a scoped quota is about (upstream: pkg/quota/v1/evaluator/core). */
-import type {
-  PersistentVolumeClaim,
-  Pod,
-  ResourceQuota,
-  ScopedResourceSelectorRequirement,
-} from '../../api/types.gen.ts'
-import { podAmounts } from './pod-resources.ts'
+
+import { podAmounts } from '../amounts.ts'
+import type { PersistentVolumeClaim, Pod, ResourceQuota, ScopedResourceSelectorRequirement } from '../types.gen.ts'
 
 /** Whether the quota counts this object. Scopes name pods, but for one that names claims. */
 export function inScope(quota: ResourceQuota, resource: string, object: object): boolean {

@@ -1,9 +1,9 @@
 /** What one object counts for against quotas (upstream pkg/quota/v1/evaluator/core). */
-import type { GroupResource, KubeObject } from '../../../../bootstrap/api/object.ts'
-import { Quantity } from '../../../../bootstrap/api/quantity.ts'
-import type { PersistentVolumeClaim, Pod, Service } from '../../../../bootstrap/client/resources.ts'
-import { isTerminal } from '../../../runtime/pods.ts'
-import { type Amounts, amountsOf, podAmounts } from './amounts.ts'
+import { type Amounts, amountsOf, podAmounts } from '../amounts.ts'
+import type { GroupResource, KubeObject } from '../object.ts'
+import { isTerminal } from '../pods.ts'
+import { Quantity } from '../quantity.ts'
+import type { PersistentVolumeClaim, Pod, Service } from '../types.gen.ts'
 
 const one = Quantity.of(1)
 const countPrefix = 'count/'
@@ -26,19 +26,14 @@ export function countedBy(bound: string): GroupResource {
   return { group: '', resource: 'pods' }
 }
 
-const known = new WeakMap<KubeObject, Amounts>()
-
 /** Amounts by the names quotas bound them under. */
-export function usageOf({ group, resource }: GroupResource, object: KubeObject): ReadonlyMap<string, Quantity> {
-  const before = known.get(object)
-  if (before) return before
-  const usage: Amounts = new Map([[countPrefix + (group === '' ? resource : `${resource}.${group}`), one]])
+export function usageOf({ group, resource }: GroupResource, object: KubeObject): Amounts {
+  const usage = new Map([[countPrefix + (group === '' ? resource : `${resource}.${group}`), one]])
   if (group === '') addCore(usage, resource, object)
-  known.set(object, usage)
   return usage
 }
 
-function addCore(usage: Amounts, resource: string, object: KubeObject): void {
+function addCore(usage: Map<string, Quantity>, resource: string, object: KubeObject): void {
   if (plainCounts.has(resource)) usage.set(resource, one)
   if (resource === 'pods') addPod(usage, object as Pod)
   else if (resource === 'services') addService(usage, object as Service)
@@ -46,25 +41,25 @@ function addCore(usage: Amounts, resource: string, object: KubeObject): void {
 }
 
 /** A pod that has ended takes no more than its place in the store. */
-function addPod(usage: Amounts, pod: Pod): void {
+function addPod(usage: Map<string, Quantity>, pod: Pod): void {
   if (isTerminal(pod)) return
   usage.set('pods', one)
-  for (const [resource, quantity] of podAmounts(pod.spec, 'requests')) {
+  for (const [resource, quantity] of podAmounts(pod, 'requests')) {
     usage.set(`requests.${resource}`, quantity)
     if (computeResources.has(resource) || resource.startsWith('hugepages-')) usage.set(resource, quantity)
   }
-  for (const [resource, quantity] of podAmounts(pod.spec, 'limits')) usage.set(`limits.${resource}`, quantity)
+  for (const [resource, quantity] of podAmounts(pod, 'limits')) usage.set(`limits.${resource}`, quantity)
 }
 
-function addService(usage: Amounts, { spec }: Service): void {
-  const balanced = spec.type === 'LoadBalancer'
+function addService(usage: Map<string, Quantity>, { spec }: Service): void {
+  const balanced = spec?.type === 'LoadBalancer'
   const allocates = spec.type === 'NodePort' || (balanced && spec.allocateLoadBalancerNodePorts !== false)
   const ports = (spec.ports ?? []).filter(port => allocates || (balanced && port.nodePort))
   usage.set('services.loadbalancers', balanced ? one : Quantity.zero)
   usage.set('services.nodeports', Quantity.of(ports.length))
 }
 
-function addClaim(usage: Amounts, { metadata, spec }: PersistentVolumeClaim): void {
+function addClaim(usage: Map<string, Quantity>, { metadata, spec }: PersistentVolumeClaim): void {
   const className = metadata.annotations?.['volume.beta.kubernetes.io/storage-class'] ?? spec.storageClassName
   const size = amountsOf(spec.resources?.requests).get('storage')
   if (size) usage.set(storage, size)

@@ -1,7 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
-import { inScope as admissionInScope } from '../../../../bootstrap/apiserver/admission/quota-scopes.ts'
-import { usageOf as admissionUsageOf } from '../../../../bootstrap/apiserver/admission/quota-usage.ts'
-import type { Pod, ResourceQuota } from '../../../../bootstrap/client/resources.ts'
+import type { Pod, ResourceQuota } from '../types.gen.ts'
 import { inScope } from './scopes.ts'
 import { countedBy, usageOf } from './usage.ts'
 
@@ -129,12 +127,6 @@ describe('what an object counts for', () => {
   test.each(objects)('%s', (_case, group, resource, object, expected) => {
     expect(texts(usageOf({ group, resource }, object as Pod))).toEqual(expected)
   })
-
-  test.each(objects)('%s, as admission sees it', (_case, group, resource, object) => {
-    expect(texts(usageOf({ group, resource }, object as Pod))).toEqual(
-      texts(admissionUsageOf(group, resource, object as Pod)),
-    )
-  })
 })
 
 describe('what a scope covers', () => {
@@ -166,8 +158,6 @@ describe('what a scope covers', () => {
     const quota = { spec } as unknown as ResourceQuota
     const covered = Object.entries(pods).filter(([, object]) => inScope(quota, 'pods', object))
     expect(covered.map(([name]) => name)).toEqual(expected)
-    for (const object of Object.values(pods))
-      expect(inScope(quota, 'pods', object)).toBe(admissionInScope(quota, 'pods', object))
   })
 
   test('claims by their attributes class, and nothing else by any scope', () => {

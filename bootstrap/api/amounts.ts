@@ -1,6 +1,6 @@
-/** What a pod asks for and may use at most, summed over its containers (upstream: component-helpers resource). */
-import { type Quantity, tryParseQuantity } from '../../api/quantity.ts'
-import type { Container, Pod } from '../../api/types.gen.ts'
+/** Sums of resources by name, exact; what a pod asks for and may use at most (upstream: component-helpers resource). */
+import { type Quantity, tryParseQuantity } from './quantity.ts'
+import type { Container, Pod } from './types.gen.ts'
 
 export type Amounts = ReadonlyMap<string, Quantity>
 
