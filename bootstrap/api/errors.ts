@@ -267,3 +267,8 @@ export function isStatusError(error: unknown, reason?: string): error is StatusE
 export const isNotFound = (error: unknown): error is StatusError => isStatusError(error, 'NotFound')
 export const isConflict = (error: unknown): error is StatusError => isStatusError(error, 'Conflict')
 export const isAlreadyExists = (error: unknown): error is StatusError => isStatusError(error, 'AlreadyExists')
+
+/** For `.catch()`: undefined for an object that is not there; other errors go on. */
+export function ignoreNotFound(error: unknown): undefined {
+  if (!isNotFound(error)) throw error
+}

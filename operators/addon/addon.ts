@@ -1,5 +1,5 @@
 /** The Addon object of a manifest file: the record of what was last applied from it (k3s.cattle.io/v1). */
-import { isNotFound } from '../../bootstrap/api/errors.ts'
+import { ignoreNotFound } from '../../bootstrap/api/errors.ts'
 import type { KubeObject } from '../../bootstrap/api/object.ts'
 import type { Client, Resource } from '../../bootstrap/client/client.ts'
 
@@ -18,12 +18,7 @@ export const addonNamespace = 'kube-system'
 export const gvksAnnotation = 'addon.k3s.cattle.io/gvks'
 
 export async function getAddon(client: Client, name: string): Promise<Addon | undefined> {
-  try {
-    return await client.get(addons, { name, namespace: addonNamespace })
-  } catch (error) {
-    if (isNotFound(error)) return undefined
-    throw error
-  }
+  return await client.get(addons, { name, namespace: addonNamespace }).catch(ignoreNotFound)
 }
 
 /** A new Addon for a file; it exists before its objects so that events can name it. */

@@ -1,5 +1,5 @@
 /** Makes the cluster have what a file says: its objects applied in order, those it no longer names removed. */
-import { isNotFound } from '../../bootstrap/api/errors.ts'
+import { ignoreNotFound } from '../../bootstrap/api/errors.ts'
 import type { KubeObject } from '../../bootstrap/api/object.ts'
 import type { Client, Resource } from '../../bootstrap/client/client.ts'
 import type { KindResolver } from '../runtime/kinds.ts'
@@ -81,7 +81,7 @@ export async function pruneSet(
     for (const object of items) {
       if (kept.has(idOf(resource, object)) || object.metadata.labels?.[pruneLabel] === 'false') continue
       const { name = '', namespace } = object.metadata
-      await client.delete(resource, { name, namespace }, { propagationPolicy: 'Background' }).catch(ignoreMissing)
+      await client.delete(resource, { name, namespace }, { propagationPolicy: 'Background' }).catch(ignoreNotFound)
       removed++
     }
   }
@@ -91,8 +91,4 @@ export async function pruneSet(
 /** Names an object across versions of its kind. */
 export function idOf(resource: Resource, object: KubeObject): string {
   return `${resource.group}/${resource.resource}/${object.metadata.namespace ?? ''}/${object.metadata.name}`
-}
-
-function ignoreMissing(error: unknown): void {
-  if (!isNotFound(error)) throw error
 }

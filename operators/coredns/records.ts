@@ -94,13 +94,7 @@ function serviceLookup(
     return portLookup(name, type, labels as [string, string], service, base)
   if (labels.length !== 1 || service.kind !== 'headless') return unknown
   const members = service.members().filter(member => member.host === labels[0])
-  return members.length === 0
-    ? unknown
-    : addresses(
-        name,
-        type,
-        members.map(member => member.ip),
-      )
+  return memberAddresses(name, type, members)
 }
 
 function wholeService(name: string, type: string, service: ServiceView, base: string): Lookup {
@@ -111,13 +105,7 @@ function wholeService(name: string, type: string, service: ServiceView, base: st
   if (type === 'SRV') return ports(name, service, base, () => true)
   if (service.kind === 'cluster') return addresses(name, type, service.clusterIps)
   const members = service.members()
-  return members.length === 0
-    ? unknown
-    : addresses(
-        name,
-        type,
-        members.map(member => member.ip),
-      )
+  return memberAddresses(name, type, members)
 }
 
 function portLookup(
@@ -195,6 +183,12 @@ export function reversedAddress(name: string): string | undefined {
     .match(/.{4}/g)!
     .map(group => group.replace(/^0{1,3}/, ''))
     .join(':')
+}
+
+function memberAddresses(name: string, type: string, members: readonly Member[]): Lookup {
+  if (members.length === 0) return unknown
+  const ips = members.map(member => member.ip)
+  return addresses(name, type, ips)
 }
 
 function addresses(name: string, type: string, ips: readonly string[]): Lookup {

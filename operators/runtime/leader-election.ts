@@ -1,5 +1,5 @@
 /** Leader election by Lease, with client-go's timing: 15 s lease, 10 s to renew it, 2 s between tries. */
-import { isAlreadyExists, isConflict, isNotFound } from '../../bootstrap/api/errors.ts'
+import { ignoreNotFound, isAlreadyExists, isConflict } from '../../bootstrap/api/errors.ts'
 import type { Client } from '../../bootstrap/client/client.ts'
 import type { Clock } from '../../bootstrap/client/clock.ts'
 import { type Lease, leases } from '../../bootstrap/client/resources.ts'
@@ -111,12 +111,7 @@ class Candidate {
 
   async #read(): Promise<Lease | undefined> {
     const { client, name, namespace } = this.#options
-    try {
-      return await client.get(leases, { name, namespace })
-    } catch (error) {
-      if (isNotFound(error)) return undefined
-      throw error
-    }
+    return await client.get(leases, { name, namespace }).catch(ignoreNotFound)
   }
 
   #expired(lease: Lease, now: number): boolean {

@@ -2,7 +2,7 @@
  * ConfigMaps and Secrets that pods refer to, watched one by one by name, as the node authorizer allows. Each object is
  * watched while someone has asked for changes and read directly otherwise.
  */
-import { isNotFound } from '../../api/errors.ts'
+import { ignoreNotFound } from '../../api/errors.ts'
 import type { KubeObject } from '../../api/object.ts'
 import type { Client, Resource } from '../../client/client.ts'
 import { backoffMs, type Clock } from '../../client/clock.ts'
@@ -61,12 +61,7 @@ export class References {
   async #get<T extends KubeObject>(resource: Resource<T>, namespace: string, name: string): Promise<T | undefined> {
     const known = this.#watched.get(`${resource.resource}/${namespace}/${name}`)?.known
     if (known?.object) return known.object as T
-    try {
-      return await this.#deps.client.get(resource, { namespace, name })
-    } catch (error) {
-      if (isNotFound(error)) return undefined
-      throw error
-    }
+    return await this.#deps.client.get(resource, { namespace, name }).catch(ignoreNotFound)
   }
 
   async #follow(resource: Resource, namespace: string, name: string, watched: Watched): Promise<void> {

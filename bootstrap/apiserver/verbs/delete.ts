@@ -1,6 +1,6 @@
 /** delete and deletecollection: grace, finalizers, preconditions (apiserver pkg/registry/rest/delete.go, generic/registry/store.go). */
 import type { FieldError, Status } from '../../api/errors.ts'
-import { errors, field, isNotFound } from '../../api/errors.ts'
+import { errors, field, ignoreNotFound } from '../../api/errors.ts'
 import type { KubeObject } from '../../api/object.ts'
 import { rfc3339 } from '../../api/time.ts'
 import type { Kind, Mutable } from '../kinds/kind.ts'
@@ -125,11 +125,7 @@ export async function deleteCollection(
   return found
 
   async function remove(item: Stored): Promise<void> {
-    try {
-      await deleteObject(deps, { ...call, namespace: item.namespace, name: item.name }, options)
-    } catch (error) {
-      if (!isNotFound(error)) throw error
-    }
+    await deleteObject(deps, { ...call, namespace: item.namespace, name: item.name }, options).catch(ignoreNotFound)
   }
 }
 

@@ -1,5 +1,5 @@
 /** Removing pods that nothing else will remove, telling why in their status. */
-import { isNotFound } from '../../../bootstrap/api/errors.ts'
+import { ignoreNotFound } from '../../../bootstrap/api/errors.ts'
 import { type Pod, pods } from '../../../bootstrap/client/resources.ts'
 import { deleteIfPresent, nameOf } from '../../runtime/apply.ts'
 import { setCondition } from '../../runtime/conditions.ts'
@@ -22,9 +22,7 @@ export async function markDisrupted(
   const conditions = setCondition(pod.status?.conditions, condition, clock.now())
   const phase = fail && !isTerminal(pod) ? { phase: 'Failed' } : {}
   const patch = { metadata: { uid: pod.metadata.uid }, status: { conditions, ...phase } }
-  await client.patch(pods, nameOf(pod), patch, { type: 'strategic', subresource: 'status' }).catch(error => {
-    if (!isNotFound(error)) throw error
-  })
+  await client.patch(pods, nameOf(pod), patch, { type: 'strategic', subresource: 'status' }).catch(ignoreNotFound)
 }
 
 /** Deletes the pod at once: no node is there to end it. */

@@ -1,5 +1,5 @@
 /** Deletes Jobs some time after they have finished (upstream pkg/controller/ttlafterfinished). */
-import { isNotFound } from '../../../bootstrap/api/errors.ts'
+import { ignoreNotFound } from '../../../bootstrap/api/errors.ts'
 import { keyOf } from '../../../bootstrap/api/object.ts'
 import { type Job, jobs } from '../../../bootstrap/client/resources.ts'
 import { deleteIfPresent, nameOf } from '../../runtime/apply.ts'
@@ -16,10 +16,7 @@ export function ttlAfterFinished(): Operator {
       const expiry = cached && expiryOf(cached)
       if (!cached || expiry === undefined) return done
       if (expiry > clock.now()) return { requeueAfterMs: expiry - clock.now() }
-      const live = await client.get(jobs, nameOf(cached)).catch(error => {
-        if (isNotFound(error)) return undefined
-        throw error
-      })
+      const live = await client.get(jobs, nameOf(cached)).catch(ignoreNotFound)
       const liveExpiry = live && expiryOf(live)
       if (live?.metadata.uid !== cached.metadata.uid || liveExpiry === undefined) return done
       if (liveExpiry > clock.now()) return { requeueAfterMs: liveExpiry - clock.now() }

@@ -1,5 +1,5 @@
 /** Empties namespaces that are being deleted (upstream pkg/controller/namespace/deletion). */
-import { isNotFound, isStatusError } from '../../../bootstrap/api/errors.ts'
+import { ignoreNotFound, isStatusError } from '../../../bootstrap/api/errors.ts'
 import { type KubeObject, keyOf } from '../../../bootstrap/api/object.ts'
 import { type Namespace, namespaces, pods } from '../../../bootstrap/client/resources.ts'
 import { updateStatus } from '../../runtime/apply.ts'
@@ -36,26 +36,21 @@ async function reconcile(name: string, cluster: Cluster): Promise<Result> {
   const discovery = await discover(client)
   const remains = await empty(name, discovery, cluster)
   const conditions = remainsConditions(namespace.status?.conditions, remains, clock.now())
-  const reported = await orGone(updateStatus(client, namespaces, namespace, { ...namespace.status, conditions }))
+  const reported = await updateStatus(client, namespaces, namespace, { ...namespace.status, conditions }).catch(
+    ignoreNotFound,
+  )
   if (!reported) return done
   if (remains.objects.size > 0 || remains.failures.length > 0) return { requeueAfterMs: lookAgainMs }
   const finalizers = (reported.spec.finalizers ?? []).filter(other => other !== finalizer)
-  await orGone(client.update(namespaces, { ...reported, spec: { finalizers } }, { subresource: 'finalize' }))
+  await client
+    .update(namespaces, { ...reported, spec: { finalizers } }, { subresource: 'finalize' })
+    .catch(ignoreNotFound)
   return done
 }
 
 async function terminating(namespace: Namespace, { client }: Cluster): Promise<Namespace> {
   if (namespace.status?.phase === 'Terminating') return namespace
   return updateStatus(client, namespaces, namespace, { ...namespace.status, phase: 'Terminating' })
-}
-
-async function orGone<T>(write: Promise<T>): Promise<T | undefined> {
-  try {
-    return await write
-  } catch (error) {
-    if (isNotFound(error)) return undefined
-    throw error
-  }
 }
 
 /** Deletes everything in the namespace, pods before all else, and says what is still there. */
@@ -101,7 +96,7 @@ async function remove(
     return
   }
   for (const { metadata } of objects)
-    await orGone(client.delete(resource, { name: metadata.name ?? '', namespace }, options))
+    await client.delete(resource, { name: metadata.name ?? '', namespace }, options).catch(ignoreNotFound)
 }
 
 function count(resource: DiscoveredResource, left: readonly KubeObject[], remains: Remains): void {

@@ -1,5 +1,5 @@
 /** Notices nodes that have fallen silent, and taints nodes by their conditions (upstream pkg/controller/nodelifecycle). */
-import { isNotFound } from '../../../bootstrap/api/errors.ts'
+import { ignoreNotFound } from '../../../bootstrap/api/errors.ts'
 import { keyOf } from '../../../bootstrap/api/object.ts'
 import type { NodeCondition } from '../../../bootstrap/api/types.gen.ts'
 import { leases, type Node, nodes, type Pod, pods } from '../../../bootstrap/client/resources.ts'
@@ -129,7 +129,5 @@ async function markNotReady(pod: Pod, { client, clock, events }: Cluster): Promi
   const condition = { type: 'Ready', status: 'False', lastTransitionTime: timestamp(clock.now()) }
   const patch = { metadata: { uid: pod.metadata.uid }, status: { conditions: [condition] } }
   events.event(pod, 'Warning', 'NodeNotReady', 'Node is not ready')
-  await client.patch(pods, nameOf(pod), patch, { type: 'strategic', subresource: 'status' }).catch(error => {
-    if (!isNotFound(error)) throw error
-  })
+  await client.patch(pods, nameOf(pod), patch, { type: 'strategic', subresource: 'status' }).catch(ignoreNotFound)
 }

@@ -1,5 +1,5 @@
 /** Publishes the pods behind each Service as EndpointSlices (upstream pkg/controller/endpointslice). */
-import { isNotFound } from '../../../bootstrap/api/errors.ts'
+import { ignoreNotFound } from '../../../bootstrap/api/errors.ts'
 import { keyOf, type ObjectKey } from '../../../bootstrap/api/object.ts'
 import { type EndpointSlice, endpointSlices, nodes, services } from '../../../bootstrap/client/resources.ts'
 import { nameOf } from '../../runtime/apply.ts'
@@ -73,9 +73,7 @@ async function reconcile(key: ObjectKey, cluster: Cluster, writes: OwnWrites): P
   for (const slice of plan.create) writes.wrote(key, await client.create(endpointSlices, slice))
   for (const slice of plan.update) writes.wrote(key, await client.update(endpointSlices, slice))
   for (const slice of plan.remove) {
-    await client.delete(endpointSlices, nameOf(slice)).catch(error => {
-      if (!isNotFound(error)) throw error
-    })
+    await client.delete(endpointSlices, nameOf(slice)).catch(ignoreNotFound)
     writes.deleted(key, slice)
   }
   return done

@@ -1,6 +1,6 @@
 /** Publishes the pods behind each Service as v1 Endpoints (upstream pkg/controller/endpoint). */
 
-import { isAlreadyExists, isNotFound } from '../../../bootstrap/api/errors.ts'
+import { ignoreNotFound, isAlreadyExists } from '../../../bootstrap/api/errors.ts'
 import { keyOf, type ObjectKey, splitKey } from '../../../bootstrap/api/object.ts'
 import type { CoreV1EndpointPort, EndpointAddress, EndpointSubset } from '../../../bootstrap/api/types.gen.ts'
 import { type Endpoints, endpoints, type Pod, type Service, services } from '../../../bootstrap/client/resources.ts'
@@ -48,9 +48,7 @@ async function reconcile(key: ObjectKey, cluster: Cluster): Promise<Result> {
 }
 
 async function remove(key: ObjectKey, { client }: Cluster): Promise<void> {
-  await client.delete(endpoints, splitKey(key)).catch(error => {
-    if (!isNotFound(error)) throw error
-  })
+  await client.delete(endpoints, splitKey(key)).catch(ignoreNotFound)
 }
 
 async function write(

@@ -1,5 +1,5 @@
 /** Mirrors hand-made Endpoints of Services without selector (upstream pkg/controller/endpointslicemirroring). */
-import { isNotFound } from '../../../bootstrap/api/errors.ts'
+import { ignoreNotFound } from '../../../bootstrap/api/errors.ts'
 import { keyOf, type ObjectKey } from '../../../bootstrap/api/object.ts'
 import {
   type EndpointSlice,
@@ -98,9 +98,7 @@ async function carryOut(key: ObjectKey, plan: Plan, { client }: Cluster, writes:
   }
   for (const slice of plan.update) writes.wrote(key, await client.update(endpointSlices, slice))
   for (const slice of plan.remove) {
-    await client.delete(endpointSlices, nameOf(slice)).catch(error => {
-      if (!isNotFound(error)) throw error
-    })
+    await client.delete(endpointSlices, nameOf(slice)).catch(ignoreNotFound)
     writes.deleted(key, slice)
   }
 }

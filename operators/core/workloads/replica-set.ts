@@ -1,6 +1,6 @@
 /** Keeps as many pods running as a ReplicaSet or ReplicationController asks for (upstream pkg/controller/replicaset). */
 
-import { isNotFound } from '../../../bootstrap/api/errors.ts'
+import { ignoreNotFound, isNotFound } from '../../../bootstrap/api/errors.ts'
 import { controllerOf, type KubeObject, keyOf } from '../../../bootstrap/api/object.ts'
 import { isEmptySelector } from '../../../bootstrap/api/selectors.ts'
 import { type Pod, pods } from '../../../bootstrap/client/resources.ts'
@@ -168,9 +168,7 @@ class ReplicaController<T extends KubeObject> {
       failure,
       now: clock.now(),
     })
-    await updateStatus(client, this.#kind.resource, owner, status).catch(error => {
-      if (!isNotFound(error)) throw error
-    })
+    await updateStatus(client, this.#kind.resource, owner, status).catch(ignoreNotFound)
   }
 }
 

@@ -1,5 +1,5 @@
 /** The revisions of a pod template, kept as ControllerRevisions (upstream pkg/controller/history). */
-import { isAlreadyExists, isNotFound } from '../../../bootstrap/api/errors.ts'
+import { ignoreNotFound, isAlreadyExists } from '../../../bootstrap/api/errors.ts'
 import type { KubeObject } from '../../../bootstrap/api/object.ts'
 import type { LabelSelector, PodTemplateSpec } from '../../../bootstrap/api/types.gen.ts'
 import type { Resource } from '../../../bootstrap/client/client.ts'
@@ -107,7 +107,5 @@ async function cleanUp<T extends KubeObject>(
 ): Promise<void> {
   const unused = others.filter(revision => !isLive(revision)).sort((a, b) => a.revision - b.revision)
   for (const revision of unused.slice(0, Math.max(0, unused.length - limit)))
-    await client.delete(controllerRevisions, nameOf(revision)).catch(error => {
-      if (!isNotFound(error)) throw error
-    })
+    await client.delete(controllerRevisions, nameOf(revision)).catch(ignoreNotFound)
 }

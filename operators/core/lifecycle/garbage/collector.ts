@@ -1,5 +1,5 @@
 /** Deletes what no owner holds any more, and carries out orphaning and foreground deletion (pkg/controller/garbagecollector). */
-import { isNotFound } from '../../../../bootstrap/api/errors.ts'
+import { ignoreNotFound } from '../../../../bootstrap/api/errors.ts'
 import type { KubeObject, ObjectKey, OwnerReference } from '../../../../bootstrap/api/object.ts'
 import type { Resource } from '../../../../bootstrap/client/client.ts'
 import { apiServices, customResourceDefinitions } from '../../../../bootstrap/client/resources.ts'
@@ -156,12 +156,7 @@ function policyOf({ metadata }: KubeObject): 'Orphan' | 'Foreground' | 'Backgrou
 }
 
 async function current({ client }: Cluster, resource: Resource, object: KubeObject): Promise<KubeObject | undefined> {
-  try {
-    return await client.get(resource, nameOf(object))
-  } catch (error) {
-    if (isNotFound(error)) return undefined
-    throw error
-  }
+  return await client.get(resource, nameOf(object)).catch(ignoreNotFound)
 }
 
 type Edit = (metadata: KubeObject['metadata']) => object | undefined
@@ -174,9 +169,7 @@ async function edit(cluster: Cluster, { resource, object }: Located, change: Edi
     if (!changed) return
     const { uid, resourceVersion } = latest?.metadata ?? {}
     const metadata = { uid, resourceVersion, ...changed }
-    await cluster.client.patch(resource, nameOf(object), { metadata }, { type: 'merge' }).catch(error => {
-      if (!isNotFound(error)) throw error
-    })
+    await cluster.client.patch(resource, nameOf(object), { metadata }, { type: 'merge' }).catch(ignoreNotFound)
   })
 }
 

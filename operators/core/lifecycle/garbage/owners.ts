@@ -1,5 +1,5 @@
 /** Whether an object's owners still hold it. */
-import { isNotFound } from '../../../../bootstrap/api/errors.ts'
+import { ignoreNotFound } from '../../../../bootstrap/api/errors.ts'
 import type { KubeObject, OwnerReference } from '../../../../bootstrap/api/object.ts'
 import { keyOf } from '../../../../bootstrap/api/object.ts'
 import type { Cluster } from '../../../runtime/operator.ts'
@@ -54,10 +54,7 @@ export class OwnerLookup {
     if (cached?.metadata.uid === reference.uid) return isWaiting(cached) ? 'waiting' : 'solid'
     const id = `${namespace}/${reference.uid}`
     if (this.#absent.has(id)) return 'absent'
-    const live = await cluster.client.get(resource, name).catch(error => {
-      if (isNotFound(error)) return undefined
-      throw error
-    })
+    const live = await cluster.client.get(resource, name).catch(ignoreNotFound)
     if (live?.metadata.uid === reference.uid) return isWaiting(live) ? 'waiting' : 'solid'
     this.#remember(id)
     return 'absent'

@@ -1,5 +1,5 @@
 /** Keeps the figures evictions are granted by (upstream pkg/controller/disruption). */
-import { isConflict, isNotFound } from '../../../../bootstrap/api/errors.ts'
+import { ignoreNotFound, isConflict } from '../../../../bootstrap/api/errors.ts'
 import { controllerOf, keyOf, type ObjectKey } from '../../../../bootstrap/api/object.ts'
 import { selects } from '../../../../bootstrap/api/selectors.ts'
 import type { PodDisruptionBudgetStatus } from '../../../../bootstrap/api/types.gen.ts'
@@ -118,7 +118,5 @@ async function write(
   { client }: Cluster,
 ): Promise<void> {
   if (sameJson(budget.status, status)) return
-  await client.update(podDisruptionBudgets, { ...budget, status }, { subresource: 'status' }).catch(error => {
-    if (!isNotFound(error)) throw error
-  })
+  await client.update(podDisruptionBudgets, { ...budget, status }, { subresource: 'status' }).catch(ignoreNotFound)
 }

@@ -1,5 +1,5 @@
 /** How many pods the controllers behind a budget's pods want (upstream disruption.go, getExpectedScale). */
-import { isNotFound } from '../../../../bootstrap/api/errors.ts'
+import { ignoreNotFound } from '../../../../bootstrap/api/errors.ts'
 import {
   controllerOf,
   groupResourceText,
@@ -92,20 +92,11 @@ async function scaledOwner(
   if (!served.some(candidate => candidate.name === `${resource}/scale`))
     throw new Error(`${groupResourceText({ ...version, resource })} does not implement the scale subresource`)
   const path = objectPath({ ...version, resource, namespaced: true }, { name, namespace }, 'scale')
-  const scale = (await unlessMissing(client.raw('GET', path))) as Replicated | undefined
+  const scale = (await client.raw('GET', path).catch(ignoreNotFound)) as Replicated | undefined
   return scale?.metadata.uid === uid ? { uid, replicas: scale?.spec?.replicas ?? 0 } : undefined
 }
 
 async function servedBy(client: Client, path: string): Promise<readonly Served[]> {
-  const list = (await unlessMissing(client.raw('GET', path))) as ResourceList | undefined
+  const list = (await client.raw('GET', path).catch(ignoreNotFound)) as ResourceList | undefined
   return list?.resources ?? []
-}
-
-async function unlessMissing<T>(read: Promise<T>): Promise<T | undefined> {
-  try {
-    return await read
-  } catch (error) {
-    if (isNotFound(error)) return undefined
-    throw error
-  }
 }

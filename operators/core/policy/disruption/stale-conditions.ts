@@ -1,5 +1,5 @@
 /** Takes back the announcement of a disruption that never came (upstream disruption.go, syncStalePodDisruption). */
-import { isNotFound } from '../../../../bootstrap/api/errors.ts'
+import { ignoreNotFound } from '../../../../bootstrap/api/errors.ts'
 import { keyOf, type ObjectKey } from '../../../../bootstrap/api/object.ts'
 import { type Pod, pods } from '../../../../bootstrap/client/resources.ts'
 import { nameOf } from '../../../runtime/apply.ts'
@@ -36,8 +36,6 @@ async function reconcile(key: ObjectKey, { client, clock, informers }: Cluster):
   if (remaining > 0) return { requeueAfterMs: remaining }
   const condition = { type, status: 'False', reason: null, message: null, lastTransitionTime: timestamp(now) }
   const patch = { metadata: { uid: pod.metadata.uid }, status: { conditions: [condition] } }
-  await client.patch(pods, nameOf(pod), patch, { type: 'strategic', subresource: 'status' }).catch(error => {
-    if (!isNotFound(error)) throw error
-  })
+  await client.patch(pods, nameOf(pod), patch, { type: 'strategic', subresource: 'status' }).catch(ignoreNotFound)
   return done
 }

@@ -1,7 +1,7 @@
 /** Tells how much of each ResourceQuota is used (upstream pkg/controller/resourcequota). */
 import { setImmediate } from 'node:timers/promises'
 import { type Amounts, addAmounts, amountsOf } from '../../../../bootstrap/api/amounts.ts'
-import { isNotFound } from '../../../../bootstrap/api/errors.ts'
+import { ignoreNotFound } from '../../../../bootstrap/api/errors.ts'
 import {
   type GroupResource,
   groupResourceText,
@@ -103,9 +103,7 @@ class ResourceQuotaController {
     if (!quota || !usage) return done
     const status = statusOf(quota, usage)
     if (isCurrent(quota.status, status)) return done
-    await client.update(resourceQuotas, { ...quota, status }, { subresource: 'status' }).catch(error => {
-      if (!isNotFound(error)) throw error
-    })
+    await client.update(resourceQuotas, { ...quota, status }, { subresource: 'status' }).catch(ignoreNotFound)
     return done
   }
 

@@ -1,5 +1,5 @@
 /** Making and removing a CronJob's Jobs, with upstream's events. */
-import { isAlreadyExists, isNotFound } from '../../../../bootstrap/api/errors.ts'
+import { ignoreNotFound, isAlreadyExists, isNotFound } from '../../../../bootstrap/api/errors.ts'
 import { controllerOf } from '../../../../bootstrap/api/object.ts'
 import type { Client, Name } from '../../../../bootstrap/client/client.ts'
 import { type CronJob, type Job, jobs } from '../../../../bootstrap/client/resources.ts'
@@ -11,12 +11,7 @@ import { jobFor, surplus } from './jobs.ts'
 
 /** The Job as the server has it, which a cache may not show yet. */
 export async function findJob(client: Client, name: Name): Promise<Job | undefined> {
-  try {
-    return await client.get(jobs, name)
-  } catch (error) {
-    if (isNotFound(error)) return undefined
-    throw error
-  }
+  return await client.get(jobs, name).catch(ignoreNotFound)
 }
 
 /** Deletes ended Jobs beyond the limits of the history. */

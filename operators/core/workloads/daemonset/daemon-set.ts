@@ -1,6 +1,6 @@
 /** Runs one pod of each DaemonSet on every node it fits (upstream pkg/controller/daemon). */
 
-import { isNotFound } from '../../../../bootstrap/api/errors.ts'
+import { ignoreNotFound, isNotFound } from '../../../../bootstrap/api/errors.ts'
 import { keyOf, type ObjectKey } from '../../../../bootstrap/api/object.ts'
 import { isEmptySelector } from '../../../../bootstrap/api/selectors.ts'
 import {
@@ -218,7 +218,5 @@ async function remove(
 }
 
 async function report(set: DaemonSet, situation: Situation, { client }: Cluster): Promise<void> {
-  await updateStatus(client, daemonSets, set, daemonSetStatus(situation)).catch(error => {
-    if (!isNotFound(error)) throw error
-  })
+  await updateStatus(client, daemonSets, set, daemonSetStatus(situation)).catch(ignoreNotFound)
 }

@@ -1,5 +1,5 @@
 /** The two ways to get from the old ReplicaSets to the new one (upstream deployment/rolling.go, recreate.go). */
-import { isNotFound } from '../../../../bootstrap/api/errors.ts'
+import { ignoreNotFound } from '../../../../bootstrap/api/errors.ts'
 import { type ReplicaSet, replicaSets } from '../../../../bootstrap/client/resources.ts'
 import { nameOf } from '../../../runtime/apply.ts'
 import { isTerminal, isTerminating, ownedBy, podsOf } from '../../../runtime/pods.ts'
@@ -64,8 +64,6 @@ export async function cleanUp({ cluster, deployment, oldSets }: View): Promise<v
   for (const set of oldestFirst.slice(0, present.length - limit)) {
     const observed = (set.metadata.generation ?? 0) <= (set.status?.observedGeneration ?? 0)
     if (replicasOf(set) !== 0 || (set.status?.replicas ?? 0) !== 0 || !observed) continue
-    await cluster.client.delete(replicaSets, nameOf(set)).catch(error => {
-      if (!isNotFound(error)) throw error
-    })
+    await cluster.client.delete(replicaSets, nameOf(set)).catch(ignoreNotFound)
   }
 }

@@ -2,7 +2,7 @@
  * Counting finished pods exactly once (upstream job_controller.go, trackJobStatusAndRemoveFinalizers): a finished pod's
  * uid is noted in the status, then its finalizer goes, then it is counted. A crash in between loses and doubles nothing.
  */
-import { isNotFound } from '../../../../bootstrap/api/errors.ts'
+import { ignoreNotFound } from '../../../../bootstrap/api/errors.ts'
 import type { JobStatus } from '../../../../bootstrap/api/types.gen.ts'
 import { type Job, type Pod, pods } from '../../../../bootstrap/client/resources.ts'
 import { nameOf } from '../../../runtime/apply.ts'
@@ -124,9 +124,7 @@ export async function release(
   const results = await Promise.allSettled(
     list.map(async pod => {
       const metadata = { uid: uid(pod), '$deleteFromPrimitiveList/finalizers': [trackingFinalizer] }
-      await client.patch(pods, nameOf(pod), { metadata }, { type: 'strategic' }).catch(error => {
-        if (!isNotFound(error)) throw error
-      })
+      await client.patch(pods, nameOf(pod), { metadata }, { type: 'strategic' }).catch(ignoreNotFound)
       released(uid(pod))
     }),
   )

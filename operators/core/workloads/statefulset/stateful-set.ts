@@ -1,5 +1,5 @@
 /** Runs pods with lasting names and storage (upstream pkg/controller/statefulset). */
-import { isAlreadyExists, isNotFound } from '../../../../bootstrap/api/errors.ts'
+import { ignoreNotFound, isAlreadyExists, isNotFound } from '../../../../bootstrap/api/errors.ts'
 import { keyOf, type ObjectKey } from '../../../../bootstrap/api/object.ts'
 import { isEmptySelector } from '../../../../bootstrap/api/selectors.ts'
 import {
@@ -86,9 +86,7 @@ function revisions(set: StatefulSet, owned: readonly Pod[], cluster: Cluster) {
 }
 
 async function report(situation: Situation, { client }: Cluster): Promise<void> {
-  await updateStatus(client, statefulSets, situation.set, statefulSetStatus(situation)).catch(error => {
-    if (!isNotFound(error)) throw error
-  })
+  await updateStatus(client, statefulSets, situation.set, statefulSetStatus(situation)).catch(ignoreNotFound)
 }
 
 async function take(
