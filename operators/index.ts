@@ -32,6 +32,8 @@ function operators({ config, caPem, home }: Kernel): Operator[] {
       target: join(config.dataDir, 'server/manifests'),
       variables: manifestVariables(config),
       disabled: config.disabled,
+      nodeName: config.nodeName,
+      pruneByDefault: config.pruneManifests,
     }),
   ]
 }

@@ -218,6 +218,7 @@ const serverOnly: readonly Flag[] = [
     'disable',
     'Packaged components not to deploy, and to delete (coredns, servicelb, traefik, local-storage, metrics-server, runtimes)',
   ),
+  bool('components', 'prune-manifests', 'Delete the objects of a file in server/manifests when the file is deleted'),
   bool('components', 'disable-scheduler', 'Disable the scheduler'),
   bool('components', 'disable-cloud-controller', 'Disable the cloud controller'),
   bool('components', 'disable-kube-proxy', 'Disable the service proxy'),

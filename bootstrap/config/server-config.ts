@@ -48,6 +48,8 @@ export interface ServerConfig extends NodeConfig {
     readonly name: string
   }
   readonly disabled: ReadonlySet<string>
+  /** Objects of a deleted manifest file go with it; Skiff's own flag. */
+  readonly pruneManifests: boolean
   readonly disableAgent: boolean
   readonly disableKubeProxy: boolean
   readonly disableScheduler: boolean
@@ -102,6 +104,7 @@ export function serverConfig(values: FlagValues, machine: Machine): ServerConfig
       group: values.string('write-kubeconfig-group'),
     },
     disabled: new Set(values.list('disable', true)),
+    pruneManifests: values.bool('prune-manifests'),
     disableAgent: values.bool('disable-agent'),
     disableKubeProxy: values.bool('disable-kube-proxy'),
     disableScheduler: values.bool('disable-scheduler'),

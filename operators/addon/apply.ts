@@ -5,6 +5,7 @@ import type { Client, Resource } from '../../bootstrap/client/client.ts'
 import type { KindResolver } from '../runtime/kinds.ts'
 import type { Clock } from '../runtime/operator.ts'
 import { hashLabel, marked, objectSetHash, pruneLabel } from './object-set.ts'
+import type { ManifestObject } from './parse.ts'
 
 export interface ApplyDeps {
   readonly client: Client
@@ -28,16 +29,54 @@ export interface Placed {
 const kindAttempts = 20
 const kindWaitMs = 50
 
+/** Some objects of a file were refused; the message names each with its place. */
+export class ApplyError extends Error {
+  constructor(failures: readonly string[]) {
+    super(failures.join('; '))
+    this.name = 'ApplyError'
+  }
+}
+
+/**
+ * Applies a file's objects: namespaces and CRDs first, the others as they stand in the file. A refused object does not hold
+ * back the others. Resolves with where each was put; rejects with ApplyError when any was refused.
+ */
+export async function applyObjects(
+  objects: readonly ManifestObject[],
+  set: SetId,
+  deps: ApplyDeps,
+): Promise<readonly Placed[]> {
+  const crdInFile = objects.some(({ object }) => object.kind === 'CustomResourceDefinition')
+  const placed: Placed[] = []
+  const failures: string[] = []
+  for (const { object, where } of inOrder(objects)) {
+    try {
+      placed.push(await applyObject(object, set, crdInFile, deps))
+    } catch (error) {
+      if (deps.signal.aborted) throw error
+      failures.push(`${where}, ${object.kind} ${nameText(object)}: ${(error as Error).message}`)
+    }
+  }
+  if (failures.length > 0) throw new ApplyError(failures)
+  return placed
+}
+
+const early = ['Namespace', 'CustomResourceDefinition']
+
+function inOrder(objects: readonly ManifestObject[]): ManifestObject[] {
+  const first = early.flatMap(kind => objects.filter(({ object }) => object.kind === kind))
+  return [...first, ...objects.filter(({ object }) => !early.includes(object.kind))]
+}
+
+function nameText({ metadata: { namespace, name } }: KubeObject): string {
+  return namespace === undefined ? `${name}` : `${namespace}/${name}`
+}
+
 /**
  * Applies one object by server-side apply, so that fields it does not name are left alone. Resolves with where it was put.
  * Rejects with the API's StatusError, or with a plain error when the server does not know the kind.
  */
-export async function applyObject(
-  object: KubeObject,
-  set: SetId,
-  crdInFile: boolean,
-  deps: ApplyDeps,
-): Promise<Placed> {
+async function applyObject(object: KubeObject, set: SetId, crdInFile: boolean, deps: ApplyDeps): Promise<Placed> {
   const resource = await resolveKind(object, crdInFile, deps)
   const { namespace: given, ...metadata } = object.metadata
   const namespace = resource.namespaced ? (given ?? 'default') : undefined

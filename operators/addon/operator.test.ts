@@ -8,10 +8,10 @@ import { configMaps, events, secrets } from '../../bootstrap/client/resources.ts
 import { MemoryClient } from '../../bootstrap/client/testing/memory-client.ts'
 import type { Operator } from '../runtime/operator.ts'
 import { Harness } from '../runtime/testing/harness.ts'
-import { addons } from './addon.ts'
+import { addons, pruneAnnotation } from './addon.ts'
 import { addonName, isDisabled, listManifests } from './files.ts'
 import { objectSetHash, parseGvkText } from './object-set.ts'
-import { addonOperator } from './operator.ts'
+import { type AddonOptions, addonOperator } from './operator.ts'
 import { parseManifest } from './parse.ts'
 import { fillIn, stageManifests } from './stage.ts'
 
@@ -32,12 +32,14 @@ beforeEach(() => {
 })
 afterEach(() => rmSync(root, { recursive: true }))
 
-function start(disabled: readonly string[] = []): void {
+function start(disabled: readonly string[] = [], more: Partial<AddonOptions> = {}): void {
   operator = addonOperator({
+    nodeName: 'node',
     packaged: join(root, 'packaged'),
     target: join(root, 'manifests'),
     variables: {},
     disabled: new Set(disabled),
+    ...more,
   })
   operator.setup!(harness.cluster)
 }
@@ -71,7 +73,10 @@ test('a file is applied, marked as K3s marks it, and recorded', async () => {
     source: join(root, 'manifests/app.yaml'),
     checksum: expect.stringMatching(/^[0-9a-f]{64}$/),
   })
-  expect(record.metadata.annotations).toEqual({ 'addon.k3s.cattle.io/gvks': '/v1, Kind=ConfigMap' })
+  expect(record.metadata.annotations).toEqual({
+    'addon.k3s.cattle.io/gvks': '/v1, Kind=ConfigMap',
+    'addon.k3s.cattle.io/node': 'node',
+  })
 })
 
 test('the hash is the one K3s gives its own coredns', () => {
@@ -123,10 +128,155 @@ test('a broken file says where, keeps what it had, and leaves its neighbours alo
   expect(await names(configMaps)).toEqual(['bad', 'good'])
 })
 
-test('an unknown kind fails the file with a message, and is tried again', async () => {
-  await expect(drop('app.yaml', 'apiVersion: no.such/v1\nkind: Thing\nmetadata: {name: t}\n')).rejects.toThrow(
-    'no matches for kind "Thing" in version "no.such/v1"',
+/** How a file fares, as its Addon tells. */
+const applied = async (name: string) => {
+  const [condition] = (await addon(name)).status?.conditions ?? []
+  return `${condition?.status} ${condition?.reason} ${condition?.message}`.trim()
+}
+const unknownKind = 'apiVersion: no.such/v1\nkind: Thing\nmetadata: {name: t}\n'
+
+test('a refused object names file, document and line; it holds back neither the others nor the next try', async () => {
+  const path = join(root, 'manifests/app.yaml')
+  writeFileSync(path, `${configMap('one')}---\n${unknownKind}---\n${configMap('two')}`)
+  const first = await operator.reconcile(path, harness.cluster)
+  expect(first.requeueAfterMs).toBeLessThanOrEqual(100)
+  expect(await applied('app')).toBe(
+    `False ApplyManifestFailed Applying manifest at "${path}" failed: document 2 (line 8), Thing t: ` +
+      'no matches for kind "Thing" in version "no.such/v1"',
   )
+  expect(await names(configMaps)).toEqual(['one', 'two'])
+  for (let tries = 0; tries < 20; tries++) await operator.reconcile(path, harness.cluster)
+  const late = await operator.reconcile(path, harness.cluster)
+  expect(late.requeueAfterMs).toBeGreaterThan(7000)
+  expect(late.requeueAfterMs).toBeLessThanOrEqual(15_000)
+  await drop('app.yaml', configMap('one'))
+  expect(await applied('app')).toBe('True AppliedManifest')
+  expect(await names(configMaps)).toEqual(['one'])
+})
+
+test('nothing is pruned while an object of the file is refused', async () => {
+  await drop('app.yaml', `${configMap('one')}---\n${configMap('two')}`)
+  await drop('app.yaml', `${configMap('one')}---\n${unknownKind}`)
+  expect(await names(configMaps)).toEqual(['one', 'two'])
+})
+
+test('a broken file carries its error, and loses it with the next good content', async () => {
+  await drop('app.yaml', configMap('one'))
+  await drop('app.yaml', `${configMap('one')}---\nkind: [\n`)
+  expect(await applied('app')).toMatch(
+    /^False ParseManifestFailed Parse manifest at ".*app.yaml" failed: document 2, line /,
+  )
+  expect((await addon('app')).spec.checksum).not.toBe('')
+  await drop('app.yaml', configMap('two'))
+  expect(await applied('app')).toBe('True AppliedManifest')
+})
+
+describe('a packaged manifest', () => {
+  const packaged = (text: string) => writeFileSync(join(root, 'packaged/coredns.yaml'), text)
+  const copy = () => join(root, 'manifests/coredns.yaml')
+  /** Starts the operator's own loop, which stages, and takes what it enqueues once. */
+  async function stageAndApply(): Promise<void> {
+    start()
+    const ended = new AbortController()
+    const enqueued: string[] = []
+    const cluster = { ...harness.cluster, signal: ended.signal }
+    const running = operator.run!(cluster, path => enqueued.push(path))
+    while (!enqueued.includes(copy())) await new Promise(resolve => setTimeout(resolve, 5))
+    ended.abort()
+    await running
+    await operator.reconcile(copy(), harness.cluster)
+  }
+
+  test('that is edited is not applied, and tells the supported way', async () => {
+    packaged(configMap('dns', 'packaged'))
+    await stageAndApply()
+    writeFileSync(copy(), configMap('dns', 'edited'))
+    await operator.reconcile(copy(), harness.cluster)
+    expect((await harness.client.get(configMaps, { name: 'dns', namespace: 'default' })).data).toEqual({
+      key: 'packaged',
+    })
+    expect(await applied('coredns')).toBe(
+      `False PackagedManifestEdited "${copy()}" is a packaged manifest and was edited; the edit is not applied: use the ` +
+        'ConfigMap kube-system/coredns-custom with keys *.server and *.override; to replace it, put a file ' +
+        'coredns.yaml.skip beside it or start with --disable coredns, and add your own under another name',
+    )
+  })
+
+  test('keeps an edit beside the file when the next start writes it again; a newer version is no edit', async () => {
+    packaged(configMap('dns', 'v1'))
+    await stageAndApply()
+    packaged(configMap('dns', 'v2'))
+    await stageAndApply()
+    expect(() => statSync(`${copy()}.edited`)).toThrow()
+    writeFileSync(copy(), configMap('dns', 'edited'))
+    await stageAndApply()
+    expect(readFileSync(`${copy()}.edited`, 'utf8')).toBe(configMap('dns', 'edited'))
+    expect(readFileSync(copy(), 'utf8')).toBe(configMap('dns', 'v2'))
+    expect(await applied('coredns')).toBe('True AppliedManifest')
+  })
+})
+
+describe('a deleted file', () => {
+  const path = () => join(root, 'manifests/app.yaml')
+  async function remove(): Promise<void> {
+    rmSync(path())
+    const { requeueAfterMs = 0 } = await operator.reconcile(path(), harness.cluster)
+    await harness.advance(requeueAfterMs)
+    if (requeueAfterMs > 0) await operator.reconcile(path(), harness.cluster)
+  }
+
+  test('takes its objects along where pruning is asked for', async () => {
+    start([], { pruneByDefault: true })
+    await drop('app.yaml', configMap('one'))
+    await remove()
+    expect(await names(configMaps)).toEqual([])
+    expect(await names(addons as Resource)).toEqual([])
+  })
+
+  test.each([
+    ['true', false, []],
+    ['false', true, ['one']],
+  ])('with the annotation %s and --prune-manifests=%s leaves %j', async (annotation, pruneByDefault, left) => {
+    start([], { pruneByDefault })
+    await drop('app.yaml', configMap('one'))
+    const annotations = { [pruneAnnotation]: annotation }
+    await harness.client.patch(
+      addons,
+      { name: 'app', namespace: 'kube-system' },
+      { metadata: { annotations } },
+      { type: 'merge' },
+    )
+    await remove()
+    expect(await names(configMaps)).toEqual(left)
+  })
+
+  test('is not one that an editor replaces', async () => {
+    start([], { pruneByDefault: true })
+    await drop('app.yaml', configMap('one'))
+    rmSync(path())
+    expect(await operator.reconcile(path(), harness.cluster)).toEqual({ requeueAfterMs: 2000 })
+    await drop('app.yaml', configMap('one'))
+    await harness.advance(2000)
+    await operator.reconcile(path(), harness.cluster)
+    expect(await names(configMaps)).toEqual(['one'])
+  })
+
+  test.each([
+    ['node', true],
+    ['other', false],
+  ])('while no server ran is found at the next start of node %s: %s', async (nodeName, found) => {
+    await drop('app.yaml', configMap('one'))
+    rmSync(path())
+    start([], { pruneByDefault: true, nodeName })
+    const ended = new AbortController()
+    const enqueued: string[] = []
+    writeFileSync(join(root, 'manifests/other.yaml'), '')
+    const running = operator.run!({ ...harness.cluster, signal: ended.signal }, key => enqueued.push(key))
+    while (!enqueued.includes(join(root, 'manifests/other.yaml'))) await new Promise(resolve => setTimeout(resolve, 5))
+    ended.abort()
+    await running
+    expect(enqueued.includes(path())).toBe(found)
+  })
 })
 
 test('--disable of a file that is there removes its objects, the file and the Addon', async () => {

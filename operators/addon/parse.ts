@@ -10,11 +10,18 @@ export class ManifestError extends Error {
   }
 }
 
+/** An object of a file, and where in the file it stands, for messages. */
+export interface ManifestObject {
+  readonly object: KubeObject
+  /** "document 2 (line 14)", with ", item 3" behind it in a List. */
+  readonly where: string
+}
+
 /**
  * The objects of a file in its order; List kinds are expanded, empty documents skipped. Throws ManifestError naming
  * document (1-based) and line.
  */
-export function parseManifest(text: string): KubeObject[] {
+export function parseManifest(text: string): ManifestObject[] {
   try {
     return parseYamlDocuments(text).flatMap(({ value, line }, index) =>
       objectsOf(value, `document ${index + 1} (line ${line})`),
@@ -25,7 +32,7 @@ export function parseManifest(text: string): KubeObject[] {
   }
 }
 
-function objectsOf(value: unknown, where: string): KubeObject[] {
+function objectsOf(value: unknown, where: string): ManifestObject[] {
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     throw new ManifestError(`${where}: want an object with apiVersion, kind and metadata`)
   const { apiVersion, kind, items, metadata } = value as { [field: string]: unknown }
@@ -36,5 +43,5 @@ function objectsOf(value: unknown, where: string): KubeObject[] {
   const name = (metadata as { name?: unknown } | undefined)?.name
   if (typeof name !== 'string' || name === '')
     throw new ManifestError(`${where}: metadata.name of the ${kind} is missing`)
-  return [value as KubeObject]
+  return [{ object: value as KubeObject, where }]
 }
