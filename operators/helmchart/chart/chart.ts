@@ -1,6 +1,17 @@
 /** A Helm chart in memory: what a chart archive holds once it is read. Plain data, so that it can cross to a worker. */
 
-export type JsonValue = null | boolean | number | string | readonly JsonValue[] | { readonly [key: string]: JsonValue }
+/**
+ * A number is a float64, as in values files; a bigint an int64, which only `--set` makes: `--set port=80` prints differently
+ * from a values file. `stringifyValues` of values.ts writes both as JSON.
+ */
+export type JsonValue =
+  | null
+  | boolean
+  | number
+  | bigint
+  | string
+  | readonly JsonValue[]
+  | { readonly [key: string]: JsonValue }
 export interface JsonObject {
   readonly [key: string]: JsonValue
 }
