@@ -18,8 +18,22 @@ export interface Kernel {
   readonly signal: AbortSignal
 }
 
+/** How one part runs by itself. */
+export interface Alone {
+  readonly name: string
+  /** Arguments of its embedded module, if it has one. */
+  readonly moduleArgs: readonly string[]
+  /** Tells this process from others of the same part, of which only one works at a time; without it all work. */
+  readonly identity?: string
+  readonly leaseNamespace: string
+}
+
 export interface Userland {
   readonly embeddedModules: EmbeddedModules
+  /** Names of the parts that can run by themselves. */
+  readonly parts: readonly string[]
   /** Starts every operator; resolves once they run. */
   start(kernel: Kernel): Promise<void>
+  /** Runs one part, its client being a remote one, until the kernel's signal aborts; rejects when it cannot go on. */
+  runAlone(kernel: Kernel, alone: Alone): Promise<void>
 }

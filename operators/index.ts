@@ -2,7 +2,6 @@
 import { join } from 'node:path'
 import type { EmbeddedModules } from '../bootstrap/agent/embedded/module.ts'
 import { systemClock } from '../bootstrap/client/clock.ts'
-import { createInformers } from '../bootstrap/client/informers.ts'
 import type { Kernel, Userland } from '../bootstrap/userland.ts'
 import { addonOperator } from './addon/operator.ts'
 import { coreOperators } from './core/index.ts'
@@ -10,32 +9,39 @@ import { schedulerOperator } from './core/scheduler/index.ts'
 import { nodeHosts } from './coredns/node-hosts.ts'
 import { nodeIpam } from './nodes/ipam.ts'
 import { controlPlaneRole } from './nodes/roles.ts'
+import { clusterOf, type Part } from './part.ts'
 import { ensureCrds } from './runtime/crds.ts'
-import { createEventRecorder } from './runtime/events.ts'
 import { operatorMetrics } from './runtime/metrics.ts'
-import type { Cluster, Operator } from './runtime/operator.ts'
+import type { Operator } from './runtime/operator.ts'
 import { runOperators } from './runtime/run.ts'
+import { runAlone } from './standalone.ts'
 
+const parts: { readonly [name: string]: Part } = {
+  core: { operators: ({ caPem }) => coreOperators({ ca: caPem }) },
+  scheduler: { on: config => !config.disableScheduler, operators: () => [schedulerOperator()] },
+  'node-ipam': { operators: ({ config }) => [nodeIpam(config.clusterCidrs[0]!)] },
+  'control-plane-role': {
+    on: config => !config.disableAgent,
+    operators: ({ config }) => [controlPlaneRole(config.nodeName)],
+  },
+  coredns: { on: config => !config.disabled.has('coredns'), operators: () => [nodeHosts] },
+  deploy: { operators: kernel => [deploy(kernel)], crds: ['addons.k3s.cattle.io.yaml'] },
+}
+
+/** What pods of the RuntimeClass `embedded` can run, loaded on first use. A part of the same name runs it alone, too. */
 const embeddedModules: EmbeddedModules = new Map([
   ['coredns', async () => (await import('./coredns/module.ts')).corednsModule],
 ])
 
-function operators({ config, caPem, home }: Kernel): Operator[] {
-  return [
-    ...coreOperators({ ca: caPem }),
-    ...(config.disableScheduler ? [] : [schedulerOperator()]),
-    nodeIpam(config.clusterCidrs[0]!),
-    ...(config.disableAgent ? [] : [controlPlaneRole(config.nodeName)]),
-    ...(config.disabled.has('coredns') ? [] : [nodeHosts]),
-    addonOperator({
-      packaged: join(home, 'manifests'),
-      target: join(config.dataDir, 'server/manifests'),
-      variables: manifestVariables(config),
-      disabled: config.disabled,
-      nodeName: config.nodeName,
-      pruneByDefault: config.pruneManifests,
-    }),
-  ]
+function deploy({ config, home }: Kernel): Operator {
+  return addonOperator({
+    packaged: join(home, 'manifests'),
+    target: join(config.dataDir, 'server/manifests'),
+    variables: manifestVariables(config),
+    disabled: config.disabled,
+    nodeName: config.nodeName,
+    pruneByDefault: config.pruneManifests,
+  })
 }
 
 /** K3s' template variables of packaged manifests. */
@@ -55,14 +61,15 @@ function manifestVariables(config: Kernel['config']): { readonly [name: string]:
 
 export const userland: Userland = {
   embeddedModules,
+  parts: Object.keys(parts),
   async start(kernel) {
-    const { client, log, metrics, signal } = kernel
-    const effects = { clock: systemClock, log, signal, random: Math.random }
+    const { client, config, log, metrics, signal } = kernel
     await ensureCrds(client, join(kernel.home, 'crds'), systemClock, signal)
-    const events = createEventRecorder({ client, clock: systemClock, log, component: 'skiff' })
-    const cluster: Cluster = { ...effects, client, informers: createInformers(client, effects), events }
-    void runOperators(operators(kernel), cluster, operatorMetrics(metrics)).catch(error => {
+    const on = Object.values(parts).filter(part => part.on?.(config) ?? true)
+    const operators = on.flatMap(part => part.operators?.(kernel) ?? [])
+    void runOperators(operators, clusterOf(kernel, signal), operatorMetrics(metrics)).catch(error => {
       if (!signal.aborted) log.error({ err: error }, 'the operators have stopped')
     })
   },
+  runAlone: (kernel, alone) => runAlone(kernel, alone, parts[alone.name]!, embeddedModules.get(alone.name)),
 }

@@ -28,6 +28,10 @@ const commands: { readonly [name: string]: Command } = {
     summary: 'Run node agent',
     run: async (args, host) => (await import('./agent.ts')).runAgent(args, host),
   },
+  operator: {
+    summary: 'Run one operator alone, against any cluster',
+    run: async (args, host, userland) => (await import('./operator.ts')).runOperator(args, host, userland),
+  },
   kubectl: {
     summary: 'Run kubectl',
     run: async (args, host) => (await import('./tools.ts')).runKubectl(args, host),

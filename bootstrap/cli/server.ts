@@ -1,6 +1,5 @@
 /** `skiff server`: reads the configuration, checks the machine, runs until it is told to stop. */
 import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { serverFlags } from '../config/flags.ts'
 import { ConfigError, type FlagValues } from '../config/parse.ts'
 import { serverConfig, thisMachine } from '../config/server-config.ts'
@@ -9,6 +8,7 @@ import { preflight } from '../preflight.ts'
 import { startServer } from '../server.ts'
 import { gitVersion } from '../version.ts'
 import { readCommandLine } from './flags.ts'
+import { homeOf } from './home.ts'
 import type { LoadUserland } from './main.ts'
 
 export async function runServer(
@@ -42,11 +42,6 @@ export async function runServer(
   }
   log.info({}, 'stopped')
   return 0
-}
-
-/** Where the program's manifests/ and crds/ are: beside the folder it was built into, unless said otherwise. */
-function homeOf(host: NodeJS.Process): string {
-  return host.env.SKIFF_HOME ?? join(import.meta.dirname, import.meta.filename.endsWith('.mjs') ? '..' : '../..')
 }
 
 /** A secret given by its own flag or, less visibly, as a file. */

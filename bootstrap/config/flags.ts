@@ -245,3 +245,24 @@ const agentOnly: readonly Flag[] = [
 
 export const serverFlags: readonly Flag[] = [...common, ...node, ...serverOnly]
 export const agentFlags: readonly Flag[] = [...common, ...node, ...agentOnly]
+
+/** Those of the server's flags that say something about the cluster, not about a server process. */
+const shared = new Set([
+  'debug',
+  'cluster-cidr',
+  'service-cidr',
+  'cluster-dns',
+  'cluster-domain',
+  'node-name',
+  'disable',
+  'data-dir',
+])
+
+/** Flags of `operator`: whose cluster, and what of the server's configuration an operator may want to know. */
+export const operatorFlags: readonly Flag[] = [
+  string('client', 'kubeconfig', 'Cluster to work on; by default as kubectl finds it', { short: 'k' }),
+  string('client', 'context', 'Context of the kubeconfig'),
+  bool('cluster', 'leader-elect', 'Work only while holding the Lease skiff-NAME', { default: 'true' }),
+  string('cluster', 'lease-namespace', 'Namespace of that Lease', { default: 'kube-system' }),
+  ...serverFlags.filter(({ name }) => name !== 'config').map(flag => ({ ...flag, hidden: !shared.has(flag.name) })),
+]

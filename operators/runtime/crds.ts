@@ -8,9 +8,15 @@ import type { Clock } from './operator.ts'
 
 const pollMs = 10
 
-/** Applies every CRD of `folder` and resolves once all are established. */
-export async function ensureCrds(client: Client, folder: string, clock: Clock, signal: AbortSignal): Promise<void> {
-  const files = (await readdir(folder)).filter(name => name.endsWith('.yaml'))
+/** Applies the CRDs of `folder`, or those whose file is in `only`, and resolves once all are established. */
+export async function ensureCrds(
+  client: Client,
+  folder: string,
+  clock: Clock,
+  signal: AbortSignal,
+  only?: readonly string[],
+): Promise<void> {
+  const files = only ?? (await readdir(folder)).filter(name => name.endsWith('.yaml'))
   await Promise.all(
     files.map(async file => {
       const crd = parseYaml(await readFile(join(folder, file), 'utf8')) as CustomResourceDefinition

@@ -1,0 +1,103 @@
+/** `skiff operator NAME`: one operator as a process of its own, against a server that runs without it. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { afterAll, afterEach, beforeAll, expect, jest, test } from '@jest/globals'
+import { HttpClient } from './http-client.ts'
+import { type RunningServer, startServer } from './server.ts'
+
+jest.setTimeout(60_000)
+
+const program = join(import.meta.dirname, '../../skiff.ts')
+let server: RunningServer
+let api: HttpClient
+const children: ChildProcess[] = []
+
+beforeAll(async () => {
+  server = await startServer(['--disable-scheduler', '--disable', 'coredns'])
+  api = new HttpClient(server)
+  await api.post('/api/v1/nodes', { apiVersion: 'v1', kind: 'Node', metadata: { name: 'box' } })
+  const status = {
+    allocatable: { cpu: '4', memory: '4Gi', pods: '10' },
+    conditions: [{ type: 'Ready', status: 'True' }],
+  }
+  await api.patch('/api/v1/nodes/box/status', merge, { status })
+  const taints = { spec: { taints: [] } }
+  await api.patch('/api/v1/nodes/box', merge, taints)
+})
+afterAll(() => server.remove())
+afterEach(async () => {
+  for (const child of children.splice(0)) {
+    if (child.exitCode !== null) continue
+    child.kill('SIGKILL')
+    await once(child, 'exit')
+  }
+})
+
+interface Running {
+  readonly child: ChildProcess
+  output(): string
+}
+
+function operator(...args: readonly string[]): Running {
+  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', program, 'operator', ...args], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  children.push(child)
+  let text = ''
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', chunk => (text += String(chunk)))
+  return { child, output: () => text }
+}
+
+async function says(running: Running, wanted: string): Promise<void> {
+  for (let left = 400; left > 0 && !running.output().includes(wanted); left--) await delay(50)
+  expect(running.output()).toContain(wanted)
+}
+
+const merge = 'application/merge-patch+json'
+const lease = '/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/skiff-scheduler'
+const pod = (name: string) => ({
+  apiVersion: 'v1',
+  kind: 'Pod',
+  metadata: { name },
+  spec: { containers: [{ name: 'c', image: 'i' }] },
+})
+const bound = ({ body }: { body: { spec?: { nodeName?: string } } }) => body.spec?.nodeName === 'box'
+
+test('one of several does the work; the next takes over when it ends', async () => {
+  const flags = ['scheduler', '--kubeconfig', server.kubeconfig]
+  const first = operator(...flags)
+  await says(first, 'became leader')
+  const second = operator(...flags)
+  await says(second, 'operator scheduler is running')
+  await api.post('/api/v1/namespaces/default/pods', pod('one'))
+  await api.until('/api/v1/namespaces/default/pods/one', bound)
+  expect(second.output()).not.toContain('became leader')
+
+  first.child.kill('SIGTERM')
+  expect(await once(first.child, 'exit')).toEqual([0, null])
+  await says(second, 'became leader')
+  await api.post('/api/v1/namespaces/default/pods', pod('two'))
+  await api.until('/api/v1/namespaces/default/pods/two', bound)
+  second.child.kill('SIGTERM')
+  await once(second.child, 'exit')
+  expect((await api.get(lease)).body.spec.holderIdentity).toBe('')
+})
+
+test('--leader-elect=false works without a lease', async () => {
+  await api.delete(lease)
+  operator('scheduler', '-k', server.kubeconfig, '--leader-elect=false')
+  await api.post('/api/v1/namespaces/default/pods', pod('three'))
+  await api.until('/api/v1/namespaces/default/pods/three', bound)
+  expect((await api.get(lease)).status).toBe(404)
+})
+
+test.each([
+  [['nobody'], /^skiff: there is no operator "nobody": want .*scheduler/],
+  [['scheduler', '--kubeconfig', '/no/such/file'], /^skiff: .*\/no\/such\/file/],
+])('%j ends with one line and code 1', async (args, line) => {
+  const running = operator(...args)
+  expect(await once(running.child, 'exit')).toEqual([1, null])
+  expect(running.output().trim().split('\n')).toEqual([expect.stringMatching(line)])
+})
