@@ -227,7 +227,8 @@ function decoded(target: Target, object: KubeObject) {
 }
 
 function writeOf(options: WriteOptions): VerbOptions {
-  return { ...plainWrite, dryRun: options.dryRun ?? false, fieldManager: options.fieldManager ?? '' }
+  const { dryRun = false, fieldManager = '', fieldValidation = plainWrite.fieldValidation } = options
+  return { ...plainWrite, dryRun, fieldManager, fieldValidation }
 }
 
 function groupsOf(user: string, groups: readonly string[]): readonly string[] {

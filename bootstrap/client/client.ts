@@ -41,6 +41,8 @@ export interface WatchOptions {
 export interface WriteOptions {
   readonly fieldManager?: string
   readonly dryRun?: boolean
+  /** What becomes of fields the type does not have; the server's default where left out. */
+  readonly fieldValidation?: 'Ignore' | 'Warn' | 'Strict'
 }
 
 export type PatchType = 'json' | 'merge' | 'strategic' | 'apply'
@@ -90,7 +92,7 @@ export interface Client {
   patch<T extends KubeObject>(resource: Resource<T>, name: Name, patch: unknown, options: PatchOptions): Promise<T>
   delete(resource: Resource, name: Name, options?: DeleteOptions): Promise<void>
   deleteCollection(resource: Resource, selector: ListOptions, options?: DeleteOptions): Promise<void>
-  /** Escape hatch for paths that are no resource (discovery, /version, ...). Resolves with the parsed JSON body. */
+  /** Escape hatch for paths that are no resource (discovery, /version, ...). Resolves with the JSON of the body, or its text. */
   raw(method: string, path: string, body?: unknown): Promise<unknown>
   /** The same transport acting as another user, e.g. "system:serviceaccount:kube-system:job-controller". */
   as(user: string, groups?: readonly string[]): Client

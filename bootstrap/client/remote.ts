@@ -126,8 +126,14 @@ class RemoteClient implements Client {
     await this.#json('DELETE', collectionPath(resource, namespace) + queryText(query), deleteBody(options))
   }
 
-  raw(method: string, path: string, body?: unknown): Promise<unknown> {
-    return this.#json(method, path, body)
+  async raw(method: string, path: string, body?: unknown): Promise<unknown> {
+    const { stream } = await this.#send(method, path, body === undefined ? undefined : JSON.stringify(body))
+    const text = await textOf(stream)
+    try {
+      return JSON.parse(text)
+    } catch {
+      return text
+    }
   }
 
   as(user: string, groups: readonly string[] = []): Client {
@@ -181,8 +187,8 @@ class RemoteClient implements Client {
   }
 }
 
-const writeQuery = ({ fieldManager, dryRun, force }: WriteOptions & { force?: boolean }) =>
-  queryText({ fieldManager, dryRun: dryRun ? 'All' : undefined, force })
+const writeQuery = ({ fieldManager, fieldValidation, dryRun, force }: WriteOptions & { force?: boolean }) =>
+  queryText({ fieldManager, fieldValidation, dryRun: dryRun ? 'All' : undefined, force })
 
 const deleteBody = (options: DeleteOptions) => ({ apiVersion: 'v1', kind: 'DeleteOptions', ...options })
 

@@ -1,0 +1,102 @@
+/** What the cluster serves, as Helm's discovery client and REST mapper tell it; read on first use, kept until reset. */
+import { isNotFound } from '../../../bootstrap/api/errors.ts'
+import { parseApiVersion } from '../../../bootstrap/api/object.ts'
+import type { Client, Resource } from '../../../bootstrap/client/client.ts'
+import type { Logger } from '../../runtime/operator.ts'
+import type { Capabilities } from '../render/rendered.ts'
+
+interface Group {
+  readonly name: string
+  readonly versions: readonly { readonly groupVersion: string }[]
+}
+
+interface ApiResource {
+  readonly name: string
+  readonly kind: string
+  readonly namespaced: boolean
+}
+
+export interface Cluster {
+  /** The resource of a kind; undefined when it is not served. */
+  resourceOf(apiVersion: string, kind: string): Promise<Resource | undefined>
+  /** The same kind in whatever version its group has; undefined when there is none. */
+  resourceOfKind(group: string, kind: string): Promise<Resource | undefined>
+  capabilities(): Promise<Capabilities>
+  /** Reads discovery anew on the next question. */
+  reset(): void
+}
+
+/** Rejects with "kubernetes cluster unreachable: ..." where the server does not answer. */
+export async function checkReachable(client: Client): Promise<string> {
+  try {
+    return ((await client.raw('GET', '/version')) as { gitVersion: string }).gitVersion
+  } catch (error) {
+    throw new Error(`kubernetes cluster unreachable: ${(error as Error).message}`, { cause: error })
+  }
+}
+
+export function createCluster(client: Client, log: Logger): Cluster {
+  let lists = new Map<string, Promise<readonly ApiResource[]>>()
+  let groups: Promise<readonly Group[]> | undefined
+
+  function list(groupVersion: string): Promise<readonly ApiResource[]> {
+    const known = lists.get(groupVersion)
+    if (known) return known
+    const { group } = parseApiVersion(groupVersion)
+    const asked = client.raw('GET', group === '' ? `/api/${groupVersion}` : `/apis/${groupVersion}`).then(
+      answer => (answer as { resources?: readonly ApiResource[] }).resources ?? [],
+      error => {
+        if (!isNotFound(error)) log.warn({ groupVersion, error }, 'the kubernetes server has an orphaned API service')
+        return []
+      },
+    )
+    lists.set(groupVersion, asked)
+    return asked
+  }
+
+  function allGroups(): Promise<readonly Group[]> {
+    groups ??= client.raw('GET', '/apis').then(answer => (answer as { groups?: readonly Group[] }).groups ?? [])
+    return groups
+  }
+
+  const resource = (found: ApiResource | undefined, groupVersion: string): Resource | undefined =>
+    found && { ...parseApiVersion(groupVersion), resource: found.name, kind: found.kind, namespaced: found.namespaced }
+
+  const ofKind = (resources: readonly ApiResource[], kind: string) =>
+    resources.find(found => found.kind === kind && !found.name.includes('/'))
+
+  const cluster: Cluster = {
+    async resourceOf(apiVersion, kind) {
+      return resource(ofKind(await list(apiVersion), kind), apiVersion)
+    },
+    async resourceOfKind(group, kind) {
+      const versions =
+        group === ''
+          ? ['v1']
+          : ((await allGroups()).find(({ name }) => name === group)?.versions ?? []).map(v => v.groupVersion)
+      for (const groupVersion of versions) {
+        const found = await cluster.resourceOf(groupVersion, kind)
+        if (found) return found
+      }
+      return undefined
+    },
+    async capabilities() {
+      const kubeVersion = await checkReachable(client)
+      const served = ['v1', ...(await allGroups()).flatMap(({ versions }) => versions.map(v => v.groupVersion))]
+      const kinds = await Promise.all(
+        served.map(async groupVersion => (await list(groupVersion)).map(({ kind }) => `${groupVersion}/${kind}`)),
+      )
+      return { kubeVersion, apiVersions: [...new Set([...served, ...kinds.flat()])] }
+    },
+    reset() {
+      lists = new Map()
+      groups = undefined
+    },
+  }
+  return cluster
+}
+
+/** "apps/v1, Kind=Deployment", "/v1, Kind=Pod": how Go prints a group, version and kind. */
+export function kindText({ group, version, kind }: Resource): string {
+  return `${group}/${version}, Kind=${kind}`
+}
