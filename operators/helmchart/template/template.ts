@@ -2,7 +2,7 @@
  * Go's text/template. A set holds named templates that call each other; it is parsed once and executed any number of times.
  *
  * ```ts
- * const templates = new TemplateSet('gotpl', { ...helmFunctions(), ...builtins }, { missingKey: 'zero' })
+ * const templates = new TemplateSet('gotpl', helmFunctions(), { missingKey: 'zero' })
  * templates.parse('web/templates/_helpers.tpl', '{{ define "name" }}{{ .Release.Name }}-web{{ end }}')
  * templates.parse('web/templates/service.yaml', 'name: {{ include "name" . | quote }}')
  * templates.override({ include: goFunction('string, any -> string', (name, data) => templates.execute(name, data)) })
@@ -20,8 +20,16 @@
  * const capabilities = new GoStruct('*common.Capabilities', { KubeVersion: kubeVersion, APIVersions: versions })
  * ```
  */
-import type { FunctionTable } from './functions.ts'
+import { builtins } from './builtins.ts'
+import { TemplateError } from './errors.ts'
+import { type Environment, executeTree } from './execute.ts'
+import type { FunctionTable, GoFunction } from './functions.ts'
+import { isEmpty, type Tree } from './nodes.ts'
+import { ParseError, parseTemplate } from './parser.ts'
+import { quote } from './quote.ts'
 import type { GoValue } from './values.ts'
+
+export { TemplateError } from './errors.ts'
 
 export interface TemplateOptions {
   /** What a field of a map gives when the map has no such key: "no value", the zero value (what Helm uses), or an error. */
@@ -31,59 +39,94 @@ export interface TemplateOptions {
   readonly rightDelimiter?: string
 }
 
-/**
- * A mistake in a template, found while parsing or executing; the message is Go's own, as in
- * `template: web/a.yaml:3:4: executing "web/a.yaml" at <include "x" .>: error calling include: ...`.
- * `cause` is the error it wraps, if it wraps one: follow it as Go's errors.Unwrap does.
- */
-export class TemplateError extends Error {
-  constructor(message: string, options?: { cause?: unknown }) {
-    super(message, options)
-    this.name = 'TemplateError'
-  }
+/** A parsed text. */
+export interface Template {
+  /** Runs it over `data` as its dot and returns what it wrote. Throws TemplateError. */
+  execute(data: GoValue): string
 }
 
 export class TemplateSet {
   readonly name: string
-  readonly options: TemplateOptions
-  readonly functions: FunctionTable
+  readonly #options: TemplateOptions
+  readonly #functions: Map<string, GoFunction>
+  readonly #trees: Map<string, Tree>
 
-  /** `name` is only for messages. `functions` are all that templates may call; Go's own are added to them. */
-  constructor(name: string, functions: FunctionTable, options: TemplateOptions = {}) {
+  /** `name` is only for messages. `functions` are all that templates may call beside Go's own. */
+  constructor(
+    name: string,
+    functions: FunctionTable,
+    options: TemplateOptions = {},
+    trees?: ReadonlyMap<string, Tree>,
+  ) {
     this.name = name
-    this.functions = functions
-    this.options = options
+    this.#options = options
+    this.#functions = new Map(Object.entries(functions))
+    this.#trees = new Map(trees)
   }
 
   /**
-   * Parses a text as the template `name`; its define and block actions add or replace further templates of the set. An empty
-   * text never replaces a template. Throws TemplateError.
+   * Parses a text as the template `name`; its define and block actions add or replace further templates of the set. A blank
+   * text never replaces a template, but the returned one is always this text. Throws TemplateError.
    */
-  parse(_name: string, _text: string): void {
-    throw new Error('not written yet')
+  parse(name: string, text: string): Template {
+    const trees = this.#parse(name, text)
+    for (const [defined, tree] of trees)
+      if (!this.#trees.has(defined) || !isEmpty(tree.root)) this.#trees.set(defined, tree)
+    const own = trees.get(name)!
+    return { execute: data => this.#run(isEmpty(own.root) ? own : this.#trees.get(name)!, data) }
   }
 
-  /** Names of all templates that have a body. */
+  #parse(name: string, text: string): Map<string, Tree> {
+    const { leftDelimiter = '{{', rightDelimiter = '}}' } = this.#options
+    const isFunction = (called: string): boolean => this.#functions.has(called) || Object.hasOwn(builtins, called)
+    try {
+      return parseTemplate({ name, text, leftDelimiter, rightDelimiter, isFunction })
+    } catch (error) {
+      if (error instanceof ParseError) throw new TemplateError(error.message)
+      throw error
+    }
+  }
+
+  /** Names of all templates. */
   names(): string[] {
-    throw new Error('not written yet')
+    return [...this.#trees.keys()]
   }
 
-  has(_name: string): boolean {
-    throw new Error('not written yet')
+  has(name: string): boolean {
+    return this.#trees.has(name)
   }
 
   /** Replaces functions, or adds some, from the next call on. */
-  override(_functions: FunctionTable): void {
-    throw new Error('not written yet')
+  override(functions: FunctionTable): void {
+    for (const [name, fn] of Object.entries(functions)) this.#functions.set(name, fn)
   }
 
   /** A set of its own with the same templates and functions: what is added to it later stays with it. */
   clone(): TemplateSet {
-    throw new Error('not written yet')
+    return new TemplateSet(this.name, Object.fromEntries(this.#functions), this.#options, this.#trees)
   }
 
   /** Runs a template over `data` as its dot and returns what it wrote. Throws TemplateError. */
-  execute(_name: string, _data: GoValue): string {
-    throw new Error('not written yet')
+  execute(name: string, data: GoValue): string {
+    const tree = this.#trees.get(name)
+    if (!tree)
+      throw new TemplateError(`template: no template ${quote(name)} associated with template ${quote(this.name)}`)
+    return this.#run(tree, data)
+  }
+
+  #run(tree: Tree, data: GoValue): string {
+    return executeTree(tree, data, this.#environmentOf())
+  }
+
+  #environmentOf(): Environment {
+    return {
+      missingKey: this.#options.missingKey ?? 'default',
+      template: name => this.#trees.get(name),
+      function: name => {
+        const fn = this.#functions.get(name)
+        if (fn) return { function: fn, builtin: false }
+        return Object.hasOwn(builtins, name) ? { function: builtins[name]!, builtin: true } : undefined
+      },
+    }
   }
 }

@@ -210,3 +210,23 @@ export function setEntry(map: GoMap, key: string, value: GoValue): void {
     Object.defineProperty(map, key, { value, writable: true, enumerable: true, configurable: true })
   else map[key] = value
 }
+
+/** The zero value of a type. */
+export function zeroOf(type: GoType): GoValue {
+  switch (type.kind) {
+    case 'string':
+      return ''
+    case 'bool':
+      return false
+    case 'int':
+      return 0n
+    case 'float64':
+      return 0
+    case 'map':
+      return typed({}, type, { nil: true })
+    case 'slice':
+      return type.name === '[]uint8' ? new Uint8Array() : nilSlice(type)
+    default:
+      return type.kind.includes('int') && type.kind !== 'interface' ? new GoInteger(type, 0n) : null
+  }
+}
