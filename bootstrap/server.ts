@@ -79,6 +79,7 @@ async function start(config: ServerConfig, deps: ServerDeps, stages: Stages): Pr
     clientCa: pki.clientCa.cert,
     requestHeaderCa: pki.requestHeaderCa.cert,
     requestHeaderNames: ['system:auth-proxy'],
+    proxyIdentity: pki.authProxy,
     passwd: () => tokens.passwd,
     serviceAccounts: { issuer, audiences: [issuer, 'k3s'], keys: pki.serviceKeys },
     serviceCidrs: config.serviceCidrs,

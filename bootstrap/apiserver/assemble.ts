@@ -22,11 +22,12 @@ import { serviceAccountTokens } from './auth/tokens.ts'
 import type { UserInfo } from './auth/user.ts'
 import type { BootstrapOptions } from './bootstrap-objects.ts'
 import { bootstrapObjects } from './bootstrap-objects.ts'
-import { type DiscoveryOptions, discovery } from './discovery/discovery.ts'
-import type { GroupDiscovery } from './discovery/documents.ts'
+import { discovery } from './discovery/discovery.ts'
+import { type Aggregation, type AggregationOptions, aggregation } from './extension/aggregation/aggregation.ts'
+import type { ProxyIdentity } from './extension/aggregation/connections.ts'
 import { CustomResources } from './extension/crd-controller.ts'
 import { customResourceDefinitionStrategy } from './extension/crd-strategy.ts'
-import { discoveryRoute, openApiRoute, openIdRoute } from './http/documents.ts'
+import { aggregatedOpenApiRoute, discoveryRoute, openApiRoute, openIdRoute } from './http/documents.ts'
 import { inProcessClient } from './inprocess.ts'
 import { strategyOf } from './kinds/index.ts'
 import type { Strategy } from './kinds/kind.ts'
@@ -46,23 +47,15 @@ import type { TokenIssuer } from './subresources/token.ts'
 export const serverUser: UserInfo = { name: 'system:apiserver', uid: '', groups: ['system:masters'], extra: {} }
 
 export interface AssembleOptions
-  extends Pick<
-    ApiServerDeps,
-    | 'routes'
-    | 'upgradeRoutes'
-    | 'delegate'
-    | 'delegateUpgrade'
-    | 'nodeConnect'
-    | 'proxyDialer'
-    | 'healthChecks'
-    | 'random'
-  > {
+  extends Pick<ApiServerDeps, 'routes' | 'upgradeRoutes' | 'nodeConnect' | 'proxyDialer' | 'healthChecks' | 'random'> {
   readonly datastore: Datastore
   readonly clock: { now(): number; sleep(ms: number, signal: AbortSignal): Promise<void> }
   /** PEM. */
   readonly clientCa: string
   readonly requestHeaderCa?: string
   readonly requestHeaderNames?: readonly string[]
+  /** The certificate and key by which aggregated servers know this one. */
+  readonly proxyIdentity?: ProxyIdentity
   readonly anonymous?: boolean
   /** Who may log in to the supervisor's routes by password. */
   readonly passwd?: () => readonly PasswdEntry[]
@@ -82,8 +75,6 @@ export interface AssembleOptions
   }) => readonly AdmissionPlugin[]
   /** host:port for clients, in the oldest discovery document. */
   readonly serverAddress?: string
-  /** Groups of aggregated servers, for discovery; a new array whenever they change. */
-  readonly externalGroups?: () => readonly GroupDiscovery[]
   readonly log?: Logger
   /** Ends everything that runs in the background. */
   readonly signal: AbortSignal
@@ -138,9 +129,13 @@ export async function assembleApiServer(options: AssembleOptions): Promise<Assem
   background(allocator.follow(await store.resource('', 'services', true), signal))
   const extensions = options.admissionExtensions?.({ registry, store, reader }) ?? []
   const { audiences } = options.serviceAccounts
+  const self = () => inProcessClient(server, serverUser)
+  const others = await aggregated(options, { store, reader, registry, background, client: self })
   const server = createApiServer({
     proxyDialer: directDialer,
     ...options,
+    delegate: others.delegate,
+    delegateUpgrade: others.delegateUpgrade,
     store,
     registry,
     authenticator,
@@ -158,9 +153,10 @@ export async function assembleApiServer(options: AssembleOptions): Promise<Assem
     reviews: reviews({ authenticator, authorizer, rbac, audiences, clock }),
     tokenIssuer: issuerOf(tokens),
     documents: [
-      discoveryRoute(discovery(registry, discoveryOptions(options))),
+      discoveryRoute(discovery(registry, { serverAddress: options.serverAddress ?? '', external: others.external })),
       openIdRoute(tokens),
-      openApiRoute(openapi(registry, { version: gitVersion, signal })),
+      aggregatedOpenApiRoute(others),
+      openApiRoute(openapi(registry, { version: gitVersion, signal, external: others.openApi })),
     ],
   })
   const client = (user: UserInfo = serverUser) => inProcessClient(server, user)
@@ -192,6 +188,7 @@ export async function assembleApiServer(options: AssembleOptions): Promise<Assem
       background(followIpAddresses(await ipAddressParts(store, self, options.log), signal))
       const onError = (err: unknown) => options.log?.error({ err }, 'Service default/kubernetes')
       background(keepKubernetesService(store, restore, onError, signal))
+      await others.start()
       server.setReady()
     },
     close: () => store.close(),
@@ -207,8 +204,20 @@ async function ipAddressParts(store: Store, client: Client, log: Logger | undefi
   }
 }
 
-function discoveryOptions({ serverAddress = '', externalGroups }: AssembleOptions): DiscoveryOptions {
-  return { serverAddress, ...(externalGroups ? { external: externalGroups } : {}) }
+function aggregated(
+  options: AssembleOptions,
+  parts: Pick<AggregationOptions, 'store' | 'reader' | 'registry' | 'background' | 'client'>,
+): Promise<Aggregation> {
+  const { clock, signal, clientCa, requestHeaderCa = '', requestHeaderNames = [], random = Math.random } = options
+  return aggregation({
+    ...parts,
+    clock,
+    random,
+    signal,
+    identity: options.proxyIdentity,
+    trust: { clientCa, requestHeaderCa, allowedNames: requestHeaderNames },
+    onError: (err, name) => options.log?.error({ err, name }, 'APIService'),
+  })
 }
 
 function strategyWithExtensions(group: string, kind: string): Strategy {

@@ -31,11 +31,7 @@ export async function dispatch(
 ): Promise<ApiResponse> {
   const { deps, verbs } = parts
   const kind = deps.registry.byResource(info.group, info.version, info.resource)
-  if (!kind) {
-    const delegated = await deps.delegate?.(request, user)
-    if (delegated) return delegated
-    throw errors.unknownPath()
-  }
+  if (!kind) throw errors.unknownPath()
   if (info.subresource === '') checkVerb(kind, info)
   else checkSubresource(kind, info, request.method)
   const call: Call = {

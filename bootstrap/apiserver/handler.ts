@@ -74,8 +74,11 @@ async function serve(
   const attributes = requestAttributes(user, info)
   const { allowed, reason } = deps.authorizer.authorize(attributes)
   if (!allowed) throw forbidden(attributes, reason)
-  const work = () => (info.isResource ? dispatch(parts, request, info, user, warnings) : document(parts, request, user))
-  return isLongRunning(info) ? counted(await work(), parts.metrics) : await withinTime(request, work)
+  const longRunning = isLongRunning(info)
+  const work = () =>
+    deps.delegate?.(request, user, info, longRunning) ??
+    (info.isResource ? dispatch(parts, request, info, user, warnings) : document(parts, request, user))
+  return longRunning ? counted(await work(), parts.metrics) : await withinTime(request, work)
 }
 
 /** Who the request acts as. Throws 401, or 403 for someone it may not act as. */
@@ -103,8 +106,6 @@ async function document(parts: HandlerParts, request: ApiRequest, user: UserInfo
     const response = await route(request, user)
     if (response) return response
   }
-  const delegated = await deps.delegate?.(request, user)
-  if (delegated) return delegated
   if (request.path === '/') return jsonResponse(200, { paths: rootPaths(deps, user) })
   throw errors.unknownPath()
 }

@@ -17,6 +17,7 @@ import type {
 import { attributesOf } from './auth/authorizer.ts'
 import type { UserInfo } from './auth/user.ts'
 import { forbidden } from './http/authorize.ts'
+import { handlerClient } from './inprocess-handler.ts'
 import type { Kind } from './kinds/kind.ts'
 import type { ApiServer } from './server.ts'
 import type { SubresourceContext } from './subresources/object.ts'
@@ -53,11 +54,15 @@ class InProcessClient implements Client {
   }
 
   async get<T extends KubeObject>(resource: Resource<T>, name: Name): Promise<T> {
+    const other = this.#elsewhere(resource)
+    if (other) return await other.get(resource, name)
     const call = this.#call(resource, 'get', name)
     return (await getObject(this.#server.verbs, call)).object as T
   }
 
   async list<T extends KubeObject>(resource: Resource<T>, options: ListOptions = {}): Promise<ListResult<T>> {
+    const other = this.#elsewhere(resource)
+    if (other) return await other.list(resource, options)
     const call = this.#call(resource, 'list', collectionOf(options))
     const all = { ...everything, ...options }
     checkListOptions(all, false)
@@ -74,6 +79,8 @@ class InProcessClient implements Client {
     options: WatchOptions,
     signal: AbortSignal,
   ): AsyncIterable<WatchEvent<T>> {
+    const other = this.#elsewhere(resource)
+    if (other) return yield* other.watch(resource, options, signal)
     const call = this.#call(resource, 'watch', collectionOf(options), '', signal)
     const all = { ...everything, ...options, allowWatchBookmarks: true }
     for await (const batch of await watchObjects(this.#server.verbs, call, all)) {
@@ -89,6 +96,8 @@ class InProcessClient implements Client {
     object: T,
     options: WriteOptions & { subresource?: string; name?: string } = {},
   ): Promise<T> {
+    const other = this.#elsewhere(resource)
+    if (other) return await other.create(resource, object, options)
     const { subresource = '' } = options
     const { namespace } = object.metadata
     const name = subresource === '' ? '' : (options.name ?? object.metadata.name ?? '')
@@ -114,6 +123,8 @@ class InProcessClient implements Client {
     object: T,
     options: WriteOptions & { subresource?: string } = {},
   ): Promise<T> {
+    const other = this.#elsewhere(resource)
+    if (other) return await other.update(resource, object, options)
     const { subresource = '' } = options
     const call = this.#call(resource, 'update', object.metadata as Name, subresource)
     const write = writeOf(options)
@@ -134,6 +145,8 @@ class InProcessClient implements Client {
     patch: unknown,
     options: PatchOptions,
   ): Promise<T> {
+    const other = this.#elsewhere(resource)
+    if (other) return await other.patch(resource, name, patch, options)
     const { subresource = '', type } = options
     const call = this.#call(resource, 'patch', name, subresource)
     const write = {
@@ -150,10 +163,14 @@ class InProcessClient implements Client {
   }
 
   async delete(resource: Resource, name: Name, options: DeleteOptions = {}): Promise<void> {
+    const other = this.#elsewhere(resource)
+    if (other) return await other.delete(resource, name, options)
     await deleteObject(this.#server.verbs, this.#call(resource, 'delete', name), options)
   }
 
   async deleteCollection(resource: Resource, selector: ListOptions, options: DeleteOptions = {}): Promise<void> {
+    const other = this.#elsewhere(resource)
+    if (other) return await other.deleteCollection(resource, selector, options)
     const call = this.#call(resource, 'deletecollection', { name: '', namespace: selector.namespace })
     await deleteCollection(this.#server.verbs, call, { ...everything, ...selector }, options)
   }
@@ -176,6 +193,12 @@ class InProcessClient implements Client {
 
   as(user: string, groups: readonly string[] = []): Client {
     return new InProcessClient(this.#server, { name: user, uid: '', groups: groupsOf(user, groups), extra: {} })
+  }
+
+  /** For resources of aggregated servers: requests as over the wire. Undefined for the server's own. */
+  #elsewhere({ group, version, resource }: Resource): Client | undefined {
+    if (this.#server.deps.registry.byResource(group, version, resource)) return undefined
+    return handlerClient(this.#server, this.#user, this.#agent)
   }
 
   #subresource(call: Call, apiVersion?: string): SubresourceContext {
@@ -245,7 +268,9 @@ async function rawResult(status: number, body: unknown): Promise<unknown> {
   const value = parsed(text)
   if (status < 400) return value
   if (isStatus(value)) throw new StatusError(value)
-  throw errors.internal(text)
+  throw status === 503
+    ? errors.serviceUnavailable('the server is currently unable to handle the request')
+    : errors.internal(text)
 }
 
 function parsed(text: string): unknown {

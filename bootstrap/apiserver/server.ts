@@ -10,6 +10,7 @@ import { createHealth } from './http/health.ts'
 import type { Listening, ListenOptions } from './http/listener.ts'
 import type { ApiRequest, ApiResponse } from './http/message.ts'
 import { RequestMetrics } from './http/metrics.ts'
+import type { RequestInfo } from './http/requestinfo.ts'
 import type { Clock } from './kinds/kind.ts'
 import type { KindRegistry } from './schema/registry.ts'
 import type { Store } from './store/store.ts'
@@ -53,9 +54,20 @@ export interface ApiServerDeps {
   /** Upgrade requests outside the API, tried first (the agents' tunnel). Resolves true when it took the socket over. */
   readonly upgradeRoutes?: (request: ApiRequest, socket: Duplex, head: Buffer) => Promise<boolean>
   /** Upgrade requests of aggregated APIs. */
-  readonly delegateUpgrade?: (request: ApiRequest, user: UserInfo, socket: Duplex, head: Buffer) => Promise<boolean>
-  /** Groups served by someone else (aggregation), tried before a resource is looked up. */
-  readonly delegate?: Route
+  readonly delegateUpgrade?: (
+    request: ApiRequest,
+    user: UserInfo,
+    socket: Duplex,
+    head: Buffer,
+    info: RequestInfo,
+  ) => Promise<boolean>
+  /** Groups served by someone else (aggregation), tried before a resource is looked up. Undefined: not mine. */
+  readonly delegate?: (
+    request: ApiRequest,
+    user: UserInfo,
+    info: RequestInfo,
+    longRunning: boolean,
+  ) => Promise<ApiResponse> | undefined
 }
 
 export interface ApiServer {

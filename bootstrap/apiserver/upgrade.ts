@@ -50,7 +50,7 @@ async function upgrade(
   if (!allowed) throw forbidden(attributes, reason)
   const kind = info.isResource ? deps.registry.byResource(info.group, info.version, info.resource) : undefined
   if (kind?.resource !== 'pods' || kind.group !== '' || !streams.has(info.subresource)) {
-    if (await deps.delegateUpgrade?.(request, user, socket, head)) return
+    if (await deps.delegateUpgrade?.(request, user, socket, head, info)) return
     throw errors.unknownPath()
   }
   const call: Call = {

@@ -15,7 +15,7 @@ import type {
   WriteOptions,
 } from './client.ts'
 import { type Clock, systemClock } from './clock.ts'
-import { Connection, type ConnectionOptions, type Response } from './connection.ts'
+import { Connection, type ConnectionOptions, type Request } from './connection.ts'
 import { collectionPath, objectPath, queryText } from './paths.ts'
 
 export interface RemoteOptions extends ConnectionOptions {
@@ -24,6 +24,18 @@ export interface RemoteOptions extends ConnectionOptions {
   readonly userAgent?: string
   /** For the waits a busy server asks for. */
   readonly clock?: Clock
+}
+
+/** What carries requests: a connection, or the server itself where it is in this process. */
+export interface Wire {
+  send(request: Request, signal?: AbortSignal): Promise<WireResponse>
+  close(): void
+}
+
+export interface WireResponse {
+  readonly status: number
+  readonly headers: { readonly [name: string]: unknown }
+  readonly stream: AsyncIterable<Buffer> & { close(): void }
 }
 
 type Headers = { readonly [name: string]: string | string[] }
@@ -39,15 +51,23 @@ const maxRetries = 10
 
 /** Makes a client of a server elsewhere. It connects on first use; `close` ends the connection. */
 export function remoteClient(options: RemoteOptions): Client & { close(): void } {
-  return new RemoteClient(new Connection(options), options, {})
+  return wireClient(new Connection(options), options)
+}
+
+/** The same client over another way to a server. */
+export function wireClient(
+  wire: Wire,
+  options: Omit<RemoteOptions, keyof ConnectionOptions>,
+): Client & { close(): void } {
+  return new RemoteClient(wire, options, {})
 }
 
 class RemoteClient implements Client {
-  readonly #connection: Connection
-  readonly #options: RemoteOptions
+  readonly #connection: Wire
+  readonly #options: Omit<RemoteOptions, keyof ConnectionOptions>
   readonly #identity: Headers
 
-  constructor(connection: Connection, options: RemoteOptions, identity: Headers) {
+  constructor(connection: Wire, options: Omit<RemoteOptions, keyof ConnectionOptions>, identity: Headers) {
     this.#connection = connection
     this.#options = options
     this.#identity = identity
@@ -160,7 +180,7 @@ class RemoteClient implements Client {
     body?: string,
     contentType = 'application/json',
     signal?: AbortSignal,
-  ): Promise<Response> {
+  ): Promise<WireResponse> {
     const { clock = systemClock } = this.#options
     for (let retries = 0; ; retries++) {
       const headers = { ...(await this.#headers()), ...(body === undefined ? {} : { 'content-type': contentType }) }

@@ -13,9 +13,11 @@ export interface LocalNodeOptions {
   /** The name to expect in the agent's certificate; its address unless given. */
   readonly serverName?: string
   /** PEM: the client's certificate and key, and the CA of the agent's. */
-  readonly cert: string
-  readonly key: string
-  readonly ca: string
+  readonly cert?: string
+  readonly key?: string
+  readonly ca?: string | undefined
+  /** The agent's certificate is not checked. */
+  readonly insecure?: boolean
 }
 
 /** Both methods ignore the node's name: there is one node here. */
@@ -34,8 +36,10 @@ export interface LocalNode {
 }
 
 export function localNodeConnect(options: LocalNodeOptions): LocalNode {
-  const { port, host = '127.0.0.1', serverName, cert, key, ca } = options
-  const tls = { host, port, cert, key, ca, ...(serverName === undefined ? {} : { servername: serverName }) }
+  const { port, host = '127.0.0.1', serverName, cert, key, ca, insecure = false } = options
+  const names = serverName === undefined ? {} : { servername: serverName }
+  const own = cert === undefined ? {} : { cert, key }
+  const tls = { host, port, ...own, ...(ca ? { ca } : {}), ...names, rejectUnauthorized: !insecure }
   const agent = new Agent({ keepAlive: true, timeout: 60_000 })
   return {
     request: (_, method, path, headers, signal, body) =>

@@ -1,4 +1,5 @@
 /** Which resources the API server has, for operators that treat all of them alike. */
+import { isStatusError } from '../../bootstrap/api/errors.ts'
 import type { KubeObject } from '../../bootstrap/api/object.ts'
 import { apiVersionOf, parseApiVersion } from '../../bootstrap/api/object.ts'
 import type { Client, Resource } from '../../bootstrap/client/client.ts'
@@ -36,7 +37,7 @@ export async function discover(client: Client): Promise<Discovery> {
   const lists = await Promise.allSettled(versions.map(version => resourcesOf(client, version)))
   lists.forEach((list, index) => {
     const groupVersion = versions[index] ?? ''
-    if (list.status === 'rejected') failures.push({ groupVersion, message: (list.reason as Error).message })
+    if (list.status === 'rejected') failures.push({ groupVersion, message: failureText(list.reason, groupVersion) })
     else
       for (const found of list.value) {
         const key = `${found.group}/${found.resource}`
@@ -44,6 +45,12 @@ export async function discover(client: Client): Promise<Discovery> {
       }
   })
   return { resources: [...resources.values()], failures }
+}
+
+/** An aggregated server that is down, in the words of client-go. */
+function failureText(error: unknown, groupVersion: string): string {
+  if (isStatusError(error) && error.code === 503) return `stale GroupVersion discovery: ${groupVersion}`
+  return (error as Error).message
 }
 
 /** The preferred version first. */

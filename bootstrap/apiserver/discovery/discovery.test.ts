@@ -134,16 +134,48 @@ test('custom kinds come after the built-in groups, best version first, and go', 
 })
 
 test('groups of servers behind APIServices are merged in', () => {
-  const metrics = {
-    metadata: { name: 'metrics.k8s.io' },
-    versions: [{ version: 'v1beta1', resources: [], freshness: 'Stale' as const }],
-  }
+  const stale = { version: 'v1beta1', resources: [], freshness: 'Stale' as const }
+  const metrics = { group: 'metrics.k8s.io', groupPriority: 100, versionPriority: 100, document: stale }
   let external = [metrics]
   const answer = discovery(kindRegistry(), { external: () => external })
-  expect(get(answer, '/apis', v2).items.at(-1)).toEqual(metrics)
+  expect(get(answer, '/apis', v2).items.at(-1)).toEqual({
+    metadata: { name: 'metrics.k8s.io', creationTimestamp: null },
+    versions: [stale],
+  })
   expect(get(answer, '/apis/metrics.k8s.io').preferredVersion.groupVersion).toBe('metrics.k8s.io/v1beta1')
   external = []
   expect(get(answer, '/apis', v2).items.at(-1).metadata.name).not.toBe('metrics.k8s.io')
+})
+
+test('priorities decide where the groups and versions of others stand', () => {
+  const registry = kindRegistry()
+  registry.add(widget('v1'))
+  const version = (group: string, version: string, groupPriority: number, versionPriority: number) => ({
+    group,
+    groupPriority,
+    versionPriority,
+    document: { version, resources: [], freshness: 'Current' as const },
+  })
+  const external = [
+    version('first.io', 'v1', 17_900, 10),
+    version('last.io', 'v1', 100, 10),
+    version('example.com', 'v2', 1000, 200),
+    version('example.com', 'v3', 1000, 10),
+  ]
+  const answer = discovery(registry, { external: () => external })
+  const { groups } = get(answer, '/apis')
+  const names = groups.map(({ name }: { name: string }) => name)
+  expect(names.slice(0, 3)).toEqual(['apiregistration.k8s.io', 'first.io', 'apps'])
+  expect(names.slice(-2)).toEqual(['example.com', 'last.io'])
+  expect(get(answer, '/apis/example.com')).toMatchObject({
+    versions: [{ version: 'v2' }, { version: 'v1' }, { version: 'v3' }],
+    preferredVersion: { groupVersion: 'example.com/v2' },
+  })
+  expect(names.slice(3, -2)).toEqual(
+    get(discovery(kindRegistry()), '/apis')
+      .groups.map(({ name }: { name: string }) => name)
+      .slice(2),
+  )
 })
 
 test('every preferred version is served', () => {

@@ -7,10 +7,12 @@ import {
   apiGroupList,
   apiResourceList,
   apiVersions,
+  type ExternalVersion,
   type GroupDiscovery,
   groupDiscovery,
 } from './documents.ts'
 import { servedGroups } from './groups.ts'
+import { mergedGroups } from './merge.ts'
 
 export interface DiscoveryAnswer {
   readonly contentType: string
@@ -22,13 +24,13 @@ export interface DiscoveryAnswer {
 export interface DiscoveryOptions {
   /** host:port for clients, in the oldest document. */
   readonly serverAddress?: string
-  /** Groups of servers behind APIServices; a new array whenever they change. */
-  readonly external?: () => readonly GroupDiscovery[]
+  /** What servers behind APIServices serve; a new array whenever that changes. */
+  readonly external?: () => readonly ExternalVersion[]
 }
 
 type Form = 'v2' | 'v2beta1' | 'plain'
 
-const none: readonly GroupDiscovery[] = []
+const none: readonly ExternalVersion[] = []
 
 /**
  * Returns the answer to a GET of a discovery path, or undefined where the path names nothing served. `accept` is the
@@ -80,20 +82,16 @@ function answerOf(document: unknown, form: Form): DiscoveryAnswer {
   return { contentType: `application/json;g=apidiscovery.k8s.io;v=${form};as=APIGroupDiscoveryList`, body, etag }
 }
 
-function groupsBelow(registry: KindRegistry, others: readonly GroupDiscovery[]): GroupDiscovery[] {
-  return [
-    ...servedGroups(registry.all())
-      .filter(group => group.name !== '')
-      .map(groupDiscovery),
-    ...others,
-  ]
+function groupsBelow(registry: KindRegistry, others: readonly ExternalVersion[]): GroupDiscovery[] {
+  const served = servedGroups(registry.all()).filter(group => group.name !== '')
+  return mergedGroups(served, others)
 }
 
 function aggregated(
   path: string,
   form: 'v2' | 'v2beta1',
   registry: KindRegistry,
-  others: readonly GroupDiscovery[],
+  others: readonly ExternalVersion[],
 ): unknown {
   if (path === '/apis') return aggregatedList(form, groupsBelow(registry, others))
   const core = servedGroups(registry.all()).filter(group => group.name === '')
@@ -103,7 +101,7 @@ function aggregated(
 function plain(
   path: string,
   registry: KindRegistry,
-  others: readonly GroupDiscovery[],
+  others: readonly ExternalVersion[],
   serverAddress: string,
 ): unknown {
   const served = servedGroups(registry.all())
@@ -114,7 +112,7 @@ function plain(
   const version = root === 'api' ? rest[0] : rest[1]
   if (rest.length > (root === 'api' ? 1 : 2) || rest[0] === '') return undefined
   if (version === undefined) {
-    const group = named ? groupDiscovery(named) : others.find(other => other.metadata.name === rest[0])
+    const group = groupsBelow(registry, others).find(({ metadata }) => metadata.name === rest[0])
     return group && apiGroup(group)
   }
   const found = named?.versions.find(candidate => candidate.version === version)

@@ -4,7 +4,7 @@ import { apiVersionOf } from '../../api/object.ts'
 import type { Kind, Subresource } from '../kinds/kind.ts'
 import type { ServedGroup, ServedVersion } from './groups.ts'
 
-interface ResourceDiscovery {
+export interface ResourceDiscovery {
   readonly resource: string
   readonly responseKind: { readonly group: string; readonly version: string; readonly kind: string }
   readonly scope: 'Namespaced' | 'Cluster'
@@ -15,14 +15,25 @@ interface ResourceDiscovery {
   readonly subresources?: readonly unknown[]
 }
 
-/** A group as the aggregated form has it; servers behind an APIService deliver theirs in this form. */
+/** A version of a group as the aggregated form has it. */
+interface VersionDiscovery {
+  readonly version: string
+  readonly resources: readonly ResourceDiscovery[]
+  readonly freshness: 'Current' | 'Stale'
+}
+
+/** A group as the aggregated form has it. */
 export interface GroupDiscovery {
   readonly metadata: { readonly name: string; readonly creationTimestamp?: null }
-  readonly versions: readonly {
-    readonly version: string
-    readonly resources: readonly ResourceDiscovery[]
-    readonly freshness: 'Current' | 'Stale'
-  }[]
+  readonly versions: readonly VersionDiscovery[]
+}
+
+/** A group version of a server behind an APIService, and where it stands among others. */
+export interface ExternalVersion {
+  readonly group: string
+  readonly groupPriority: number
+  readonly versionPriority: number
+  readonly document: VersionDiscovery
 }
 
 const unlessEmpty = <T>(name: string, list: readonly T[]) => (list.length === 0 ? {} : { [name]: list })

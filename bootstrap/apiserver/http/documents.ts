@@ -41,6 +41,13 @@ export function openApiRoute(
     method === 'GET' || method === 'HEAD' ? await answer(path, query, headers) : undefined
 }
 
+/** Answers GET of OpenAPI documents that an aggregated server has; undefined for any other path. */
+export function aggregatedOpenApiRoute(others: {
+  openApiDocument(request: ApiRequest): Promise<ApiResponse> | undefined
+}): (request: ApiRequest) => Promise<ApiResponse> | undefined {
+  return request => (['GET', 'HEAD'].includes(request.method) ? others.openApiDocument(request) : undefined)
+}
+
 /** The documents others verify service account tokens by. */
 export function openIdRoute(
   issuer: Pick<ServiceAccountTokens, 'openIdConfiguration' | 'jwks'>,

@@ -20,7 +20,7 @@ export interface DocumentSet {
   readonly hash: string
 }
 
-const digest = (text: string) => createHash('sha512').update(text).digest('hex').toUpperCase()
+export const digest = (text: string) => createHash('sha512').update(text).digest('hex').toUpperCase()
 
 /** Follows the registry: the documents there are at its present revision. */
 export function documentSets(registry: KindRegistry, version: string): () => DocumentSet {

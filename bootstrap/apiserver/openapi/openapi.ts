@@ -3,7 +3,7 @@ import type { KindRegistry } from '../schema/registry.ts'
 import { loadDescriptions } from '../schema/tables.ts'
 import { DocumentCache } from './cache.ts'
 import { encodedEntries, protobufV2 } from './gnostic.ts'
-import { type DocumentSet, documentSets, type GroupVersionDocument } from './hashes.ts'
+import { type DocumentSet, digest, documentSets, type GroupVersionDocument } from './hashes.ts'
 import type { Descriptions } from './schemas.ts'
 import { collected } from './slices.ts'
 import { entriesV2, jsonV2 } from './v2.ts'
@@ -24,6 +24,8 @@ export interface OpenApiOptions {
   /** Made documents are dropped when none was asked for this long. */
   readonly idleMilliseconds?: number
   readonly signal?: AbortSignal
+  /** URLs of OpenAPI v3 documents that other servers have, by "apis/GROUP/VERSION". */
+  readonly external?: () => ReadonlyMap<string, string>
 }
 
 const jsonType = 'application/json'
@@ -38,7 +40,7 @@ const year = 365 * 24 * 3600 * 1000
  */
 export function openapi(
   registry: KindRegistry,
-  { version = 'v1.36.0', idleMilliseconds = 120_000, signal }: OpenApiOptions = {},
+  { version = 'v1.36.0', idleMilliseconds = 120_000, signal, external = () => new Map() }: OpenApiOptions = {},
 ): (path: string, query: URLSearchParams, headers: RequestHeaders) => Promise<OpenApiAnswer | undefined> {
   const cache = new DocumentCache(idleMilliseconds, signal)
   const sets = documentSets(registry, version)
@@ -47,7 +49,7 @@ export function openapi(
   return async (path, query, headers) => {
     if (path === '/openapi/v2') return answerV2(context, sets(), formOf(headers), headers)
     if (path === '/swagger-2.0.0.pb-v1') return answerV2(context, sets(), 'protobuf', headers)
-    if (path === '/openapi/v3') return indexV3(sets(), headers)
+    if (path === '/openapi/v3') return indexV3(sets(), external(), headers)
     const document = path.startsWith('/openapi/v3/') ? sets().documents.get(path.slice(12)) : undefined
     return document && answerV3(context, document, query, headers)
   }
@@ -112,9 +114,16 @@ async function answerV2(
   return cachedAnswer(context, document, headers, { 'content-type': form === 'json' ? jsonType : protobufType })
 }
 
-function indexV3({ documents, hash }: DocumentSet, headers: RequestHeaders): OpenApiAnswer {
-  const paths = documents.values().map(({ path, hash }) => [path, { serverRelativeURL: urlOf(path, hash) }])
-  const own = { etag: `"${hash}"`, vary: 'Accept', 'content-type': jsonType }
+function indexV3(
+  { documents, hash }: DocumentSet,
+  external: ReadonlyMap<string, string>,
+  headers: RequestHeaders,
+): OpenApiAnswer {
+  const urls = new Map([...documents.values()].map(({ path, hash }) => [path, urlOf(path, hash)]))
+  for (const [path, url] of external) urls.set(path, url)
+  const paths = urls.entries().map(([path, serverRelativeURL]) => [path, { serverRelativeURL }])
+  const whole = external.size === 0 ? hash : digest([hash, ...[...external].flat()].join(' '))
+  const own = { etag: `"${whole}"`, vary: 'Accept', 'content-type': jsonType }
   if (matches(headers, own.etag)) return { status: 304, headers: own, body: nothing }
   return { status: 200, headers: own, body: Buffer.from(`${JSON.stringify({ paths: Object.fromEntries(paths) })}\n`) }
 }

@@ -39,7 +39,7 @@ function verdicts({ discovery, objects, finalizers, failures }: Remains): readon
   const remaining = lines(objects, (resource, count) => `${resource} has ${count} resource instances`)
   const kept = lines(finalizers, (name, count) => `${name} in ${count} resource instances`)
   const unread = discovery.map(({ groupVersion, message }) => `${groupVersion}: ${message}`).join(', ')
-  const undiscovered = `Discovery failed for some groups, ${discovery.length} failing: ${unread}`
+  const undiscovered = `Discovery failed for some groups, ${discovery.length} failing: unable to retrieve the complete list of server APIs: ${unread}`
   return [
     {
       type: 'NamespaceDeletionDiscoveryFailure',

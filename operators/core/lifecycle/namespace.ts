@@ -1,6 +1,6 @@
 /** Empties namespaces that are being deleted (upstream pkg/controller/namespace/deletion). */
 import { ignoreNotFound, isStatusError } from '../../../bootstrap/api/errors.ts'
-import { type KubeObject, keyOf } from '../../../bootstrap/api/object.ts'
+import { type KubeObject, keyOf, parseApiVersion } from '../../../bootstrap/api/object.ts'
 import { type Namespace, namespaces, pods } from '../../../bootstrap/client/resources.ts'
 import { updateStatus } from '../../runtime/apply.ts'
 import { type DiscoveredResource, type Discovery, discover } from '../../runtime/discovery.ts'
@@ -11,6 +11,10 @@ import { type Remains, remainsConditions } from './namespace-conditions.ts'
 const finalizer = 'kubernetes'
 /** Nothing tells when content other than pods has gone. */
 const lookAgainMs = 1000
+/** What cannot be discovered takes longer to come back. */
+const rediscoverMs = 5000
+/** Their servers keep no objects, so that one that is down leaves nothing behind. Upstream waits for these too. */
+const withoutObjects = new Set(['metrics.k8s.io', 'custom.metrics.k8s.io', 'external.metrics.k8s.io'])
 
 export function namespaceController(): Operator {
   return {
@@ -41,6 +45,8 @@ async function reconcile(name: string, cluster: Cluster): Promise<Result> {
   )
   if (!reported) return done
   if (remains.objects.size > 0 || remains.failures.length > 0) return { requeueAfterMs: lookAgainMs }
+  if (discovery.failures.some(({ groupVersion }) => !withoutObjects.has(parseApiVersion(groupVersion).group)))
+    return { requeueAfterMs: rediscoverMs }
   const finalizers = (reported.spec.finalizers ?? []).filter(other => other !== finalizer)
   await client
     .update(namespaces, { ...reported, spec: { finalizers } }, { subresource: 'finalize' })
