@@ -59,6 +59,8 @@ export async function startLocalAgent({
   if (cniBinDir === undefined)
     throw new ConfigError(`no CNI plugins in ${pluginFolders.join(', ')}: install containernetworking-plugins`)
 
+  const proxyClient = api.client().as('system:kube-proxy')
+  const podInformer = informers.get(pods, { fieldSelector: `spec.nodeName=${config.nodeName}` })
   const network = await startNetwork(
     {
       dataDir: config.dataDir,
@@ -67,15 +69,20 @@ export async function startLocalAgent({
       clusterCidr: config.clusterCidrs[0]!,
       serviceCidr: config.serviceCidrs[0]!,
       disableServices: config.disableKubeProxy,
+      balancerNamespace: config.servicelbNamespace,
       disableCni: config.flannelBackend === 'none',
     },
-    { ...effects, informers: createInformers(api.client().as('system:kube-proxy'), { ...effects, signal }) },
+    {
+      ...effects,
+      client: proxyClient,
+      informers: createInformers(proxyClient, { ...effects, signal }),
+      pods: podInformer,
+    },
     signal,
   )
   const podCidr = new PodCidr()
   const addresses = new HostLocalPool({ exec: hostExec, pluginDir: cniBinDir, podCidr: () => podCidr.known })
   await addresses.reclaim()
-  const podInformer = informers.get(pods, { fieldSelector: `spec.nodeName=${config.nodeName}` })
   const embedded = new EmbeddedPodRuntime({
     modules: userland.embeddedModules,
     addresses,

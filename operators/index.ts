@@ -14,6 +14,8 @@ import { ensureCrds } from './runtime/crds.ts'
 import { operatorMetrics } from './runtime/metrics.ts'
 import type { Operator } from './runtime/operator.ts'
 import { runOperators } from './runtime/run.ts'
+import { serviceLb } from './servicelb/operator.ts'
+import { serviceLbCleanup } from './servicelb/release.ts'
 import { runAlone } from './standalone.ts'
 
 const parts: { readonly [name: string]: Part } = {
@@ -25,6 +27,11 @@ const parts: { readonly [name: string]: Part } = {
     operators: ({ config }) => [controlPlaneRole(config.nodeName)],
   },
   coredns: { on: config => !config.disabled.has('coredns'), operators: () => [nodeHosts] },
+  servicelb: { on: config => !config.disabled.has('servicelb'), operators: ({ config }) => [balancers(config)] },
+  'servicelb-cleanup': {
+    on: config => config.disabled.has('servicelb'),
+    operators: ({ config }) => [serviceLbCleanup(config.servicelbNamespace)],
+  },
   deploy: { operators: kernel => [deploy(kernel)], crds: ['addons.k3s.cattle.io.yaml'] },
 }
 
@@ -32,6 +39,14 @@ const parts: { readonly [name: string]: Part } = {
 const embeddedModules: EmbeddedModules = new Map([
   ['coredns', async () => (await import('./coredns/module.ts')).corednsModule],
 ])
+
+function balancers({ servicelbNamespace: namespace, pauseImage: image, httpsPort }: Kernel['config']): Operator {
+  const reserved = [
+    { port: `${httpsPort}/TCP`, owner: 'the API server', serversOnly: true },
+    { port: '10250/TCP', owner: 'the node agent', serversOnly: false },
+  ]
+  return serviceLb({ namespace, image, reserved })
+}
 
 function deploy({ config, home }: Kernel): Operator {
   return addonOperator({

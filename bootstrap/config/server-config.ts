@@ -53,6 +53,8 @@ export interface ServerConfig extends NodeConfig {
   readonly disableAgent: boolean
   readonly disableKubeProxy: boolean
   readonly disableScheduler: boolean
+  readonly disableCloudController: boolean
+  readonly servicelbNamespace: string
   readonly systemDefaultRegistry: string
   readonly defaultLocalStoragePath: string
 }
@@ -108,6 +110,8 @@ export function serverConfig(values: FlagValues, machine: Machine): ServerConfig
     disableAgent: values.bool('disable-agent'),
     disableKubeProxy: values.bool('disable-kube-proxy'),
     disableScheduler: values.bool('disable-scheduler'),
+    disableCloudController: values.bool('disable-cloud-controller'),
+    servicelbNamespace: values.string('servicelb-namespace') ?? 'kube-system',
     systemDefaultRegistry: values.string('system-default-registry') ?? '',
     defaultLocalStoragePath: values.string('default-local-storage-path') ?? join(node.dataDir, 'storage'),
   }

@@ -1,12 +1,15 @@
 /** The node's network: CNI configuration, bridge, and the service table. */
 import { join } from 'node:path'
+import type { Client } from '../../client/client.ts'
 import type { Clock } from '../../client/clock.ts'
-import type { Informers } from '../../client/informer.ts'
-import { endpointSlices, services } from '../../client/resources.ts'
+import type { Informer, Informers } from '../../client/informer.ts'
+import { endpointSlices, type Pod, services } from '../../client/resources.ts'
 import type { Logger } from '../../log.ts'
+import { EventRecorder } from '../pods/events.ts'
 import { writeConflist } from './cni.ts'
 import { type Exec, hostExec } from './exec.ts'
 import { mtuOf, prepareBridge, setSwitches } from './host.ts'
+import { balancersAmong } from './services/balancers.ts'
 import { ServiceProxy } from './services/proxy.ts'
 
 export interface NetworkOptions {
@@ -17,12 +20,17 @@ export interface NetworkOptions {
   readonly serviceCidr: string
   /** Keep away from the node's service table (--disable-kube-proxy). */
   readonly disableServices: boolean
+  /** Where load balancers' pods live. */
+  readonly balancerNamespace: string
   /** Write no CNI configuration (--flannel-backend=none): somebody else's plugin does. */
   readonly disableCni: boolean
 }
 
 export interface NetworkDeps {
+  readonly client: Client
   readonly informers: Informers
+  /** This node's pods. */
+  readonly pods: Informer<Pod>
   readonly clock: Clock
   readonly log: Logger
   readonly random: () => number
@@ -41,14 +49,19 @@ export async function startNetwork(options: NetworkOptions, deps: NetworkDeps, s
   if (missing.length > 0)
     deps.log.warn({ missing }, 'the kernel lacks network switches; services may not work from pods on this node')
   if (!options.disableServices) {
+    const { client, clock, log } = deps
+    const events = new EventRecorder({ client, clock, log, nodeName: options.node, component: 'kube-proxy' })
     const proxy = new ServiceProxy({
       services: deps.informers.get(services),
       slices: deps.informers.get(endpointSlices),
       node: options.node,
+      nodeIps: [options.nodeIp],
+      balancers: balancersAmong(deps.pods, options.balancerNamespace),
+      tell: (service, reason, message) => events.service(service, 'Warning', reason, message),
       clusterCidr: options.clusterCidr,
       exec,
-      clock: deps.clock,
-      log: deps.log,
+      clock,
+      log,
       random: deps.random,
     })
     await proxy.start(signal)

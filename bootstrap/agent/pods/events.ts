@@ -4,7 +4,7 @@ import { rfc3339 } from '../../api/time.ts'
 import type { ObjectReference } from '../../api/types.gen.ts'
 import type { Client } from '../../client/client.ts'
 import type { Clock } from '../../client/clock.ts'
-import { type Event, events, type Pod } from '../../client/resources.ts'
+import { type Event, events, type Pod, type Service } from '../../client/resources.ts'
 
 interface Recorded {
   readonly name: string
@@ -15,6 +15,8 @@ export interface EventDeps {
   readonly client: Client
   readonly clock: Clock
   readonly nodeName: string
+  /** Who speaks; kubelet unless told. */
+  readonly component?: string
   readonly log: { debug?(fields: object, message: string): void }
 }
 
@@ -46,6 +48,12 @@ export class EventRecorder {
     this.#record({ kind: 'Node', name: nodeName, uid: nodeName }, 'default', type, reason, message)
   }
 
+  service(service: Service, type: 'Normal' | 'Warning', reason: string, message: string): void {
+    const { name, namespace, uid, resourceVersion } = service.metadata
+    const involved = { kind: 'Service', apiVersion: 'v1', name, namespace, uid, resourceVersion }
+    this.#record(involved, namespace ?? 'default', type, reason, message)
+  }
+
   /** Resolves once everything recorded so far was sent. */
   flush(): Promise<void> {
     return this.#queue
@@ -64,7 +72,7 @@ export class EventRecorder {
     reason: string,
     message: string,
   ): Promise<void> {
-    const { client, clock, nodeName } = this.#deps
+    const { client, clock, nodeName, component = 'kubelet' } = this.#deps
     const key = JSON.stringify([involved.uid, involved.fieldPath, type, reason, message])
     const time = rfc3339(clock.now())
     const known = this.#recorded.get(key)
@@ -89,8 +97,8 @@ export class EventRecorder {
       count: 1,
       firstTimestamp: time,
       lastTimestamp: time,
-      source: { component: 'kubelet', host: nodeName },
-      reportingComponent: 'kubelet',
+      source: { component, host: nodeName },
+      reportingComponent: component,
       reportingInstance: nodeName,
     }
     await client.create(events, event)

@@ -1,5 +1,6 @@
 /** Deletes pods that do not tolerate a NoExecute taint, or no longer (upstream pkg/controller/tainteviction). */
 import { keyOf, type ObjectKey } from '../../../bootstrap/api/object.ts'
+import { tolerates } from '../../../bootstrap/api/tolerations.ts'
 import type { Taint } from '../../../bootstrap/api/types.gen.ts'
 import { nodes, type Pod, pods } from '../../../bootstrap/client/resources.ts'
 import { sameJson } from '../../../bootstrap/client/same.ts'
@@ -7,7 +8,6 @@ import { deleteIfPresent } from '../../runtime/apply.ts'
 import { type Cluster, done, type Operator, on, type Result } from '../../runtime/operator.ts'
 import { isTerminal, isTerminating } from '../../runtime/pods.ts'
 import { millis } from '../../runtime/time.ts'
-import { tolerates } from '../common/tolerations.ts'
 import { byNode, indexByNode } from './by-node.ts'
 import { markDisrupted } from './disruption.ts'
 

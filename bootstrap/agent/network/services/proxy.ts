@@ -1,12 +1,17 @@
 /** Keeps the node's service table equal to what Services and EndpointSlices say; driven by their changes alone. */
+import { BlockList } from 'node:net'
 import type { Clock } from '../../../client/clock.ts'
 import { backoffMs } from '../../../client/clock.ts'
 import type { Informer } from '../../../client/informer.ts'
 import type { EndpointSlice, Service } from '../../../client/resources.ts'
 import type { Logger } from '../../../log.ts'
 import type { Exec } from '../exec.ts'
+import type { Balancers } from './balancers.ts'
+import { ServiceHealth } from './health.ts'
+import { listenerOn } from './listeners.ts'
 import { type ServiceRule, serviceRules } from './rules.ts'
 import { nftScript } from './script.ts'
+import { staleFlows } from './stale-flows.ts'
 import { serviceTable, type Table } from './table.ts'
 
 export interface ServiceProxyDeps {
@@ -14,6 +19,12 @@ export interface ServiceProxyDeps {
   readonly slices: Informer<EndpointSlice>
   readonly node: string
   readonly clusterCidr: string
+  /** This node's own addresses. */
+  readonly nodeIps?: readonly string[]
+  /** Load balancers on this node; without them only published addresses are balanced. */
+  readonly balancers?: Balancers
+  /** Tells a service's owner what its rules cannot mend. */
+  readonly tell?: (service: Service, reason: string, message: string) => void
   readonly exec: Exec
   readonly clock: Clock
   readonly log: Logger
@@ -27,25 +38,31 @@ type Applied =
 
 export class ServiceProxy {
   readonly #deps: ServiceProxyDeps
+  readonly #health: ServiceHealth
   #applied: Applied = { kind: 'unknown' }
   #wake: () => void = () => {}
   #dirty = true
 
   constructor(deps: ServiceProxyDeps) {
     this.#deps = deps
+    const failed = (service: Service, message: string) =>
+      deps.tell?.(service, 'FailedToStartServiceHealthcheck', message)
+    this.#health = new ServiceHealth({ log: deps.log, node: deps.node, failed })
   }
 
   /** Resolves once the first table is in the kernel; keeps on until aborted. The table stays when it ends. */
   async start(signal: AbortSignal): Promise<void> {
-    const { services, slices } = this.#deps
-    await Promise.all([services.whenSynced(), slices.whenSynced()])
+    const { services, slices, balancers } = this.#deps
+    await Promise.all([services.whenSynced(), slices.whenSynced(), balancers?.whenSynced()])
     const changed = () => {
       this.#dirty = true
       this.#wake()
     }
     const handlers = { added: changed, updated: changed, deleted: changed }
     const stops = [services.subscribe(handlers), slices.subscribe(handlers)]
+    if (balancers) stops.push(balancers.subscribe(changed))
     signal.addEventListener('abort', () => {
+      this.#health.close()
       for (const stop of stops) stop()
       this.#wake()
     })
@@ -67,14 +84,18 @@ export class ServiceProxy {
     const { exec, clock, log, random } = this.#deps
     for (let attempt = 0; !signal.aborted; attempt++) {
       this.#dirty = false
-      const rules = serviceRules(this.#deps.services.list(), this.#deps.slices.list(), this.#deps.node)
+      const services = this.#deps.services.list()
+      const rules = serviceRules(services, this.#deps.slices.list(), this.#deps.node, this.#deps.balancers?.held())
+      this.#health.update(services, rules)
       const table = serviceTable(rules, this.#deps)
       const before = this.#applied
       const script = nftScript(before.kind === 'table' ? before.table : undefined, table)
       try {
         if (script !== '') await exec('nft', ['-f', '-'], script)
         this.#applied = { kind: 'table', table, rules }
-        if (before.kind === 'table') await this.#forgetConnections(before.rules, rules)
+        if (before.kind === 'table')
+          for (const flow of staleFlows(before.rules, rules, this.#deps.nodeIps ?? [])) await this.#forget(flow)
+        void this.#tellOfListeners(before.kind === 'table' ? before.rules : [], rules)
         return
       } catch (error) {
         this.#applied = { kind: 'unknown' }
@@ -84,17 +105,24 @@ export class ServiceProxy {
     }
   }
 
-  /** UDP has no end of connection: flows to endpoints that are gone, or refused before, must be forgotten by hand. */
-  async #forgetConnections(before: readonly ServiceRule[], after: readonly ServiceRule[]): Promise<void> {
-    const now = new Map(after.map(rule => [rule.id, rule]))
-    for (const rule of before) {
-      if (rule.protocol !== 'udp') continue
-      const endpoints = new Set(now.get(rule.id)?.endpoints.map(endpoint => endpoint.ip))
-      const gone = new Set(rule.endpoints.map(endpoint => endpoint.ip).filter(ip => !endpoints.has(ip)))
-      for (const ip of rule.clusterIps) {
-        for (const target of gone) await this.#forget(['--orig-dst', ip, '--dst-nat', target])
-        if (rule.endpoints.length === 0 && endpoints.size > 0)
-          await this.#forget(['--orig-dst', ip, '--orig-port-dst', String(rule.port)])
+  /** A port that a load balancer took over from a process of this machine: the process gets no connections any more. */
+  async #tellOfListeners(before: readonly ServiceRule[], after: readonly ServiceRule[]): Promise<void> {
+    const known = new Set(before.filter(rule => rule.heldHere).map(rule => rule.id))
+    const { tell, node, log, clusterCidr } = this.#deps
+    const pods = new BlockList()
+    const [network = '', bits] = clusterCidr.split('/')
+    pods.addSubnet(network, Number(bits))
+    for (const { id, protocol, port, heldHere } of after) {
+      if (!tell || !heldHere || known.has(id) || protocol === 'sctp') continue
+      try {
+        const listener = await listenerOn(protocol, port, address => pods.check(address))
+        const service = listener && this.#deps.services.get(id.slice(0, id.lastIndexOf(':')))
+        if (!service) continue
+        const what = `port ${port}/${protocol.toUpperCase()} of node ${node}`
+        const message = `${listener.process} listens on ${what}, too: connections now go to this service instead`
+        tell(service, 'PortShadowed', message)
+      } catch (error) {
+        log.debug({ err: error, port }, 'cannot tell who listens on the port')
       }
     }
   }

@@ -20,6 +20,8 @@ export interface ServiceRule {
   readonly nodePort: number | undefined
   readonly externalIps: readonly string[]
   readonly loadBalancerIps: readonly string[]
+  /** A balancer on this node holds the port: it answers at all of the node's own addresses. */
+  readonly heldHere: boolean
   /** Only these networks may use the load balancer's addresses; empty means all. */
   readonly sourceRanges: readonly string[]
   readonly affinitySeconds: number | undefined
@@ -28,11 +30,20 @@ export interface ServiceRule {
   readonly endpoints: readonly Endpoint[]
 }
 
+/** What else decides about rules: ports that balancers on this node hold for a service, see balancers.ts. */
+export type HeldPorts = ReadonlySet<string>
+
+const nothingHeld: HeldPorts = new Set()
+
+/** Names a port of a service as HeldPorts does. */
+export const heldPort = (service: string, port: number, protocol: string): string => `${service} ${port}/${protocol}`
+
 /** All rules for IPv4, in a stable order. `node` decides which endpoints are local. */
 export function serviceRules(
   services: readonly Service[],
   slices: readonly EndpointSlice[],
   node: string,
+  held: HeldPorts = nothingHeld,
 ): ServiceRule[] {
   const slicesOf = Map.groupBy(
     slices,
@@ -40,13 +51,14 @@ export function serviceRules(
   )
   return services
     .flatMap(service =>
-      rulesOf(service, slicesOf.get(`${service.metadata.namespace}/${service.metadata.name}`) ?? [], node),
+      rulesOf(service, slicesOf.get(`${service.metadata.namespace}/${service.metadata.name}`) ?? [], node, held),
     )
     .sort((a, b) => (a.id < b.id ? -1 : 1))
 }
 
-function rulesOf(service: Service, slices: readonly EndpointSlice[], node: string): ServiceRule[] {
+function rulesOf(service: Service, slices: readonly EndpointSlice[], node: string, held: HeldPorts): ServiceRule[] {
   const { spec } = service
+  const name = `${service.metadata.namespace}/${service.metadata.name}`
   const clusterIps = (spec.clusterIPs ?? []).filter(isIpv4)
   if (spec.type === 'ExternalName' || clusterIps.length === 0) return []
   if (service.metadata.labels?.['service.kubernetes.io/service-proxy-name'] !== undefined) return []
@@ -54,20 +66,33 @@ function rulesOf(service: Service, slices: readonly EndpointSlice[], node: strin
     const affinity =
       spec.sessionAffinity === 'ClientIP' ? (spec.sessionAffinityConfig?.clientIP?.timeoutSeconds ?? 10800) : undefined
     return {
-      id: `${service.metadata.namespace}/${service.metadata.name}:${port.name || port.port}`,
+      id: `${name}:${port.name || port.port}`,
       protocol: (port.protocol ?? 'TCP').toLowerCase() as Protocol,
       port: port.port,
       clusterIps,
       nodePort: port.nodePort || undefined,
       externalIps: (spec.externalIPs ?? []).filter(isIpv4),
       loadBalancerIps: loadBalancerIps(service),
-      sourceRanges: (spec.loadBalancerSourceRanges ?? []).map(range => range.trim()).filter(isIpv4),
+      heldHere: spec.type === 'LoadBalancer' && held.has(heldPort(name, port.port, port.protocol ?? 'TCP')),
+      sourceRanges: sourceRanges(service),
       affinitySeconds: affinity,
       internalLocal: spec.internalTrafficPolicy === 'Local',
       externalLocal: spec.externalTrafficPolicy === 'Local',
       endpoints: endpointsOf(slices, port.name ?? '', (port.protocol ?? 'TCP').toUpperCase(), node),
     }
   })
+}
+
+/** Those of the field, else those of the annotation that is older than it. Empty: everybody may come. */
+function sourceRanges({ metadata, spec }: Service): string[] {
+  const fields = spec.loadBalancerSourceRanges ?? []
+  const older = metadata.annotations?.['service.beta.kubernetes.io/load-balancer-source-ranges']?.split(',') ?? []
+  const ranges = (fields.length > 0 ? fields : older).map(range => range.trim()).filter(range => range !== '')
+  if (ranges.length === 0) return []
+  const ours = [...new Set(ranges.filter(isIpv4))].sort()
+  if (ours.some(range => range.endsWith('/0'))) return []
+  // Only others' families may come: nobody of this one.
+  return ours.length > 0 ? ours : ['255.255.255.255/32']
 }
 
 function loadBalancerIps(service: Service): string[] {

@@ -41,6 +41,7 @@ class TableBuilder {
     for (const kind of ['service', 'refused']) {
       this.#sets.set(`${kind}-ips`, 'map { type ipv4_addr . inet_proto . inet_service : verdict; }')
       this.#sets.set(`${kind}-nodeports`, 'map { type inet_proto . inet_service : verdict; }')
+      this.#sets.set(`${kind}-hostports`, 'map { type inet_proto . inet_service : verdict; }')
     }
     this.#sets.set('hairpin', 'set { type ipv4_addr . ipv4_addr; }')
     for (const name of this.#sets.keys()) this.#elements.set(name, new Map())
@@ -74,8 +75,8 @@ class TableBuilder {
 
   /** The way to node ports, external and load-balancer addresses. */
   #external(rule: ServiceRule, hash: string): void {
-    const { nodePort, externalIps, loadBalancerIps } = rule
-    if (nodePort === undefined && externalIps.length === 0 && loadBalancerIps.length === 0) return
+    const { nodePort, externalIps, loadBalancerIps, heldHere } = rule
+    if (nodePort === undefined && externalIps.length === 0 && loadBalancerIps.length === 0 && !heldHere) return
     const reachable = rule.endpoints.length > 0
     const chain = `ext-${hash}`
     if (reachable) this.#chain(chain, this.#externalRules(rule, hash))
@@ -83,11 +84,12 @@ class TableBuilder {
     const kind = reachable ? 'service' : 'refused'
     if (nodePort !== undefined) this.#element(`${kind}-nodeports`, `${rule.protocol} . ${nodePort}`, verdict)
     for (const ip of externalIps) this.#element(`${kind}-ips`, `${ip} . ${rule.protocol} . ${rule.port}`, verdict)
-    for (const ip of loadBalancerIps) {
-      const guarded = reachable && rule.sourceRanges.length > 0
-      if (guarded) this.#chain(`fw-${hash}`, [`ip saddr != { ${rule.sourceRanges.join(', ')} } drop`, verdict])
-      this.#element(`${kind}-ips`, `${ip} . ${rule.protocol} . ${rule.port}`, guarded ? `goto fw-${hash}` : verdict)
-    }
+    if (loadBalancerIps.length === 0 && !heldHere) return
+    const guarded = reachable && rule.sourceRanges.length > 0
+    if (guarded) this.#chain(`fw-${hash}`, [`ip saddr != { ${rule.sourceRanges.join(', ')} } drop`, verdict])
+    const balanced = guarded ? `goto fw-${hash}` : verdict
+    for (const ip of loadBalancerIps) this.#element(`${kind}-ips`, `${ip} . ${rule.protocol} . ${rule.port}`, balanced)
+    if (heldHere) this.#element(`${kind}-hostports`, `${rule.protocol} . ${rule.port}`, balanced)
   }
 
   #externalRules(rule: ServiceRule, hash: string): string[] {
@@ -133,10 +135,13 @@ class TableBuilder {
     this.#chain('services', [
       'ip daddr . meta l4proto . th dport vmap @service-ips',
       'fib daddr type local meta l4proto . th dport vmap @service-nodeports',
+      // Embedded pods' addresses are the node's, too, and their ports their own.
+      `ip daddr != ${clusterCidr} fib daddr type local meta l4proto . th dport vmap @service-hostports`,
     ])
     this.#chain('refused', [
       'ct state new ip daddr . meta l4proto . th dport vmap @refused-ips',
       'ct state new fib daddr type local meta l4proto . th dport vmap @refused-nodeports',
+      `ct state new ip daddr != ${clusterCidr} fib daddr type local meta l4proto . th dport vmap @refused-hostports`,
     ])
     this.#chain('nat-prerouting', ['jump services'], 'type nat hook prerouting priority dstnat;')
     this.#chain('nat-output', ['jump services'], 'type nat hook output priority -100;')

@@ -1,6 +1,7 @@
 /** Rules that look at the node alone: its name, taints, labels and whether it is cordoned. */
+
+import { tolerates, untolerated } from '../../../../bootstrap/api/tolerations.ts'
 import { nodeAllowed, termMatches } from '../../common/node-affinity.ts'
-import { tolerates, untolerated } from '../../common/tolerations.ts'
 import type { Plugin } from '../plugin.ts'
 
 const unschedulableTaint = { key: 'node.kubernetes.io/unschedulable', effect: 'NoSchedule' }

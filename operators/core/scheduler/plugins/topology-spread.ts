@@ -1,9 +1,9 @@
 /** Even spread of alike pods over the values of a node label (PodTopologySpread). */
 import { labelSelectorOf } from '../../../../bootstrap/api/selectors.ts'
+import { untolerated } from '../../../../bootstrap/api/tolerations.ts'
 import type { TopologySpreadConstraint } from '../../../../bootstrap/api/types.gen.ts'
 import type { Pod } from '../../../../bootstrap/client/resources.ts'
 import { nodeAllowed } from '../../common/node-affinity.ts'
-import { untolerated } from '../../common/tolerations.ts'
 import type { ClusterState } from '../cluster-state.ts'
 import type { NodeInfo } from '../node-info.ts'
 import type { Plugin } from '../plugin.ts'

@@ -1,9 +1,9 @@
 /** On which nodes a DaemonSet's pods belong (upstream daemon/daemon_controller.go, util/daemonset_util.go). */
 import { draftOf } from '../../../../bootstrap/api/object.ts'
+import { untolerated } from '../../../../bootstrap/api/tolerations.ts'
 import type { NodeSelectorTerm, PodSpec, Toleration } from '../../../../bootstrap/api/types.gen.ts'
 import type { DaemonSet, Node, Pod } from '../../../../bootstrap/client/resources.ts'
 import { nodeAllowed } from '../../common/node-affinity.ts'
-import { untolerated } from '../../common/tolerations.ts'
 
 const always: readonly Toleration[] = [
   { key: 'node.kubernetes.io/not-ready', operator: 'Exists', effect: 'NoExecute' },

@@ -1,5 +1,5 @@
 /** Taints and who bears them (k8s.io/component-helpers scheduling/corev1). */
-import type { Taint, Toleration } from '../../../bootstrap/api/types.gen.ts'
+import type { Taint, Toleration } from './types.gen.ts'
 
 export function tolerates(toleration: Toleration, taint: Taint): boolean {
   if (toleration.effect && toleration.effect !== taint.effect) return false

@@ -1,0 +1,72 @@
+/** Which of the node's own processes listen on a port, from /proc. */
+import { readdir, readFile, readlink } from 'node:fs/promises'
+
+export interface Listener {
+  /** "nginx (pid 812)"; a process that cannot be seen is "a process". */
+  readonly process: string
+}
+
+const listening = { tcp: '0A', udp: '07' } as const
+
+/**
+ * Who listens on the port for connections from outside: at every address, or at one that is neither loopback nor in
+ * `ignored` (the pods' network). Undefined when nobody does.
+ */
+export async function listenerOn(
+  protocol: 'tcp' | 'udp',
+  port: number,
+  ignored: (address: string) => boolean,
+  root = '/proc',
+): Promise<Listener | undefined> {
+  const tables = await Promise.all([protocol, `${protocol}6`].map(name => text(`${root}/self/net/${name}`)))
+  const found = tables
+    .flatMap(sockets)
+    .find(
+      socket =>
+        socket.port === port &&
+        socket.state === listening[protocol] &&
+        !isLoopback(socket.address) &&
+        !ignored(socket.address),
+    )
+  return found && { process: await processWith(found.inode, root) }
+}
+
+interface Socket {
+  readonly address: string
+  readonly port: number
+  readonly state: string
+  readonly inode: string
+}
+
+function sockets(table: string): Socket[] {
+  return table
+    .split('\n')
+    .slice(1)
+    .map(line => line.trim().split(/\s+/))
+    .filter(fields => fields.length > 9)
+    .map(fields => {
+      const [address = '', port = ''] = fields[1]!.split(':')
+      return { address: dotted(address), port: Number.parseInt(port, 16), state: fields[3]!, inode: fields[9]! }
+    })
+}
+
+/** The kernel prints an IPv4 address as a number in the machine's byte order; IPv6 ones are only told apart from loopback. */
+function dotted(hex: string): string {
+  if (hex.length !== 8) return hex === '00000000000000000000000001000000' ? '::1' : hex
+  return [6, 4, 2, 0].map(at => Number.parseInt(hex.slice(at, at + 2), 16)).join('.')
+}
+
+const isLoopback = (address: string): boolean => address === '::1' || address.startsWith('127.')
+
+async function processWith(inode: string, root: string): Promise<string> {
+  const wanted = `socket:[${inode}]`
+  for (const pid of (await readdir(root)).filter(name => /^\d+$/.test(name))) {
+    const folder = `${root}/${pid}/fd`
+    const files = await readdir(folder).catch(() => [])
+    const targets = await Promise.all(files.map(file => readlink(`${folder}/${file}`).catch(() => '')))
+    if (targets.includes(wanted)) return `${(await text(`${root}/${pid}/comm`)).trim()} (pid ${pid})`
+  }
+  return 'a process'
+}
+
+const text = (path: string): Promise<string> => readFile(path, 'utf8').catch(() => '')
