@@ -7,6 +7,8 @@ import { addonOperator } from './addon/operator.ts'
 import { coreOperators } from './core/index.ts'
 import { schedulerOperator } from './core/scheduler/index.ts'
 import { nodeHosts } from './coredns/node-hosts.ts'
+import type { JobSettings } from './helmchart/job-template.ts'
+import { helmChartOperator } from './helmchart/operator.ts'
 import { nodeIpam } from './nodes/ipam.ts'
 import { controlPlaneRole } from './nodes/roles.ts'
 import { clusterOf, type Part } from './part.ts'
@@ -31,6 +33,11 @@ const parts: { readonly [name: string]: Part } = {
   'servicelb-cleanup': {
     on: config => config.disabled.has('servicelb'),
     operators: ({ config }) => [serviceLbCleanup(config.servicelbNamespace)],
+  },
+  helmchart: {
+    on: config => !config.disableHelmController,
+    operators: ({ config }) => [helmChartOperator(helmJobs(config))],
+    crds: ['helmcharts.helm.cattle.io.yaml', 'helmchartconfigs.helm.cattle.io.yaml'],
   },
   deploy: { operators: kernel => [deploy(kernel)], crds: ['addons.k3s.cattle.io.yaml'] },
 }
@@ -57,6 +64,21 @@ function deploy({ config, home }: Kernel): Operator {
     nodeName: config.nodeName,
     pruneByDefault: config.pruneManifests,
   })
+}
+
+const proxyVariables = ['all_proxy', 'http_proxy', 'https_proxy', 'no_proxy'].flatMap(name => [
+  name,
+  name.toUpperCase(),
+])
+
+/** Helm's Jobs reach charts the way the server would. */
+function helmJobs({ helmJobImage, httpsPort }: Kernel['config']): JobSettings {
+  const given = proxyVariables.map(name => [name, process.env[name] ?? ''])
+  return {
+    image: helmJobImage === '' ? undefined : helmJobImage,
+    apiServerPort: httpsPort,
+    proxies: Object.fromEntries(given.filter(([, value]) => value !== '')),
+  }
 }
 
 /** K3s' template variables of packaged manifests. */

@@ -55,6 +55,9 @@ export interface ServerConfig extends NodeConfig {
   readonly disableScheduler: boolean
   readonly disableCloudController: boolean
   readonly servicelbNamespace: string
+  readonly disableHelmController: boolean
+  /** Image of Helm's Jobs in place of the built-in module; empty for that. */
+  readonly helmJobImage: string
   readonly systemDefaultRegistry: string
   readonly defaultLocalStoragePath: string
 }
@@ -112,6 +115,8 @@ export function serverConfig(values: FlagValues, machine: Machine): ServerConfig
     disableScheduler: values.bool('disable-scheduler'),
     disableCloudController: values.bool('disable-cloud-controller'),
     servicelbNamespace: values.string('servicelb-namespace') ?? 'kube-system',
+    disableHelmController: values.bool('disable-helm-controller'),
+    helmJobImage: values.string('helm-job-image') ?? '',
     systemDefaultRegistry: values.string('system-default-registry') ?? '',
     defaultLocalStoragePath: values.string('default-local-storage-path') ?? join(node.dataDir, 'storage'),
   }

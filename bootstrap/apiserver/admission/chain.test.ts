@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import type { Pod } from '../../api/types.gen.ts'
+import type { Attributes } from '../auth/authorizer.ts'
 import { type Asked, admit, ask, chainOver, cluster, kubelet, type Objects, pod } from './testing.ts'
 
 const refusal = async (asked: Asked, objects: Objects = cluster()): Promise<{ code: number; message: string }> => {
@@ -195,6 +196,28 @@ describe('EmbeddedRuntime', () => {
     ['kube-system', 'docker.io/coredns', 'no embedded module for image "docker.io/coredns"'],
   ])('refuses in %s %s', async (namespace, image, message) => {
     expect((await refusal({ object: embedded(image), namespace }, objects())).message).toContain(message)
+  })
+  const asAccount = (serviceAccountName: string) =>
+    pod({ runtimeClassName: 'embedded', serviceAccountName }, { image: 'embedded/helm' })
+  const owner = (name: string) => ({
+    authorize: ({ user, verb, group, resource, namespace }: Attributes) => ({
+      allowed:
+        user.name === `system:serviceaccount:ns:${name}` && [verb, group, resource, namespace].join() === '*,*,*,',
+      reason: '',
+    }),
+  })
+  const accounts = () =>
+    objects().put('/serviceaccounts', 'helm-web', {}, {}, 'ns').put('/serviceaccounts', 'poor', {}, {}, 'ns')
+  test('runs them elsewhere only for an account that owns the cluster', async () => {
+    const chain = chainOver(accounts(), { authorizer: owner('helm-web') })
+    await admit(chain, ask({ object: asAccount('helm-web') }))
+    await expect(admit(chain, ask({ object: asAccount('poor') }))).rejects.toThrow(
+      'reserved to pods in the namespace kube-system and to service accounts that may do everything, system:serviceaccount:ns:poor may not',
+    )
+  })
+  test('lets a pod change whose account has lost its rights', async () => {
+    const object = asAccount('helm-web')
+    await admitted({ operation: 'UPDATE', object, old: object }, accounts())
   })
 })
 

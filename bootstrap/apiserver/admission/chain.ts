@@ -58,7 +58,7 @@ export function admissionChain(deps: ChainDeps): AdmissionChain {
     certificateSubjectRestriction(),
     defaultIngressClass(deps),
     podTopologyLabels(deps),
-    embeddedRuntime(deps.embeddedModules),
+    embeddedRuntime(deps.embeddedModules, deps.authorizer),
     { name: 'RoleEscalation', validate: request => checkEscalation(request, deps) },
     ...(deps.extensions ?? []),
     resourceQuota(deps),
