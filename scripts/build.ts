@@ -1,4 +1,4 @@
-/** Bundles the program into dist/: skiff.mjs, the datastore's writer thread beside it, and their source maps. */
+/** Bundles the program into dist/: skiff.mjs, what runs in threads beside it, the base class for operators of others, and source maps. */
 
 import { copyFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -8,7 +8,11 @@ const root = join(import.meta.dirname, '..')
 
 await build({
   absWorkingDir: root,
-  entryPoints: { skiff: 'skiff.ts', 'sqlite-writer': 'bootstrap/datastore/sqlite/writer.ts' },
+  entryPoints: {
+    skiff: 'skiff.ts',
+    'sqlite-writer': 'bootstrap/datastore/sqlite/writer.ts',
+    operator: 'operators/sdk/index.ts',
+  },
   outdir: 'dist',
   outExtension: { '.js': '.mjs' },
   bundle: true,

@@ -2,6 +2,7 @@
 import { homedir, hostname } from 'node:os'
 import { findKubeconfig } from '../client/default-kubeconfig.ts'
 import { remoteClient } from '../client/remote.ts'
+import { stayUntil } from '../client/stay.ts'
 import { operatorFlags } from '../config/flags.ts'
 import { commandHelp } from '../config/help.ts'
 import { ConfigError, type FlagValues, parseFlags } from '../config/parse.ts'
@@ -30,6 +31,7 @@ export async function runOperator(args: readonly string[], host: NodeJS.Process,
   const log = createLogger({ debug: values.bool('debug'), stream: host.stderr, pretty: host.stderr.isTTY })
   const stopAsked = new AbortController()
   for (const signal of ['SIGTERM', 'SIGINT'] as const) host.once(signal, () => stopAsked.abort())
+  stayUntil(stopAsked.signal)
   const client = remoteClient({ ...remote, userAgent: `skiff-operator-${name}` })
   const config = { ...serverConfig(values, thisMachine()), token: undefined, agentToken: undefined }
   await userland.runAlone(

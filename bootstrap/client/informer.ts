@@ -22,11 +22,11 @@ export interface Informer<T extends KubeObject = KubeObject> {
   whenSynced(): Promise<void>
 }
 
-/** One informer per resource and selector, started on first use, shared by all who ask. */
+/** One informer per resource, namespace and selector, started on first use, shared by all who ask. */
 export interface Informers {
   get<T extends KubeObject>(
     resource: Resource<T>,
-    options?: { fieldSelector?: string; labelSelector?: string },
+    options?: { namespace?: string; fieldSelector?: string; labelSelector?: string },
   ): Informer<T>
   /** Stops and forgets the informers of a resource that no longer exists. */
   drop?(resource: Resource): void

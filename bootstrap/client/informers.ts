@@ -19,6 +19,7 @@ export interface InformerEffects {
 }
 
 interface Selector {
+  readonly namespace?: string
   readonly fieldSelector?: string
   readonly labelSelector?: string
 }
@@ -214,7 +215,7 @@ export function createInformers(client: Client, effects: InformerEffects): Requi
   const running = new Map<string, { informer: Informer; stop: AbortController }>()
   return {
     get<T extends KubeObject>(resource: Resource<T>, selector: Selector = {}) {
-      const key = `${path(resource)}?${selector.fieldSelector ?? ''}&${selector.labelSelector ?? ''}`
+      const key = `${path(resource)}?${selector.namespace ?? ''}&${selector.fieldSelector ?? ''}&${selector.labelSelector ?? ''}`
       const known = running.get(key)
       if (known) return known.informer as unknown as Informer<T>
       const stop = new AbortController()

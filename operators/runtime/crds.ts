@@ -20,15 +20,25 @@ export async function ensureCrds(
   await Promise.all(
     files.map(async file => {
       const crd = parseYaml(await readFile(join(folder, file), 'utf8')) as CustomResourceDefinition
-      const name = { name: crd.metadata.name! }
-      const options = { type: 'apply', fieldManager: 'skiff', force: true } as const
-      let current = await client.patch(customResourceDefinitions, name, crd, options)
-      while (
-        !current.status?.conditions?.some(condition => condition.type === 'Established' && condition.status === 'True')
-      ) {
-        await clock.sleep(pollMs, signal)
-        current = await client.get(customResourceDefinitions, name)
-      }
+      await establishCrd(client, crd, clock, signal)
     }),
   )
+}
+
+/** Applies a CRD and resolves once it is served. */
+export async function establishCrd(
+  client: Client,
+  crd: CustomResourceDefinition,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<void> {
+  const name = { name: crd.metadata.name! }
+  const options = { type: 'apply', fieldManager: 'skiff', force: true } as const
+  let current = await client.patch(customResourceDefinitions, name, crd, options)
+  while (
+    !current.status?.conditions?.some(condition => condition.type === 'Established' && condition.status === 'True')
+  ) {
+    await clock.sleep(pollMs, signal)
+    current = await client.get(customResourceDefinitions, name)
+  }
 }
