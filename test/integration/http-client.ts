@@ -27,7 +27,7 @@ export class HttpClient {
   readonly #token: string | undefined
 
   /** As the administrator, or with a token. */
-  constructor(server: RunningServer, token?: string) {
+  constructor(server: Pick<RunningServer, 'url' | 'tls'>, token?: string) {
     const { ca, cert, key } = server.tls
     this.#url = server.url
     this.#token = token

@@ -1,0 +1,102 @@
+/** Our operators, each alone, against upstream's own API server: nothing in them depends on ours. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, jest, test } from '@jest/globals'
+import { missing, startUpstream, type UpstreamServer } from './upstream.ts'
+
+jest.setTimeout(120_000)
+
+const program = join(import.meta.dirname, '../../skiff.ts')
+
+if (missing !== undefined) test.skip(`no upstream API server (scripts/oracles.sh builds one): ${missing}`, () => {})
+else {
+  let upstream: UpstreamServer
+  const operators: { name: string; child: ChildProcess; output: string }[] = []
+  beforeAll(async () => {
+    upstream = await startUpstream()
+  })
+  afterAll(async () => {
+    await Promise.all(
+      operators.map(({ child }) => {
+        const ended = once(child, 'exit')
+        return child.exitCode === null && child.kill('SIGKILL') ? ended : undefined
+      }),
+    )
+    await upstream.remove()
+  })
+
+  /** Starts an operator and waits until it works. */
+  function alone(name: string, ...flags: readonly string[]): void {
+    const words = ['operator', name, '--kubeconfig', upstream.kubeconfig, ...flags]
+    const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', program, ...words])
+    const running = { name, child, output: '' }
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', chunk => (running.output += chunk))
+    operators.push(running)
+  }
+  const errors = () =>
+    operators.flatMap(({ name, output }) =>
+      output
+        .split('\n')
+        .filter(line => line.includes('"level":50'))
+        .map(line => `${name}: ${line}`),
+    )
+
+  test('core and scheduler make a Deployment into bound pods', async () => {
+    const { api } = upstream
+    alone('core')
+    alone('scheduler')
+    const node = { apiVersion: 'v1', kind: 'Node', metadata: { name: 'box' }, spec: { taints: [] } }
+    expect((await api.post('/api/v1/nodes', node)).status).toBe(201)
+    const status = {
+      allocatable: { cpu: '4', memory: '4Gi', pods: '10' },
+      conditions: [{ type: 'Ready', status: 'True' }],
+    }
+    await api.patch('/api/v1/nodes/box/status', 'application/merge-patch+json', { status })
+    const template = {
+      metadata: { labels: { app: 'web' } },
+      spec: { containers: [{ name: 'c', image: 'i:1' }], tolerations: [{ operator: 'Exists' }] },
+    }
+    const deployment = {
+      apiVersion: 'apps/v1',
+      kind: 'Deployment',
+      metadata: { name: 'web' },
+      spec: { replicas: 2, selector: { matchLabels: { app: 'web' } }, template },
+    }
+    expect((await api.post('/apis/apps/v1/namespaces/default/deployments', deployment)).status).toBe(201)
+    const bound =
+      (image: string) =>
+      (answer: { body: { items: { spec: { nodeName?: string; containers: { image: string }[] } }[] } }) =>
+        answer.body.items.filter(({ spec }) => spec.nodeName === 'box' && spec.containers[0]!.image === image).length >=
+        2
+    await api.until('/api/v1/namespaces/default/pods', bound('i:1'))
+    const { body } = await api.until(
+      '/apis/apps/v1/namespaces/default/deployments/web',
+      answer => answer.body.status?.replicas === 2,
+    )
+    expect(body.status.conditions.map(({ type }: { type: string }) => type).sort()).toEqual([
+      'Available',
+      'Progressing',
+    ])
+    expect(errors()).toEqual([])
+  })
+
+  test('deploy applies files, records them and prunes', async () => {
+    const { api, folder } = upstream
+    const data = join(folder, 'data')
+    const manifests = join(data, 'server/manifests')
+    mkdirSync(manifests, { recursive: true })
+    const configMap = (name: string) => `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ${name}}\n`
+    writeFileSync(join(manifests, 'app.yaml'), `${configMap('one')}---\n${configMap('two')}`)
+    alone('deploy', '--data-dir', data)
+    await api.until('/api/v1/namespaces/default/configmaps/two', ({ status }) => status === 200)
+    await api.until(
+      '/apis/k3s.cattle.io/v1/namespaces/kube-system/addons/app',
+      ({ body }) => body.status?.conditions?.[0]?.status === 'True',
+    )
+    writeFileSync(join(manifests, 'app.yaml'), configMap('one'))
+    await api.until('/api/v1/namespaces/default/configmaps/two', ({ status }) => status === 404)
+    expect((await api.get('/api/v1/namespaces/default/configmaps/one')).status).toBe(200)
+  })
+}
