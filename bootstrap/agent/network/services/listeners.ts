@@ -1,5 +1,6 @@
 /** Which of the node's own processes listen on a port, from /proc. */
 import { readdir, readFile, readlink } from 'node:fs/promises'
+import { basename } from 'node:path'
 
 export interface Listener {
   /** "nginx (pid 812)"; a process that cannot be seen is "a process". */
@@ -64,7 +65,8 @@ async function processWith(inode: string, root: string): Promise<string> {
     const folder = `${root}/${pid}/fd`
     const files = await readdir(folder).catch(() => [])
     const targets = await Promise.all(files.map(file => readlink(`${folder}/${file}`).catch(() => '')))
-    if (targets.includes(wanted)) return `${(await text(`${root}/${pid}/comm`)).trim()} (pid ${pid})`
+    if (targets.includes(wanted))
+      return `${basename((await text(`${root}/${pid}/cmdline`)).split('\0')[0]!)} (pid ${pid})`
   }
   return 'a process'
 }
