@@ -15,7 +15,7 @@ export type { EngineOptions } from './context.ts'
 
 /**
  * The actions of one user against one cluster. They keep nothing between calls but what the storage holds, so an action
- * that was cut short anywhere is recovered by the next one: see `setStatus`, and docs/helm.md.
+ * that was cut short anywhere is recovered by the next one: see `setStatus`.
  */
 export function createReleaseActions(options: EngineOptions): ReleaseActions {
   const { client, log } = options

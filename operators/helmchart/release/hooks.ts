@@ -5,6 +5,7 @@ import { pods } from '../../../bootstrap/client/resources.ts'
 import type { HookDeletePolicy, HookEvent } from '../render/rendered.ts'
 import { createAll, deleteAll } from './apply.ts'
 import { type Context, checkAborted, messageOf, throwAll } from './context.ts'
+import { hookLeftovers } from './hook-leftovers.ts'
 import { objectsOf, type Target, targetsOf } from './objects.ts'
 import { hookReadiness } from './readiness/completion.ts'
 import { waitUntilGone, waitUntilReady } from './readiness/wait.ts'
@@ -68,6 +69,7 @@ async function runHook(
   const targets = await hookTargets(context, record, hook).catch(error => {
     throw new Error(`unable to build kubernetes object for ${event} hook ${hook.path}: ${messageOf(error)}`)
   })
+  await deleteTargets(context, await hookLeftovers(context, record, hook, targets), options)
   const started_at = timeText(clock.now())
   put({ last_run: { started_at, completed_at: '', phase: 'Running' } })
   await record.save()
@@ -122,8 +124,12 @@ async function deleteBy(
   const objects = await objectsOf(hook.manifest)
   const targets = await targetsOf(context.cluster, objects, record.release.namespace, 'skip')
   const named = targets.filter(({ name }) => name !== '')
-  throwAll(await deleteAll(context, named), '; ')
-  await waitUntilGone(context, named, options.timeoutMs)
+  await deleteTargets(context, named, options)
+}
+
+async function deleteTargets(context: Context, targets: readonly Target[], options: HookOptions): Promise<void> {
+  throwAll(await deleteAll(context, targets), '; ')
+  await waitUntilGone(context, targets, options.timeoutMs)
 }
 
 async function outputLogs(

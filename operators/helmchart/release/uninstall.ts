@@ -5,7 +5,7 @@ import { parseYamlLeniently } from '../../../bootstrap/api/yaml.ts'
 import { namespaces } from '../../../bootstrap/client/resources.ts'
 import { deleteAll } from './apply.ts'
 import { checkReachable } from './cluster.ts'
-import { type Context, defaultTimeoutMs, messageOf } from './context.ts'
+import { type Context, checkAborted, defaultTimeoutMs, messageOf } from './context.ts'
 import { runHooks } from './hooks.ts'
 import { uninstallOrder } from './kind-order.ts'
 import { nameProblem } from './names.ts'
@@ -47,6 +47,8 @@ export async function uninstall(context: Context, options: UninstallOptions): Pr
   const note = (error: unknown) => void problems.push(error)
   if (options.wait) await waitUntilGone(context, targets, timeoutMs).catch(note)
   await hooks(context, record, 'post-delete', options).catch(note)
+  // Told to stop, it is not done: the record stays, so that the next uninstall finds what is left.
+  checkAborted(context.signal)
   record.setInfo({ status: 'uninstalled', description: options.description || 'Uninstallation complete' })
   if (keepHistory) {
     await record.save()
