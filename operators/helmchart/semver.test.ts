@@ -1,11 +1,18 @@
 import { expect, test } from '@jest/globals'
-import { compareVersions, parseConstraint, parseStrictVersion, parseVersion, satisfies, versionText } from './semver.ts'
+import {
+  compareVersions,
+  isCompatibleRange,
+  parseConstraint,
+  parseStrictVersion,
+  parseVersion,
+  satisfies,
+  versionText,
+} from './semver.ts'
 
 const check = (constraint: string, version: string) => satisfies(parseVersion(version)!, parseConstraint(constraint))
 
 test.each([
   ['*', '1.2.3 0.0.0 | 1.0.0-rc.1'],
-  ['', '1.2.3 | 1.0.0-rc.1'],
   ['1.2.3', '1.2.3 1.2.3+build | 1.2.4 1.2.3-a'],
   ['v1.2.3', '1.2.3 v1.2.3 | 1.2.4'],
   ['1.2', '1.2.0 1.2.9 | 1.3.0'],
@@ -48,7 +55,7 @@ test.each([
 test.each(['foo', '>= bar', '1.2.3.4', '12.3.34~ 1.2.3', 'v1.2.3-beta.01', '>=1 nonsense'])(
   'no constraint: %s',
   text => {
-    expect(() => parseConstraint(text)).toThrow(/^improper constraint: "/)
+    expect(() => parseConstraint(text)).toThrow(/^improper constraint: /)
   },
 )
 
@@ -83,4 +90,17 @@ test('order', () => {
   const shuffled = [...sorted].reverse().map(text => parseVersion(text)!)
   expect(shuffled.sort(compareVersions).map(versionText)).toEqual(sorted)
   expect(compareVersions(parseVersion('1.0.0+a')!, parseVersion('1.0.0+b')!)).toBe(0)
+})
+
+test.each<[string, string, boolean]>([
+  ['>=1.19.0-0', '1.36.1-skiff1', true],
+  ['>=1.19', '1.36.1-skiff1', false],
+  ['1.2 - 1.4', '1.4.9', true],
+  ['1.x.x', '1.9.0', true],
+  ['', '1.0.0', false],
+  ['>=1 || ', '1.0.0', false],
+  ['*', 'nonsense', false],
+  ['nonsense', '1.0.0', false],
+])('is %j compatible with %s: %s', (range, version, compatible) => {
+  expect(isCompatibleRange(range, version)).toBe(compatible)
 })

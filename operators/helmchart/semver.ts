@@ -96,20 +96,18 @@ const hyphenRange = new RegExp(`\\s*(${uncaptured})\\s+-\\s+(${uncaptured})\\s*`
 const longestOperatorFirst = '!=|>=|=>|<=|=<|~>|=|>|<|~|\\^|'
 const everyTerm = new RegExp(`(?:${longestOperatorFirst})\\s*${uncaptured}`, 'g')
 
-/** Reads ">=1.2 <2 || ~3.1", "^1.2.x", "1.2 - 2.3", "*". Throws Error `improper constraint: "..."`. */
+/** Reads ">=1.2 <2 || ~3.1", "^1.2.x", "1.2 - 2.3", "*". Throws Error "improper constraint: ...". */
 export function parseConstraint(text: string): Constraint {
   const expanded = text.replace(hyphenRange, (_, from: string, to: string) => `>= ${from}, <= ${to} `)
   return { groups: expanded.split('||').map(parseGroup) }
 }
 
 function parseGroup(text: string): Group {
-  if (text === '') return { terms: [anyTerm], includesPre: false }
-  if (!validGroup.test(text)) throw new Error(`improper constraint: ${JSON.stringify(text)}`)
+  if (!validGroup.test(text)) throw new Error(`improper constraint: ${text}`)
   const terms = [...text.matchAll(everyTerm)].map(([term]) => parseTerm(term))
   return { terms, includesPre: terms.some(({ version }) => version.pre !== '') }
 }
 
-const anyTerm: Term = { operator: '', version: parseVersion('0.0.0')!, text: '', open: 'major' }
 const isWildcard = (text: string | undefined) => text === undefined || /^\.?[xX*]$/.test(text)
 
 function parseTerm(term: string): Term {
@@ -123,7 +121,7 @@ function parseTerm(term: string): Term {
     none: text,
   }
   const version = match && parseVersion(full[open])
-  if (!version) throw new Error(`improper constraint: ${JSON.stringify(term)}`)
+  if (!version) throw new Error(`improper constraint: ${term}`)
   return { operator: operator as Operator, version, text, open }
 }
 
@@ -193,4 +191,14 @@ function caret(version: Version, { version: limit, open }: Term, order: number):
   if (version.major > 0) return false
   if (limit.minor > 0 || open === 'patch') return version.minor === limit.minor
   return version.minor === 0 && version.patch === limit.patch
+}
+
+/** Whether a version lies in a range; false when either cannot be read, as where Helm checks what a chart demands. */
+export function isCompatibleRange(range: string, version: string): boolean {
+  const parsed = parseVersion(version)
+  try {
+    return parsed !== undefined && satisfies(parsed, parseConstraint(range))
+  } catch {
+    return false
+  }
 }

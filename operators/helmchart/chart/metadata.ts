@@ -1,7 +1,7 @@
 /** Chart.yaml: its shape and what Helm demands of it. */
+import { parseVersion } from '../semver.ts'
 import type { ChartDependency, ChartMetadata } from './chart.ts'
 import { decodeStruct, type Shape, type Struct } from './decode.ts'
-import { isVersion } from './semver.ts'
 
 const string: Shape = { is: 'string' }
 const strings: Shape = { is: 'list', of: string }
@@ -63,7 +63,7 @@ export function validateMetadata(raw: RawMetadata): ChartMetadata {
   if (metadata.name === '.' || metadata.name === '..') fail(`chart.metadata.name "${metadata.name}" is not allowed`)
   if (metadata.name.includes('/')) fail(`chart.metadata.name ${JSON.stringify(metadata.name)} is invalid`)
   if (!metadata.version) fail('chart.metadata.version is required')
-  if (!isVersion(metadata.version)) fail(`chart.metadata.version ${JSON.stringify(metadata.version)} is invalid`)
+  if (!parseVersion(metadata.version)) fail(`chart.metadata.version ${JSON.stringify(metadata.version)} is invalid`)
   if (!['', 'application', 'library'].includes(metadata.type ?? ''))
     fail('chart.metadata.type must be application or library')
   if (metadata.maintainers?.includes(null as never)) fail('maintainers must not contain empty or null nodes')

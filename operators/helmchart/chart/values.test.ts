@@ -1,5 +1,4 @@
 import { describe, expect, test } from '@jest/globals'
-import { isCompatible, isVersion } from './semver.ts'
 import { stringifyValues, userValues } from './values.ts'
 
 describe('--set', () => {
@@ -74,35 +73,4 @@ describe('--set', () => {
   test('integers survive as JSON', () => {
     expect(stringifyValues(userValues({ set: ['a=9007199254740993,b=x'] }))).toBe('{"a":9007199254740993,"b":"x"}')
   })
-})
-
-test.each<[string, string, boolean]>([
-  ['>=1.19.0-0', '1.36.1-skiff1', true],
-  ['>=1.19', '1.36.1-skiff1', false],
-  ['>= 1.16.0, < 2', '1.36.0', true],
-  ['>=1.16.0 <1.30.0 || >=1.36', '1.36.0', true],
-  ['1.2 - 1.4', '1.4.9', true],
-  ['1.x.x', '1.9.0', true],
-  ['~1.2', '1.3.0', false],
-  ['~1.2.3', '1.2.9', true],
-  ['^0.2', '0.3.0', false],
-  ['^1.2', '1.9.0', true],
-  ['^0.0.3', '0.0.4', false],
-  ['*', '4.0.0', true],
-  ['', '1.0.0', false],
-  ['!=1.2', '1.2.9', false],
-  ['<=1', '1.9.0', true],
-  ['>1', '1.9.0', false],
-  ['>1.2', '1.3.0', true],
-  ['>1.2', '1.2.9', false],
-  ['1.2.3-beta.2', '1.2.3-beta.10', false],
-  ['>1.2.3-beta.2', '1.2.3-beta.10', true],
-  ['nonsense', '1.0.0', false],
-])('range %j and %s: %s', (range, version, compatible) => {
-  expect(isCompatible(range, version)).toBe(compatible)
-})
-
-test('versions', () => {
-  expect(['1', 'v1.2', '1.2.3-a.1+b', '01.2.3'].map(isVersion)).toEqual([true, true, true, true])
-  expect(['', 'x', '1.2.3.4', '1.2.3-01', '1.2.3+'].map(isVersion)).toEqual([false, false, false, false, false])
 })
