@@ -13,6 +13,8 @@ export interface Struct {
   readonly is: 'struct'
   /** Go's name of the type, for messages. */
   readonly name: string
+  /** How messages name the type; `v2.<name>` by default. */
+  readonly goType?: string
   readonly fields: { readonly [key: string]: Shape }
 }
 
@@ -107,7 +109,7 @@ function goType(shape: Shape): string {
     case 'map':
       return `map[string]${goType(shape.of)}`
     case 'struct':
-      return `v2.${shape.name}`
+      return shape.goType ?? `v2.${shape.name}`
     case 'any':
       return 'interface {}'
     default:

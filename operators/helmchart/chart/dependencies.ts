@@ -10,7 +10,11 @@ import { type Table, tableAt, valueAt } from './tables.ts'
  * worked into its defaults. Throws Error when values do not fit the subcharts.
  */
 export function resolveDependencies(chart: Chart, values: Table, warn: Warn): Chart {
-  return importValues(enabledOnly(chart, values, '', warn), warn)
+  try {
+    return importValues(enabledOnly(chart, values, '', warn), warn)
+  } catch (error) {
+    throw new Error(`chart dependencies processing failed: ${(error as Error).message}`, { cause: error })
+  }
 }
 
 function enabledOnly(chart: Chart, values: Table, path: string, warn: Warn): Chart {

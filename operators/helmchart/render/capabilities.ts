@@ -20,7 +20,12 @@ export function parseKubeVersion(text: string): KubeVersion {
   if (!match) throw new Error(`could not parse ${JSON.stringify(text)} as version`)
   const [, major, minor, rest] = match as unknown as [string, string, string, string]
   const full = text.startsWith('v') ? text : `v${text}`
-  return { full, plain: `v${Number(major)}.${Number(minor)}${rest}`, major: `${Number(major)}`, minor: `${Number(minor)}` }
+  return {
+    full,
+    plain: `v${Number(major)}.${Number(minor)}${rest}`,
+    major: `${Number(major)}`,
+    minor: `${Number(minor)}`,
+  }
 }
 
 export function capabilitiesValue({ kubeVersion, apiVersions }: Capabilities): GoStruct {
@@ -30,7 +35,10 @@ export function capabilitiesValue({ kubeVersion, apiVersions }: Capabilities): G
     KubeVersion: new GoStruct(
       'common.KubeVersion',
       { Version: version.full, Major: version.major, Minor: version.minor },
-      { text, methods: { GitVersion: goFunction('-> string', () => version.full), String: goFunction('-> string', text) } },
+      {
+        text,
+        methods: { GitVersion: goFunction('-> string', () => version.full), String: goFunction('-> string', text) },
+      },
     ),
     APIVersions: typed(
       [...apiVersions],

@@ -51,4 +51,3 @@ function matching(contents: Contents, pattern: string): Contents {
 function linesOf(data: Uint8Array | undefined): string[] {
   return data === undefined ? [] : textOf(data).replace(/\n$/, '').split('\n')
 }
-

@@ -2,7 +2,7 @@
 import type { Chart, ChartMetadata, JsonValue } from '../chart/chart.ts'
 import { isTable, type Table, tableAt } from '../chart/tables.ts'
 import { textOf } from '../template/bytes.ts'
-import { type GoMap, GoInteger, type GoType, type GoValue, typed, types } from '../template/values.ts'
+import { GoInteger, type GoMap, type GoType, type GoValue, typed, types } from '../template/values.ts'
 import { capabilitiesValue } from './capabilities.ts'
 import { filesValue, type ToYaml } from './files.ts'
 import type { RenderRequest } from './rendered.ts'
