@@ -45,6 +45,7 @@ const parts: { readonly [name: string]: Part } = {
 /** What pods of the RuntimeClass `embedded` can run, loaded on first use. A part of the same name runs it alone, too. */
 const embeddedModules: EmbeddedModules = new Map([
   ['coredns', async () => (await import('./coredns/module.ts')).corednsModule],
+  ['ingress', async () => (await import('./ingress/module.ts')).ingressModule],
 ])
 
 function balancers({ servicelbNamespace: namespace, pauseImage: image, httpsPort }: Kernel['config']): Operator {

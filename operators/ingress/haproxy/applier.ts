@@ -1,0 +1,121 @@
+/**
+ * Brings the running HAProxy to the plane that is wanted, by the smallest step that does. Wishes that come while a step
+ * is under way are merged: only the latest counts. A configuration that HAProxy refuses never replaces one that serves.
+ */
+import { join } from 'node:path'
+import { assertNever } from '../../../bootstrap/api/object.ts'
+import type { Owner } from '../model/model.ts'
+import { diff } from './diff.ts'
+import { configName, promote, updatePlane, writePlane } from './files.ts'
+import type { Plane, Slots } from './plane.ts'
+import { assignAll } from './slots.ts'
+import { runCommands, runMapChanges, type Send } from './socket.ts'
+import type { Checked } from './supervisor.ts'
+
+export interface ApplierOptions {
+  /** Where `current` and `next` are. */
+  readonly folder: string
+  readonly send: Send
+  readonly load: () => Promise<void>
+  readonly check: (config: string) => Promise<Checked>
+  readonly log: (line: string) => void
+}
+
+/** What the running process serves. */
+type State =
+  | { readonly type: 'nothing' }
+  /** Files of an earlier life serve; what is in them is not known. */
+  | { readonly type: 'inherited' }
+  | { readonly type: 'serving'; readonly plane: Plane; readonly slots: Slots }
+
+export type Outcome =
+  | { readonly type: 'unchanged' }
+  | { readonly type: 'patched' }
+  | { readonly type: 'reloaded'; readonly reason: string }
+  /** Nothing has changed; the objects at fault, where they are known. */
+  | { readonly type: 'refused'; readonly owners: readonly Owner[]; readonly message: string }
+
+export class Applier {
+  readonly #options: ApplierOptions
+  #state: State = { type: 'nothing' }
+  reloads = 0
+  patches = 0
+
+  constructor(options: ApplierOptions) {
+    this.#options = options
+  }
+
+  get serving(): boolean {
+    return this.#state.type !== 'nothing'
+  }
+
+  /** Serves what was last good in an earlier life, if there is such a thing. */
+  async inherit(): Promise<boolean> {
+    const { folder, check, load } = this.#options
+    const config = join(folder, 'current', configName)
+    const checked = await check(config).catch(() => undefined)
+    if (!checked?.ok) return false
+    await load()
+    this.#state = { type: 'inherited' }
+    return true
+  }
+
+  /** Not to be called again before it has resolved. */
+  async apply(plane: Plane): Promise<Outcome> {
+    const state = this.#state
+    switch (state.type) {
+      case 'nothing':
+      case 'inherited':
+        return await this.#reload(plane, undefined, 'first configuration')
+      case 'serving':
+        return await this.#step(state.plane, state.slots, plane)
+      default:
+        return assertNever(state)
+    }
+  }
+
+  async #step(before: Plane, slots: Slots, plane: Plane): Promise<Outcome> {
+    const change = diff(before, slots, plane)
+    switch (change.type) {
+      case 'none':
+        this.#state = { type: 'serving', plane, slots }
+        return { type: 'unchanged' }
+      case 'reload':
+        return await this.#reload(plane, slots, change.reason)
+      case 'patch': {
+        const { send, folder, log } = this.#options
+        try {
+          await runCommands(send, change.commands)
+          await runMapChanges(send, change.maps)
+        } catch (error) {
+          log(`changing the running process failed, reloading instead: ${(error as Error).message}`)
+          return await this.#reload(plane, slots, 'a command failed')
+        }
+        const next = assignAll(plane, slots)
+        this.patches++
+        this.#state = { type: 'serving', plane, slots: next }
+        await updatePlane(join(folder, 'current'), before, plane, next)
+        return { type: 'patched' }
+      }
+      default:
+        return assertNever(change)
+    }
+  }
+
+  async #reload(plane: Plane, before: Slots | undefined, reason: string): Promise<Outcome> {
+    const { folder, check, load } = this.#options
+    const slots = assignAll(plane, before)
+    const next = join(folder, 'next')
+    const rendered = await writePlane(next, plane, slots)
+    const checked = await check(join(next, configName))
+    if (!checked.ok) {
+      const owners = checked.lines.map(line => rendered.ownerOf(line)).filter(owner => owner !== undefined)
+      return { type: 'refused', owners, message: checked.messages.join('; ').slice(0, 800) }
+    }
+    await promote(next, join(folder, 'current'))
+    await load()
+    this.reloads++
+    this.#state = { type: 'serving', plane, slots }
+    return { type: 'reloaded', reason }
+  }
+}

@@ -1,0 +1,79 @@
+/** HAProxy as this operator sees it: give it routing, it serves it. One routing is applied at a time, the latest next. */
+import type { Model, Problem } from '../model/model.ts'
+import type { Settings } from '../settings.ts'
+import type { Applier, Outcome } from './applier.ts'
+import { compile, ownerKey } from './compile.ts'
+import type { Surface } from './surface.ts'
+
+export interface DataPlaneOptions {
+  readonly applier: Pick<Applier, 'apply'>
+  readonly settings: Settings
+  readonly surface: Surface
+  readonly log: (line: string) => void
+  /** Called after each routing: what of it could not be served. */
+  readonly applied: (model: Model, problems: readonly Problem[], outcome: Outcome) => void
+}
+
+/** More objects than this at fault at once, and the rest waits for the next change. */
+const attempts = 20
+
+export class DataPlane {
+  readonly #options: DataPlaneOptions
+  #wanted: Model | undefined
+  #working: Promise<void> | undefined
+  /** Refused objects in the version that was refused, so that a corrected one gets its chance. */
+  readonly #refused = new Map<string, { version: string; message: string }>()
+
+  constructor(options: DataPlaneOptions) {
+    this.#options = options
+  }
+
+  /** Resolves once this routing or a later one is served. */
+  serve(model: Model): Promise<void> {
+    this.#wanted = model
+    this.#working ??= this.#work().finally(() => (this.#working = undefined))
+    return this.#working
+  }
+
+  async #work(): Promise<void> {
+    while (this.#wanted) {
+      const model = this.#wanted
+      this.#wanted = undefined
+      await this.#apply(model)
+    }
+  }
+
+  async #apply(model: Model): Promise<void> {
+    const { applier, settings, surface, log, applied } = this.#options
+    for (let attempt = 1; ; attempt++) {
+      const { plane, problems } = compile(model, settings, surface, this.#refusals(model))
+      const outcome = await applier.apply(plane)
+      if (outcome.type === 'refused') {
+        log(`haproxy refuses the configuration: ${outcome.message}`)
+        for (const owner of outcome.owners)
+          this.#refused.set(ownerKey(owner), { version: versionOf(model, ownerKey(owner)), message: outcome.message })
+        if (outcome.owners.length > 0 && attempt < attempts) continue
+        log('keeping the last good configuration')
+      } else if (outcome.type === 'reloaded') log(`serving a new configuration: ${outcome.reason}`)
+      return applied(model, problems, outcome)
+    }
+  }
+
+  #refusals(model: Model): Map<string, string> {
+    const refusals = new Map<string, string>()
+    for (const [key, { version, message }] of this.#refused) {
+      if (versionOf(model, key) === version) refusals.set(key, message)
+      else this.#refused.delete(key)
+    }
+    return refusals
+  }
+}
+
+/** Changes with all that an object makes of its routes, middlewares included, but not with endpoints. */
+function versionOf(model: Model, key: string): string {
+  const mine = model.routers.filter(({ owner }) => ownerKey(owner) === key)
+  return JSON.stringify(
+    mine.map(router => ({ ...router, owner: undefined })),
+    (name, value) => (name === 'endpoints' ? undefined : value),
+  )
+}

@@ -1,0 +1,176 @@
+/**
+ * The HAProxy process: master and worker. It ends with this process, even with a killed one, and is started again when it
+ * ends by itself. A reload hands the listening sockets to a new worker; the old one finishes its connections.
+ */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { assertNever } from '../../../bootstrap/api/object.ts'
+import { backoffMs, type Clock } from '../../../bootstrap/client/clock.ts'
+
+export interface SupervisorOptions {
+  readonly program: string
+  /** The configuration file; its content at the time of a start or reload counts. */
+  readonly config: string
+  readonly clock: Clock
+  readonly random: () => number
+  readonly signal: AbortSignal
+  /** Lines of HAProxy's own log. */
+  readonly log: (line: string) => void
+  /** Lines of the access log. */
+  readonly access: (text: string) => void
+}
+
+type State =
+  | { readonly type: 'stopped' }
+  | { readonly type: 'starting'; readonly child: ChildProcess }
+  | { readonly type: 'running'; readonly child: ChildProcess }
+  | { readonly type: 'ending'; readonly child: ChildProcess }
+
+export interface Checked {
+  readonly ok: boolean
+  /** Lines of the file that are at fault, from 1. */
+  readonly lines: readonly number[]
+  readonly messages: readonly string[]
+}
+
+const startMs = 10_000
+
+export class Supervisor {
+  readonly #options: SupervisorOptions
+  #state: State = { type: 'stopped' }
+  #failures = 0
+  #ready = Promise.withResolvers<void>()
+
+  constructor(options: SupervisorOptions) {
+    this.#options = options
+  }
+
+  get running(): boolean {
+    return this.#state.type === 'running'
+  }
+
+  /** Starts the process, or has a running one take up the file; resolves when the new worker serves. */
+  async load(): Promise<void> {
+    switch (this.#state.type) {
+      case 'stopped':
+        return await this.#start()
+      case 'starting':
+        await this.#ready.promise
+        return await this.#reload(this.#state.child)
+      case 'running':
+        return await this.#reload(this.#state.child)
+      case 'ending':
+        throw new Error('haproxy is ending')
+      default:
+        return assertNever(this.#state)
+    }
+  }
+
+  /** Lets connections finish for `graceMs`, then ends them. Resolves when the process is gone. */
+  async stop(graceMs: number): Promise<void> {
+    const state = this.#state
+    if (state.type === 'stopped') return
+    const { child } = state
+    this.#state = { type: 'ending', child }
+    const gone = new Promise<void>(resolve => child.once('close', () => resolve()))
+    if (child.exitCode !== null) return
+    child.kill('SIGUSR1')
+    const timer = setTimeout(() => child.kill('SIGTERM'), graceMs)
+    const last = setTimeout(() => child.kill('SIGKILL'), graceMs + 2000)
+    await gone
+    clearTimeout(timer)
+    clearTimeout(last)
+  }
+
+  async #start(): Promise<void> {
+    const { program, config, access } = this.#options
+    // The kernel ends it when this process dies without a word.
+    const child = spawn('setpriv', ['--pdeathsig', 'TERM', program, '-W', '-f', config], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    this.#state = { type: 'starting', child }
+    this.#ready = Promise.withResolvers()
+    this.#ready.promise.catch(() => {})
+    child.stdout!.setEncoding('utf8').on('data', access)
+    readLines(child.stderr!, line => this.#heard(child, line))
+    child.once('error', error => this.#ended(child, error.message))
+    child.once('close', (code, signal) => this.#ended(child, `${signal ?? `code ${code}`}`))
+    await this.#within(this.#ready.promise)
+  }
+
+  async #reload(child: ChildProcess): Promise<void> {
+    this.#ready = Promise.withResolvers()
+    this.#ready.promise.catch(() => {})
+    child.kill('SIGUSR2')
+    await this.#within(this.#ready.promise)
+  }
+
+  async #within(ready: Promise<void>): Promise<void> {
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(new Error(`haproxy did not come up within ${startMs / 1000} s`)), startMs)
+    })
+    try {
+      await Promise.race([ready, late])
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  /** The master says when its worker serves. */
+  #heard(child: ChildProcess, line: string): void {
+    if (/Loading success/.test(line)) {
+      this.#failures = 0
+      if (this.#state.type === 'starting') this.#state = { type: 'running', child }
+      this.#ready.resolve()
+    } else if (/Loading failure|Failed to load worker/.test(line)) this.#ready.reject(new Error(line))
+    if (!/\[NOTICE\]/.test(line)) this.#options.log(line)
+  }
+
+  #ended(child: ChildProcess, how: string): void {
+    const state = this.#state
+    if (state.type === 'stopped' || state.child !== child) return
+    this.#state = { type: 'stopped' }
+    this.#ready.reject(new Error(`haproxy ended: ${how}`))
+    if (state.type === 'ending' || this.#options.signal.aborted) return
+    this.#options.log(`haproxy ended (${how}), starting it again`)
+    void this.#again()
+  }
+
+  async #again(): Promise<void> {
+    const { clock, random, signal, log } = this.#options
+    try {
+      await clock.sleep(backoffMs(this.#failures++, 50, 10_000, random), signal)
+      if (this.#state.type === 'stopped') await this.#start()
+    } catch (error) {
+      if (!signal.aborted) log(`${(error as Error).message}`)
+    }
+  }
+}
+
+function readLines(stream: NodeJS.ReadableStream, take: (line: string) => void): void {
+  let rest = ''
+  stream.setEncoding('utf8')
+  stream.on('data', (text: string) => {
+    const parts = (rest + text).split('\n')
+    rest = parts.pop() ?? ''
+    for (const line of parts) if (line !== '') take(line)
+  })
+}
+
+/** Asks HAProxy itself whether a configuration is good. */
+export function check(program: string, config: string): Promise<Checked> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, ['-c', '-q', '-f', config], { stdio: ['ignore', 'ignore', 'pipe'] })
+    let text = ''
+    child.stderr.setEncoding('utf8').on('data', (chunk: string) => (text += chunk))
+    child.once('error', reject)
+    child.once('close', code => resolve(verdict(code ?? 1, text)))
+  })
+}
+
+function verdict(code: number, text: string): Checked {
+  const alerts = text.split('\n').filter(line => line.includes('[ALERT]'))
+  const lines = alerts.flatMap(line => [...line.matchAll(/haproxy\.cfg:(\d+)/g)].map(match => Number(match[1])))
+  const messages = alerts.map(line => line.replace(/^\[ALERT\]\s+\(\d+\)\s*:\s*(config\s*:\s*)?/, '').trim())
+  return { ok: code === 0, lines, messages }
+}
