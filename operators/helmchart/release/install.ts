@@ -96,7 +96,8 @@ async function buildTargets(context: Context, release: Release): Promise<Target[
 }
 
 async function createNamespace(context: Context, name: string, serverSide: boolean): Promise<void> {
-  const object = { apiVersion: 'v1', kind: 'Namespace', metadata: { name, labels: { name } } }
+  // Go writes the empty spec and status too, and so owns them.
+  const object = { apiVersion: 'v1', kind: 'Namespace', metadata: { name, labels: { name } }, spec: {}, status: {} }
   try {
     await createAll(context, [{ object, resource: namespaces as Target['resource'], name, namespace: '' }], {
       serverSide,

@@ -25,3 +25,9 @@ export async function leftovers(
   }
   return found
 }
+
+/** The revisions whose objects may still be there: from the deployed one on, or all where none is deployed. */
+export function sinceDeployed(history: readonly Release[]): readonly Release[] {
+  const deployed = history.findLastIndex(({ info }) => info.status === 'deployed')
+  return history.slice(Math.max(deployed, 0))
+}

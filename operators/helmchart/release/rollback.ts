@@ -3,7 +3,7 @@ import { updateAll } from './apply.ts'
 import { checkReachable } from './cluster.ts'
 import { type Context, defaultTimeoutMs, messageOf } from './context.ts'
 import { runHooks } from './hooks.ts'
-import { leftovers } from './leftovers.ts'
+import { leftovers, sinceDeployed } from './leftovers.ts'
 import { nameProblem } from './names.ts'
 import { objectsOf, sameObject, type Target, targetsOf } from './objects.ts'
 import { existing, owned } from './ownership.ts'
@@ -82,11 +82,16 @@ async function perform(
   await hooks('pre-rollback')
   const adopted = await existing(context.client, without(wanted, before), record.release, false)
   const left = await leftovers(context, sinceDeployed(history), [...before, ...wanted])
-  await updateAll(context, [...before, ...adopted, ...left], wanted, {
-    serverSide,
-    forceConflicts: options.forceConflicts ?? false,
-    upgradeManagers: true,
-  })
+  try {
+    await updateAll(context, [...before, ...adopted, ...left], wanted, {
+      serverSide,
+      forceConflicts: options.forceConflicts ?? false,
+      upgradeManagers: true,
+    })
+  } catch (error) {
+    await mark(context, [current], 'superseded')
+    throw error
+  }
   if (options.wait || options.waitForJobs)
     await waitUntilReady(context, wanted, options.waitForJobs ? readinessWithJobs : readinessOf, timeoutMs)
   await hooks('post-rollback')
@@ -94,12 +99,6 @@ async function perform(
 
 const without = (targets: readonly Target[], others: readonly Target[]) =>
   targets.filter(target => !others.some(other => sameObject(other, target)))
-
-/** The revisions whose objects may still be there. */
-function sinceDeployed(history: readonly Release[]): readonly Release[] {
-  const deployed = history.findLastIndex(({ info }) => info.status === 'deployed')
-  return history.slice(Math.max(deployed, 0))
-}
 
 async function build(
   { cluster }: Context,

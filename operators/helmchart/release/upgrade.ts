@@ -4,7 +4,7 @@ import { checkReachable } from './cluster.ts'
 import { type Context, defaultTimeoutMs, messageOf } from './context.ts'
 import { chartRecord } from './encode.ts'
 import { runHooks } from './hooks.ts'
-import { leftovers } from './leftovers.ts'
+import { leftovers, sinceDeployed } from './leftovers.ts'
 import { checkLabels, nameProblem } from './names.ts'
 import { objectsOf, sameObject, type Target, targetsOf } from './objects.ts'
 import { existing, owned } from './ownership.ts'
@@ -117,11 +117,7 @@ async function targets(
 ): Promise<{ before: Target[]; wanted: Target[] }> {
   const build = async (release: Release, missing: 'refuse' | 'skip') =>
     targetsOf(context.cluster, await objectsOf(release.manifest), release.namespace, missing)
-  const wanted = await build(next, 'refuse').catch(error => {
-    throw new Error(`unable to build kubernetes objects from new release manifest: ${messageOf(error)}`, {
-      cause: error,
-    })
-  })
+  const wanted = await build(next, 'refuse')
   // Kinds that are no longer served cannot hold an upgrade up: their objects are gone, or live on in another version.
   const before = await build(current, 'skip').catch(error => {
     throw new Error(`unable to build kubernetes objects from current release manifest: ${messageOf(error)}`, {
@@ -132,8 +128,7 @@ async function targets(
   const adopted = await existing(context.client, fresh, next, options.takeOwnership ?? false).catch(error => {
     throw new Error(`unable to continue with update: ${messageOf(error)}`, { cause: error })
   })
-  const failures = history.filter(({ version }) => version > current.version)
-  const left = await leftovers(context, failures, [...before, ...wanted])
+  const left = await leftovers(context, sinceDeployed(history), [...before, ...wanted])
   return {
     before: [...before, ...adopted.map(target => owned(target, next)), ...left],
     wanted: wanted.map(target => owned(target, next)),

@@ -43,20 +43,23 @@ export const renderCharts: EngineOptions['render'] = async request => ({
 export function rendered({ chart: { metadata, files } }: RenderRequest, documents: readonly string[]): Rendered {
   const manifests = documents.map((text, index) => manifestOf(`${metadata.name}/templates/${index}.yaml`, text))
   const place = ({ object }: Manifest) => (order.indexOf(object.kind) + 100) % 100
-  const isHook = ({ object }: Manifest) => object.metadata.annotations?.['helm.sh/hook'] !== undefined
+  const isHook = ({ object }: Manifest) => object.metadata?.annotations?.['helm.sh/hook'] !== undefined
   const plain = manifests.filter(manifest => !isHook(manifest)).sort((a, b) => place(a) - place(b))
   return {
     manifests: plain,
-    hooks: manifests.filter(isHook).map(manifest => {
-      const list = (key: string) => (manifest.object.metadata.annotations?.[key] ?? '').split(',').filter(Boolean)
-      return {
-        ...manifest,
-        events: list('helm.sh/hook') as HookEvent[],
-        weight: Number(list('helm.sh/hook-weight')[0] ?? 0),
-        deletePolicies: list('helm.sh/hook-delete-policy') as HookDeletePolicy[],
-        outputLogPolicies: list('helm.sh/hook-output-log-policy') as 'hook-failed'[],
-      }
-    }),
+    hooks: manifests
+      .filter(isHook)
+      .sort((a, b) => place(a) - place(b))
+      .map(manifest => {
+        const list = (key: string) => (manifest.object.metadata?.annotations?.[key] ?? '').split(',').filter(Boolean)
+        return {
+          ...manifest,
+          events: list('helm.sh/hook') as HookEvent[],
+          weight: Number(list('helm.sh/hook-weight')[0] ?? 0),
+          deletePolicies: list('helm.sh/hook-delete-policy') as HookDeletePolicy[],
+          outputLogPolicies: list('helm.sh/hook-output-log-policy') as 'hook-failed'[],
+        }
+      }),
     crds: files
       .filter(({ name }) => name.startsWith('crds/'))
       .map(({ name, data }) => manifestOf(`${metadata.name}/${name}`, Buffer.from(data).toString())),
