@@ -17,6 +17,7 @@ import type { ServerConfig } from './config/server-config.ts'
 import type { Logger } from './log.ts'
 import type { NodeGate } from './node-gate.ts'
 import type { Pki } from './pki/pki.ts'
+import { selfSigned } from './pki/self-signed.ts'
 import { readRegistries } from './registries.ts'
 import type { Stages } from './stages.ts'
 import { localNodeConnect } from './streaming/local-node.ts'
@@ -93,6 +94,7 @@ export async function startLocalAgent({
         pod.namespace,
         podInformer.get(`${pod.namespace}/${pod.name}`)?.spec.serviceAccountName,
       ),
+    certificate: names => selfSigned(names, systemClock.now()),
     clock: systemClock,
     version: gitVersion,
   })
@@ -144,6 +146,7 @@ export async function startLocalAgent({
           attributesOf(asking, verb, { version: 'v1', resource, subresource, name: config.nodeName }),
         ).allowed
       },
+      authenticate: async token => api.authenticator.authenticateToken(token)?.user,
     },
   )
   const way = localNodeConnect({

@@ -1,5 +1,5 @@
 /** What the kernel knows of userland: nothing but this shape. skiff.ts hands the operators in. */
-import type { EmbeddedModules } from './agent/embedded/module.ts'
+import type { EmbeddedContext, EmbeddedModules } from './agent/embedded/module.ts'
 import type { Client } from './client/client.ts'
 import type { ServerConfig } from './config/server-config.ts'
 import type { Logger } from './log.ts'
@@ -20,6 +20,8 @@ export interface Kernel {
 
 /** How one part runs by itself. */
 export interface Alone {
+  /** For a module that serves: see EmbeddedContext. */
+  readonly certificate: EmbeddedContext['certificate']
   readonly name: string
   /** Arguments of its embedded module, if it has one. */
   readonly moduleArgs: readonly string[]

@@ -46,6 +46,7 @@ const parts: { readonly [name: string]: Part } = {
 const embeddedModules: EmbeddedModules = new Map([
   ['coredns', async () => (await import('./coredns/module.ts')).corednsModule],
   ['ingress', async () => (await import('./ingress/module.ts')).ingressModule],
+  ['metrics-server', async () => (await import('./metrics/module.ts')).metricsModule],
 ])
 
 function balancers({ servicelbNamespace: namespace, pauseImage: image, httpsPort }: Kernel['config']): Operator {

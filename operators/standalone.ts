@@ -43,6 +43,7 @@ async function runModule(module: EmbeddedModule, kernel: Kernel, alone: Alone, s
     env: process.env as { readonly [name: string]: string },
     pod: { name: alone.name, namespace: 'kube-system', uid: '', nodeName: config.nodeName, ips: config.nodeIps },
     client,
+    certificate: alone.certificate,
     hostPath: path => path,
     stdout: text => process.stdout.write(text),
     stderr: text => process.stderr.write(text),

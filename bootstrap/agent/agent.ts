@@ -26,7 +26,7 @@ import type { AgentLog } from './pods/services.ts'
 import { watchStaticPods } from './pods/static-pods.ts'
 import type { EmbeddedRuntime, Runtime } from './runtime.ts'
 import { type HandlerDeps, KubeletHandler, type KubeletUser, type StreamHandler } from './server/handler.ts'
-import { type Listener, listenHealthz, listenKubelet } from './server/listener.ts'
+import { type Listener, listenHealthz, listenKubelet, type TokenCheck } from './server/listener.ts'
 import { Stats } from './stats/summary.ts'
 
 export interface AgentDeps {
@@ -43,6 +43,8 @@ export interface AgentDeps {
   readonly streams?: StreamHandler
   /** Whether a user may use a subresource of this node; without it only system:masters may. */
   readonly authorize?: HandlerDeps['authorize']
+  /** Whose a bearer token is; without it only client certificates let anybody in. */
+  readonly authenticate?: TokenCheck
 }
 
 export interface Agent {
@@ -114,7 +116,7 @@ export async function startAgent(options: AgentOptions, deps: AgentDeps): Promis
   void rotateLogs({ clock, signal, log, running: () => manager.running() })
   const kubelet = kubeletHandler(options, paths, deps, manager, runtime)
   const listeners: Listener[] = []
-  if (options.server) listeners.push(await listenKubelet(options.server, kubelet))
+  if (options.server) listeners.push(await listenKubelet(options.server, kubelet, deps.authenticate))
   if (options.healthzPort !== undefined) listeners.push(await listenHealthz(options.healthzPort))
 
   const stop = async () => {

@@ -9,6 +9,7 @@ import { ConfigError, type FlagValues, parseFlags } from '../config/parse.ts'
 import { serverConfig, thisMachine } from '../config/server-config.ts'
 import { createLogger } from '../log.ts'
 import { Metrics } from '../metrics.ts'
+import { selfSigned } from '../pki/self-signed.ts'
 import type { Userland } from '../userland.ts'
 import { homeOf } from './home.ts'
 import type { LoadUserland } from './main.ts'
@@ -47,6 +48,7 @@ export async function runOperator(args: readonly string[], host: NodeJS.Process,
     {
       name,
       moduleArgs,
+      certificate: names => selfSigned(names, Date.now()),
       ...(values.bool('leader-elect') ? { identity: `${hostname()}_${host.pid}` } : {}),
       leaseNamespace: values.string('lease-namespace')!,
     },

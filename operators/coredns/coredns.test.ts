@@ -188,6 +188,7 @@ describe('the module, asked by a real client', () => {
       env: {},
       pod: { name: 'coredns', namespace: 'kube-system', uid: 'u', nodeName: 'n', ips: ['127.0.0.1'] },
       client,
+      certificate: () => ({ cert: '', key: '' }),
       hostPath: path => path.replace('/etc/coredns', folder),
       stdout: text => output.push(text),
       stderr: text => output.push(text),

@@ -23,7 +23,7 @@ type State =
 export interface EmbeddedContainerDeps {
   readonly load: () => Promise<EmbeddedModule>
   /** Everything of the module's context that the container does not know itself. */
-  readonly context: Pick<EmbeddedContext, 'pod' | 'client'>
+  readonly context: Pick<EmbeddedContext, 'pod' | 'client' | 'certificate'>
   readonly logDirectory: string
   readonly now: () => number
   readonly exited: (id: string, exitCode: number) => void

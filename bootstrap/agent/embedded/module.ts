@@ -14,6 +14,8 @@ export interface EmbeddedContext {
   }
   /** Acts as the pod's service account. */
   readonly client: Client
+  /** A certificate for a server of the module's own, signed by nobody but itself. PEM; names and addresses it is for. */
+  certificate(names: readonly string[]): { readonly cert: string; readonly key: string }
   /** Where a path inside the container lies on the host, following its volume mounts. */
   hostPath(path: string): string
   stdout(text: string): void

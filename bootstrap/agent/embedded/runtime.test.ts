@@ -54,6 +54,7 @@ function runtimeWith(module: EmbeddedModule) {
     addresses: { allocate: async () => '10.42.0.9', release: async (_, ip) => void released.push(ip) },
     nodeName: 'n1',
     clientOf: () => ({}) as Client,
+    certificate: () => ({ cert: '', key: '' }),
     clock: { now: () => 1000, sleep: async () => {} },
     version: 'v1',
   })

@@ -23,7 +23,7 @@ import {
 import type { AddressPool } from './addresses.ts'
 import { EmbeddedContainer } from './container.ts'
 import { EventFan } from './event-fan.ts'
-import type { EmbeddedModules } from './module.ts'
+import type { EmbeddedContext, EmbeddedModules } from './module.ts'
 
 /** "embedded/coredns:1" names the module coredns; a tag says nothing, the module is the program's own. */
 function moduleName(image: string): string {
@@ -36,6 +36,7 @@ export interface EmbeddedRuntimeDeps {
   readonly nodeName: string
   /** The client of a pod's service account. */
   readonly clientOf: (pod: { namespace: string; name: string }) => Client
+  readonly certificate: EmbeddedContext['certificate']
   readonly clock: Clock
   readonly version: string
 }
@@ -108,7 +109,7 @@ export class EmbeddedPodRuntime implements Runtime {
     const pod = { ...metadata, nodeName: this.#deps.nodeName, ips: ip === undefined ? [] : [ip] }
     const container = new EmbeddedContainer(id, sandboxId, config, {
       load,
-      context: { pod, client: this.#deps.clientOf(metadata) },
+      context: { pod, client: this.#deps.clientOf(metadata), certificate: this.#deps.certificate },
       logDirectory: sandbox.logDirectory,
       now: () => this.#deps.clock.now(),
       exited: (containerId, exitCode) => this.#events.emit({ type: 'exited', containerId, exitCode }),

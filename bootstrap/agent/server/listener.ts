@@ -1,5 +1,5 @@
 /** The kubelet's listeners: HTTPS with client certificates on 10250, and plain /healthz on loopback. */
-import { createServer as createHttpServer } from 'node:http'
+import { createServer as createHttpServer, type IncomingMessage } from 'node:http'
 import { createServer } from 'node:https'
 import type { AddressInfo, Server, Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
@@ -28,8 +28,23 @@ function userOf(socket: TLSSocket): KubeletUser | undefined {
   return { name: String(subject?.CN ?? ''), groups: organizations === undefined ? [] : [organizations].flat() }
 }
 
+/** Whose token a request carries; undefined for a token that is not worth anything. */
+export type TokenCheck = (token: string) => Promise<KubeletUser | undefined>
+
+/** A client certificate, else a bearer token. */
+async function identify(request: IncomingMessage, check: TokenCheck | undefined): Promise<KubeletUser | undefined> {
+  const byCertificate = userOf(request.socket as TLSSocket)
+  const token = /^Bearer (.+)$/i.exec(request.headers.authorization ?? '')?.[1]
+  if (byCertificate || token === undefined) return byCertificate
+  return await check?.(token)
+}
+
 /** Resolves once the port is open. Rejects when it is taken. */
-export async function listenKubelet(options: ListenerOptions, handler: KubeletHandler): Promise<Listener> {
+export async function listenKubelet(
+  options: ListenerOptions,
+  handler: KubeletHandler,
+  check?: TokenCheck,
+): Promise<Listener> {
   const server = createServer({
     cert: options.certificate,
     key: options.key,
@@ -39,14 +54,13 @@ export async function listenKubelet(options: ListenerOptions, handler: KubeletHa
     minVersion: 'TLSv1.2',
   })
   server.on('request', (request, response) => {
-    const user = userOf(request.socket as TLSSocket)
-    if (user) void handler.request(request, response, user)
-    else response.writeHead(401, { 'content-type': 'text/plain; charset=utf-8' }).end('Unauthorized')
+    const refuse = () =>
+      void response.writeHead(401, { 'content-type': 'text/plain; charset=utf-8' }).end('Unauthorized')
+    identify(request, check).then(user => (user ? handler.request(request, response, user) : refuse()), refuse)
   })
   server.on('upgrade', (request, socket, head) => {
-    const user = userOf(socket as TLSSocket)
-    if (user) void handler.upgrade(request, socket, head, user)
-    else socket.end('HTTP/1.1 401 Unauthorized\r\nConnection: close\r\nContent-Length: 0\r\n\r\n')
+    const refuse = () => void socket.end('HTTP/1.1 401 Unauthorized\r\nConnection: close\r\nContent-Length: 0\r\n\r\n')
+    identify(request, check).then(user => (user ? handler.upgrade(request, socket, head, user) : refuse()), refuse)
   })
   return listening(server, options.port, options.bindAddress)
 }

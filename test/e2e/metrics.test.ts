@@ -1,0 +1,84 @@
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals'
+import { type Cluster, canRunClusters, startCluster } from '../testbed/cluster.ts'
+import { busyboxImage } from '../testbed/images.ts'
+import { kubectls } from '../testbed/tools.ts'
+
+jest.setTimeout(180_000)
+
+const burner = `
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: burner}
+spec:
+  selector: {matchLabels: {app: burner}}
+  template:
+    metadata: {labels: {app: burner}}
+    spec:
+      terminationGracePeriodSeconds: 0
+      containers:
+      - name: burn
+        image: ${busyboxImage}
+        command: [sh, -c, 'while :; do :; done']
+        resources: {requests: {cpu: 50m}, limits: {cpu: 200m}}
+      - name: rest
+        image: ${busyboxImage}
+        command: [sleep, infinity]
+        resources: {requests: {cpu: 50m}}
+`
+
+if (!canRunClusters) {
+  test.skip('needs root, containerd and kubectl', () => {})
+} else {
+  describe('a cluster with its metrics', () => {
+    let cluster: Cluster
+    beforeAll(async () => {
+      cluster = await startCluster()
+      await cluster.apply(burner)
+      await cluster.waitFor('--for=condition=Available deploy/metrics-server -n kube-system')
+      await cluster.waitFor('--for=condition=Available apiservice/v1beta1.metrics.k8s.io')
+    })
+    afterAll(() => cluster.destroy())
+
+    const untilMatches = async (args: string, pattern: RegExp): Promise<string> => {
+      for (const end = Date.now() + 90_000; ; ) {
+        const { stdout, stderr } = await cluster.tryKubectl(args)
+        if (pattern.test(stdout)) return stdout
+        if (Date.now() > end) throw new Error(`kubectl ${args} never gave ${pattern}: ${stdout}${stderr}`)
+        await new Promise(resolve => setTimeout(resolve, 500))
+      }
+    }
+
+    test('every kubectl tops nodes and pods; what burns shows, what rests does not', async () => {
+      const seen = await untilMatches('top pods --containers', /burner-\S+ +burn +(1[5-9]\d|2[0-3]\d)m/)
+      expect(seen).toMatch(/burner-\S+ +rest +[01]m/)
+      for (const [, kubectl] of kubectls()) {
+        expect(await cluster.kubectl('top nodes', { kubectl })).toMatch(new RegExp(`${cluster.nodeName} +\\d+m +\\d+%`))
+        expect(await cluster.kubectl('top pods -A', { kubectl })).toMatch(/kube-system +coredns-\S+ +0m +0Mi/)
+      }
+      expect(await cluster.kubectl('top pod -l app=burner --no-headers')).toMatch(/^burner-/)
+      expect(await cluster.kubectl('get pods.metrics.k8s.io -A')).toMatch(/NAMESPACE +NAME +CPU +MEMORY +WINDOW/)
+      expect(await cluster.kubectl('get --raw /apis/metrics.k8s.io/v1beta1/nodes')).toMatch(/"memory":"\d+[KM]i"/)
+    })
+
+    test('viewers may read metrics, others may not', async () => {
+      await cluster.kubectl('create serviceaccount viewer')
+      await cluster.kubectl('create rolebinding viewer --clusterrole=view --serviceaccount=default:viewer')
+      const as = '--as=system:serviceaccount:default:viewer'
+      expect(await cluster.kubectl(`top pods ${as}`)).toMatch(/burner-/)
+      const { stderr } = await cluster.tryKubectl(`top nodes ${as}`)
+      expect(stderr).toContain('cannot list resource "nodes" in API group "metrics.k8s.io"')
+    })
+  })
+
+  test('--disable metrics-server leaves it out', async () => {
+    const cluster = await startCluster({ disableAgent: true, flags: ['--disable', 'metrics-server'] })
+    try {
+      await cluster.kubectl('wait --for=create deploy/coredns -n kube-system --timeout=30s')
+      expect(await cluster.kubectl('get deploy -n kube-system -o name')).toBe('deployment.apps/coredns\n')
+      const { stderr } = await cluster.tryKubectl('top nodes')
+      expect(stderr).toContain('Metrics API not available')
+    } finally {
+      await cluster.destroy()
+    }
+  })
+}
