@@ -103,7 +103,11 @@ export async function startLocalAgent({
       nodeName: config.nodeName,
       nodeIps: config.nodeIps,
       nodeExternalIps: config.nodeExternalIps,
-      nodeLabels: labelsOf(config.nodeLabels),
+      nodeInternalDns: config.nodeInternalDns,
+      nodeExternalDns: config.nodeExternalDns,
+      externalCloud: !config.disableCloudController || kubeletArg(config.kubeletArgs, 'cloud-provider') === 'external',
+      providerId: kubeletArg(config.kubeletArgs, 'provider-id'),
+      nodeLabels: { ...egressLabels(config.egressSelectorMode), ...labelsOf(config.nodeLabels) },
       nodeTaints: config.nodeTaints,
       dataDir: config.dataDir,
       clusterDns: config.clusterDns,
@@ -111,6 +115,7 @@ export async function startLocalAgent({
       pauseImage: config.pauseImage,
       snapshotter: config.snapshotter,
       selinux: config.selinux,
+      defaultRuntime: config.defaultRuntime,
       nonrootDevices: config.nonrootDevices,
       disableDefaultRegistryEndpoint: config.disableDefaultRegistryEndpoint,
       cniBinDir,
@@ -177,6 +182,16 @@ class PodCidr {
 
 function accountClient(client: Client, namespace: string, account = 'default'): Client {
   return client.as(`system:serviceaccount:${namespace}:${account}`)
+}
+
+/** The last value given for a flag of kubelet; undefined when there is none. */
+function kubeletArg(args: readonly string[], name: string): string | undefined {
+  return args.findLast(arg => arg.startsWith(`${name}=`))?.slice(name.length + 1)
+}
+
+/** In these modes servers reach pods by their nodes' tunnels. */
+function egressLabels(mode: string): { readonly [key: string]: string } {
+  return mode === 'cluster' || mode === 'pod' ? { 'egress.k3s.io/cluster': 'true' } : {}
 }
 
 /** "key=value" texts; a key alone has an empty value. */

@@ -9,6 +9,7 @@ import { schedulerOperator } from './core/scheduler/index.ts'
 import { nodeHosts } from './coredns/node-hosts.ts'
 import type { JobSettings } from './helmchart/job-template.ts'
 import { helmChartOperator } from './helmchart/operator.ts'
+import { cloudNodes } from './nodes/cloud.ts'
 import { nodeIpam } from './nodes/ipam.ts'
 import { controlPlaneRole } from './nodes/roles.ts'
 import { clusterOf, type Part } from './part.ts'
@@ -28,6 +29,7 @@ const parts: { readonly [name: string]: Part } = {
     on: config => !config.disableAgent,
     operators: ({ config }) => [controlPlaneRole(config.nodeName)],
   },
+  'cloud-controller': { on: config => !config.disableCloudController, operators: () => [cloudNodes] },
   coredns: { on: config => !config.disabled.has('coredns'), operators: () => [nodeHosts] },
   servicelb: { on: config => !config.disabled.has('servicelb'), operators: ({ config }) => [balancers(config)] },
   'servicelb-cleanup': {
@@ -62,7 +64,7 @@ function deploy({ config, home }: Kernel): Operator {
     packaged: join(home, 'manifests'),
     target: join(config.dataDir, 'server/manifests'),
     variables: manifestVariables(config),
-    disabled: config.disabled,
+    disabled: disabledManifests(config),
     nodeName: config.nodeName,
     pruneByDefault: config.pruneManifests,
   })
@@ -81,6 +83,11 @@ function helmJobs({ helmJobImage, httpsPort }: Kernel['config']): JobSettings {
     apiServerPort: httpsPort,
     proxies: Object.fromEntries(given.filter(([, value]) => value !== '')),
   }
+}
+
+/** The identity of K3s' cloud controller stays as long as either of its halves runs. */
+function disabledManifests({ disabled, disableCloudController }: Kernel['config']): ReadonlySet<string> {
+  return disableCloudController && disabled.has('servicelb') ? new Set([...disabled, 'ccm']) : disabled
 }
 
 /** K3s' template variables of packaged manifests. */

@@ -8,8 +8,8 @@ tools=$PWD/.tools
 say() { echo "setup: $*"; }
 
 debian_packages() {
-  local wanted=(containerd runc containernetworking-plugins nftables iproute2 iptables conntrack catatonit busybox-static
-    util-linux procps openssl ca-certificates haproxy) missing=()
+  local wanted=(containerd runc crun containernetworking-plugins nftables iproute2 iptables conntrack catatonit busybox-static
+    util-linux procps openssl ca-certificates haproxy curl dnsutils) missing=()
   local name
   for name in "${wanted[@]}"; do
     [ "$(dpkg-query -W -f '${db:Status-Status}' "$name" 2>/dev/null)" = installed ] || missing+=("$name")

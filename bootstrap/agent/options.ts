@@ -8,6 +8,12 @@ export interface AgentOptions {
   /** Internal addresses, primary first. */
   readonly nodeIps: readonly string[]
   readonly nodeExternalIps?: readonly string[]
+  readonly nodeInternalDns?: readonly string[]
+  readonly nodeExternalDns?: readonly string[]
+  /** The node is to wait for a cloud controller, which publishes its addresses. */
+  readonly externalCloud?: boolean
+  /** What the node says of itself; else a cloud controller does. */
+  readonly providerId?: string | undefined
   /** Reapplied at each start. */
   readonly nodeLabels?: { readonly [key: string]: string }
   readonly nodeAnnotations?: { readonly [key: string]: string }
@@ -32,6 +38,8 @@ export interface AgentOptions {
   readonly registries?: Registries
   readonly disableDefaultRegistryEndpoint?: boolean
   readonly selinux?: boolean
+  /** Of containers without a RuntimeClass; runc. */
+  readonly defaultRuntime?: string | undefined
   /** Non-root containers own the devices they are given. */
   readonly nonrootDevices?: boolean
   /** Use this CRI socket instead of starting containerd. */

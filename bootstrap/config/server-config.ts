@@ -11,6 +11,8 @@ export interface NodeConfig {
   readonly nodeName: string
   readonly nodeIps: readonly string[]
   readonly nodeExternalIps: readonly string[]
+  readonly nodeInternalDns: readonly string[]
+  readonly nodeExternalDns: readonly string[]
   readonly nodeLabels: readonly string[]
   readonly nodeTaints: readonly Taint[]
   readonly kubeletArgs: readonly string[]
@@ -20,6 +22,7 @@ export interface NodeConfig {
   readonly pauseImage: string
   readonly snapshotter: string
   readonly selinux: boolean
+  readonly defaultRuntime: string | undefined
   readonly nonrootDevices: boolean
   readonly disableDefaultRegistryEndpoint: boolean
   readonly resolvConf: string | undefined
@@ -38,6 +41,7 @@ export interface ServerConfig extends NodeConfig {
   readonly clusterDns: readonly string[]
   readonly clusterDomain: string
   readonly flannelBackend: string
+  readonly egressSelectorMode: string
   readonly token: string | undefined
   readonly agentToken: string | undefined
   readonly kubeconfig: {
@@ -100,6 +104,7 @@ export function serverConfig(values: FlagValues, machine: Machine): ServerConfig
         : serviceCidrs.map(cidr => nthAddress(cidr, 10)),
     clusterDomain: values.string('cluster-domain') ?? 'cluster.local',
     flannelBackend: oneOf(values, 'flannel-backend', ['none', 'vxlan', 'host-gw', 'wireguard-native']),
+    egressSelectorMode: oneOf(values, 'egress-selector-mode', ['agent', 'cluster', 'pod', 'disabled']),
     token: values.string('token'),
     agentToken: values.string('agent-token'),
     kubeconfig: {
@@ -137,6 +142,8 @@ function nodeConfig(values: FlagValues, machine: Machine): NodeConfig {
     nodeName,
     nodeIps: nodeIps.length > 0 ? nodeIps : [primary!],
     nodeExternalIps: values.list('node-external-ip', true).map(address => ip('node-external-ip', address)),
+    nodeInternalDns: values.list('node-internal-dns', true),
+    nodeExternalDns: values.list('node-external-dns', true),
     nodeLabels: values.list('node-label', true),
     nodeTaints: values.list('node-taint', true).map(taint),
     kubeletArgs: values.list('kubelet-arg'),
@@ -146,6 +153,7 @@ function nodeConfig(values: FlagValues, machine: Machine): NodeConfig {
     pauseImage: values.string('pause-image') ?? 'rancher/mirrored-pause:3.10.2',
     snapshotter: values.string('snapshotter') ?? 'overlayfs',
     selinux: values.bool('selinux'),
+    defaultRuntime: values.string('default-runtime') || undefined,
     nonrootDevices: values.bool('nonroot-devices'),
     disableDefaultRegistryEndpoint: values.bool('disable-default-registry-endpoint'),
     resolvConf: values.string('resolv-conf'),

@@ -17,6 +17,8 @@ const config: ContainerdConfig = {
   restrictOomScoreAdj: true,
   selinux: false,
   nonrootDevices: false,
+  runtimes: [],
+  defaultRuntime: 'runc',
   auths: { 'r.example': { username: 'u', password: 'p"w' } },
 }
 
@@ -43,6 +45,24 @@ test('version 3 for containerd 2.x', () => {
   )
   expect(text).toContain('[plugins."io.containerd.cri.v1.runtime".cni]\n  bin_dir = "/usr/lib/cni"')
   expect(text).not.toContain('sandbox_image')
+})
+
+test.each([
+  [1, '[plugins."io.containerd.grpc.v1.cri".containerd'],
+  [2, '[plugins."io.containerd.cri.v1.runtime".containerd'],
+])('runtimes that were found, for containerd %i', (majorVersion, parent) => {
+  const runtimes = [
+    { name: 'nvidia-cdi', type: 'io.containerd.runc.v2', binary: '/usr/bin/nvidia-container-runtime.cdi' },
+    { name: 'spin', type: 'io.containerd.spin.v2' },
+  ]
+  const text = containerdToml({ ...config, majorVersion, runtimes, defaultRuntime: 'nvidia-cdi' })
+  expect(text).toContain('  default_runtime_name = "nvidia-cdi"\n')
+  expect(text).toContain(`${parent}.runtimes.runc]\n  runtime_type = "io.containerd.runc.v2"`)
+  expect(text).toContain(
+    `${parent}.runtimes."nvidia-cdi".options]\n  BinaryName = "/usr/bin/nvidia-container-runtime.cdi"\n  SystemdCgroup = false`,
+  )
+  expect(text).toContain(`${parent}.runtimes.spin]\n  runtime_type = "io.containerd.spin.v2"`)
+  expect(text).not.toContain('runtimes.spin.options')
 })
 
 const registries = {

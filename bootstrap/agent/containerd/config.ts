@@ -1,5 +1,6 @@
 /** containerd's config.toml as text: version 2 for containerd 1.6 and 1.7, version 3 from 2.0 on. */
 import type { RegistryAuth } from './registries.ts'
+import type { ContainerRuntime } from './runtimes.ts'
 
 export interface ContainerdConfig {
   /** containerd's own major version. */
@@ -17,11 +18,17 @@ export interface ContainerdConfig {
   readonly restrictOomScoreAdj: boolean
   readonly selinux: boolean
   readonly nonrootDevices: boolean
+  /** Besides runc. */
+  readonly runtimes: readonly ContainerRuntime[]
+  /** Of pods without a RuntimeClass. */
+  readonly defaultRuntime: string
   readonly auths: { readonly [host: string]: RegistryAuth }
 }
 
 /** Snapshotters that probe for kernel features nobody here uses. */
 const unusedPlugins = ['aufs', 'btrfs', 'devmapper', 'zfs'].map(name => `io.containerd.snapshotter.v1.${name}`)
+
+const runcShim = 'io.containerd.runc.v2'
 
 const quote = (value: string): string => JSON.stringify(value)
 
@@ -69,8 +76,12 @@ function criVersion2(config: ContainerdConfig): string[] {
       sandbox_image: config.sandboxImage,
     }),
     table([...cri, 'cni'], { bin_dir: config.cniBinDir, conf_dir: config.cniConfDir }),
-    table([...cri, 'containerd'], { snapshotter: config.snapshotter, disable_snapshot_annotations: true }),
-    ...runcTables([...cri, 'containerd'], config),
+    table([...cri, 'containerd'], {
+      snapshotter: config.snapshotter,
+      disable_snapshot_annotations: true,
+      default_runtime_name: config.defaultRuntime,
+    }),
+    ...runtimeTables([...cri, 'containerd'], config),
     table([...cri, 'registry'], { config_path: config.certsDir }),
     ...authTables([...cri, 'registry'], config),
   ]
@@ -82,7 +93,8 @@ function criVersion3(config: ContainerdConfig): string[] {
   return [
     table(runtime, runtimeValues(config)),
     table([...runtime, 'cni'], { bin_dir: config.cniBinDir, conf_dir: config.cniConfDir }),
-    ...runcTables([...runtime, 'containerd'], config),
+    table([...runtime, 'containerd'], { default_runtime_name: config.defaultRuntime }),
+    ...runtimeTables([...runtime, 'containerd'], config),
     table(images, { snapshotter: config.snapshotter, disable_snapshot_annotations: true }),
     table([...images, 'pinned_images'], { sandbox: config.sandboxImage }),
     table([...images, 'registry'], { config_path: config.certsDir }),
@@ -91,12 +103,16 @@ function criVersion3(config: ContainerdConfig): string[] {
   ]
 }
 
-function runcTables(parent: readonly string[], config: ContainerdConfig): string[] {
-  const runc = [...parent, 'runtimes', 'runc']
-  return [
-    table(runc, { runtime_type: 'io.containerd.runc.v2' }),
-    table([...runc, 'options'], { SystemdCgroup: config.systemdCgroup }),
-  ]
+function runtimeTables(parent: readonly string[], config: ContainerdConfig): string[] {
+  const runc: ContainerRuntime = { name: 'runc', type: runcShim }
+  return [runc, ...config.runtimes].flatMap(({ name, type, binary }) => {
+    const own = [...parent, 'runtimes', name]
+    const options = {
+      ...(binary === undefined ? {} : { BinaryName: binary }),
+      SystemdCgroup: config.systemdCgroup,
+    }
+    return [table(own, { runtime_type: type }), ...(type === runcShim ? [table([...own, 'options'], options)] : [])]
+  })
 }
 
 function authTables(registry: readonly string[], config: ContainerdConfig): string[] {

@@ -8,12 +8,14 @@ import { delimiter, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Clock } from '../../client/clock.ts'
 import { backoffMs } from '../../client/clock.ts'
+import { ConfigError } from '../../config/parse.ts'
 import { CriClient } from '../cri/client.ts'
 import { unmountBelow } from '../mounts.ts'
 import { commandLine, run, signalProcess } from '../process.ts'
 import { type ContainerdConfig, containerdToml } from './config.ts'
 import { chooseSnapshotter, lacksSysResource } from './host.ts'
 import { hostsFiles, type Registries, registryAuths } from './registries.ts'
+import { findRuntimes, runtimeFolders } from './runtimes.ts'
 
 export interface ContainerdOptions {
   /** <data-dir>/agent */
@@ -28,6 +30,8 @@ export interface ContainerdOptions {
   readonly systemdCgroup?: boolean
   readonly selinux?: boolean
   readonly nonrootDevices?: boolean
+  /** Of pods without a RuntimeClass; runc. */
+  readonly defaultRuntime?: string
 }
 
 export interface ContainerdDeps {
@@ -131,12 +135,26 @@ export class Containerd {
       restrictOomScoreAdj: await lacksSysResource(),
       selinux: this.#options.selinux ?? false,
       nonrootDevices: this.#options.nonrootDevices ?? false,
+      ...(await this.#runtimes()),
       auths: registryAuths(registries),
     }
     const text = containerdToml(config)
     const before = await readFile(this.#configFile, 'utf8').catch(() => '')
     if (before !== text) await writeFile(this.#configFile, text, { mode: 0o600 })
     return before !== text
+  }
+
+  async #runtimes(): Promise<Pick<ContainerdConfig, 'runtimes' | 'defaultRuntime'>> {
+    const runtimes = await findRuntimes(runtimeFolders(process.env.PATH ?? ''))
+    const names = ['runc', ...runtimes.map(({ name }) => name)]
+    for (const { name, binary } of runtimes)
+      this.#deps.log.info({ runtime: name, ...(binary ? { binary } : {}) }, 'found a container runtime')
+    const { defaultRuntime = 'runc' } = this.#options
+    if (!names.includes(defaultRuntime))
+      throw new ConfigError(
+        `--default-runtime ${defaultRuntime} is not installed on this machine: there is ${names.join(', ')}`,
+      )
+    return { runtimes, defaultRuntime }
   }
 
   async #runningPid(): Promise<number | undefined> {
@@ -213,7 +231,9 @@ export class Containerd {
 /** CONTAINERD_X=v reaches containerd as X=v. */
 function containerdEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   const passed = Object.entries(env).filter(([key]) => key.startsWith('CONTAINERD_') && key !== 'CONTAINERD_LOG_LEVEL')
-  return { ...env, ...Object.fromEntries(passed.map(([key, value]) => [key.slice('CONTAINERD_'.length), value])) }
+  // Shims of runtimes are looked for in PATH.
+  const PATH = runtimeFolders(env.PATH ?? '').join(delimiter)
+  return { ...env, PATH, ...Object.fromEntries(passed.map(([key, value]) => [key.slice('CONTAINERD_'.length), value])) }
 }
 
 /** The program's path in PATH, if it is there. */

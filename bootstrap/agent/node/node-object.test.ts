@@ -44,12 +44,11 @@ test('a new node', () => {
       labels: {
         'kubernetes.io/hostname': 'h1',
         'kubernetes.io/arch': 'amd64',
-        'node.kubernetes.io/instance-type': 'k3s',
         'node-role.kubernetes.io/control-plane': 'true',
       },
       annotations: { 'k3s.io/internal-ip': '192.0.2.1,fd00::1', 'k3s.io/hostname': 'h1', a: 'b' },
     },
-    spec: { providerID: 'k3s://n1', taints: [{ key: 'k', effect: 'NoSchedule' }] },
+    spec: { taints: [{ key: 'k', effect: 'NoSchedule' }] },
   })
 })
 
@@ -73,7 +72,6 @@ test('its status', () => {
   expect(status.addresses?.map(({ type, address }) => `${type} ${address}`)).toEqual([
     'InternalIP 192.0.2.1',
     'InternalIP fd00::1',
-    'ExternalIP 198.51.100.1',
     'Hostname h1',
   ])
   expect(
@@ -106,4 +104,31 @@ test.each([
   ],
 ])('readiness %#', (conditions, status, message) => {
   expect(readiness(conditions)).toMatchObject({ type: 'Ready', status, message })
+})
+
+test('with a cloud controller the node waits for it, tells it what it knows, and keeps the addresses it was given', () => {
+  const cloudy = { ...settings, externalCloud: true, internalDns: ['n1.lan'], externalDns: ['n1.example.com', 'n2'] }
+  expect(newNode(cloudy, machine)).toMatchObject({
+    metadata: {
+      annotations: {
+        'k3s.io/external-ip': '198.51.100.1',
+        'k3s.io/internal-dns': 'n1.lan',
+        'k3s.io/external-dns': 'n1.example.com,n2',
+      },
+    },
+    spec: {
+      taints: [
+        { key: 'k', effect: 'NoSchedule' },
+        { key: 'node.cloudprovider.kubernetes.io/uninitialized', value: 'true', effect: 'NoSchedule' },
+      ],
+    },
+  })
+  expect(nodeStatus(cloudy, facts, undefined, 'now').addresses?.map(({ type }) => type)).toEqual([
+    'InternalIP',
+    'InternalIP',
+    'Hostname',
+  ])
+  const given = { addresses: [{ type: 'ExternalIP', address: '198.51.100.1' }] }
+  expect(nodeStatus(cloudy, facts, given, 'now')).not.toHaveProperty('addresses')
+  expect(newNode({ ...settings, providerId: 'hcloud://1' }, machine).spec.providerID).toBe('hcloud://1')
 })

@@ -9,6 +9,11 @@ export interface NodeSettings {
   readonly hostname: string
   readonly ips: readonly string[]
   readonly externalIps: readonly string[]
+  readonly internalDns?: readonly string[]
+  readonly externalDns?: readonly string[]
+  /** A cloud controller knows the addresses, the provider id and the kind of machine; the node waits for it. */
+  readonly externalCloud?: boolean
+  readonly providerId?: string | undefined
   readonly labels: { readonly [key: string]: string }
   readonly annotations: { readonly [key: string]: string }
   /** Only at registration. */
@@ -29,12 +34,10 @@ export interface NodeFacts {
 export function nodeLabels(settings: NodeSettings, machine: Machine): { [key: string]: string } {
   return {
     'beta.kubernetes.io/arch': machine.architecture,
-    'beta.kubernetes.io/instance-type': 'k3s',
     'beta.kubernetes.io/os': 'linux',
     'kubernetes.io/arch': machine.architecture,
     'kubernetes.io/hostname': settings.hostname,
     'kubernetes.io/os': 'linux',
-    'node.kubernetes.io/instance-type': 'k3s',
     ...settings.labels,
   }
 }
@@ -43,21 +46,30 @@ export function nodeAnnotations(settings: NodeSettings): { [key: string]: string
   return {
     'k3s.io/hostname': settings.hostname,
     'k3s.io/internal-ip': settings.ips.join(','),
-    ...(settings.externalIps.length > 0 ? { 'k3s.io/external-ip': settings.externalIps.join(',') } : {}),
+    ...listed('k3s.io/external-ip', settings.externalIps),
+    ...listed('k3s.io/internal-dns', settings.internalDns),
+    ...listed('k3s.io/external-dns', settings.externalDns),
     'node.alpha.kubernetes.io/ttl': '0',
     'volumes.kubernetes.io/controller-managed-attach-detach': 'true',
     ...settings.annotations,
   }
 }
 
+function listed(name: string, values: readonly string[] = []): { [name: string]: string } {
+  return values.length > 0 ? { [name]: values.join(',') } : {}
+}
+
+const uninitialized = { key: 'node.cloudprovider.kubernetes.io/uninitialized', value: 'true', effect: 'NoSchedule' }
+
 export function newNode(settings: NodeSettings, machine: Machine): Node {
+  const taints = [...settings.taints, ...(settings.externalCloud ? [uninitialized] : [])]
   return {
     apiVersion: 'v1',
     kind: 'Node',
     metadata: { name: settings.name, labels: nodeLabels(settings, machine), annotations: nodeAnnotations(settings) },
     spec: {
-      providerID: `k3s://${settings.name}`,
-      ...(settings.taints.length > 0 ? { taints: settings.taints } : {}),
+      ...(settings.providerId ? { providerID: settings.providerId } : {}),
+      ...(taints.length > 0 ? { taints } : {}),
     },
   }
 }
@@ -91,10 +103,10 @@ export function allocatable(settings: NodeSettings, machine: Machine): { [resour
   }
 }
 
+/** What the node knows of its addresses by itself; external ones are a cloud controller's to publish. */
 function addresses(settings: NodeSettings): NodeAddress[] {
   return [
     ...settings.ips.map(address => ({ type: 'InternalIP', address })),
-    ...settings.externalIps.map(address => ({ type: 'ExternalIP', address })),
     { type: 'Hostname', address: settings.hostname },
   ]
 }
@@ -107,8 +119,10 @@ export function nodeStatus(
   now: string,
 ): NodeStatus {
   const { machine } = facts
+  // Once a cloud controller may have written them, addresses are left alone.
+  const settled = settings.externalCloud && (previous?.addresses ?? []).length > 0
   return {
-    addresses: addresses(settings),
+    ...(settled ? {} : { addresses: addresses(settings) }),
     capacity: capacity(settings, machine),
     allocatable: allocatable(settings, machine),
     conditions: conditions(facts, previous?.conditions ?? [], now),
