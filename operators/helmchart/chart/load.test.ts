@@ -28,7 +28,7 @@ const names = (files: readonly { name: string }[]) => files.map(({ name }) => na
 test('an archive becomes a chart', () => {
   const chart = loadArchive(
     chartArchive('web', {
-      'Chart.yaml': `\uFEFF${chartYaml}appVersion: 1.10\nkeywords: [a, 1, true]\nannotations: {n: 1, b: no}\nUnknown: x\n`,
+      'Chart.yaml': `\uFEFF${chartYaml}appVersion: 1.10\nkeywords: [a, 1, true]\nannotations: {q: 1, b: no}\nUnknown: x\n`,
       'values.yaml': 'port: 80\n---\nport: 81\nnested: {a: null}\n',
       'values.schema.json': '{}',
       'Chart.lock': 'digest: x\ngenerated: "2024-01-01T00:00:00Z"\n',
@@ -50,7 +50,7 @@ test('an archive becomes a chart', () => {
     version: '1.2.3',
     appVersion: '1.1',
     keywords: ['a', '1', 'true'],
-    annotations: { n: '1', b: 'false' },
+    annotations: { q: '1', b: 'false' },
   })
   expect(chart.values).toEqual({ port: 81, nested: { a: null } })
   expect(names(chart.templates)).toEqual(['templates/a.yaml', 'templates/sub/_b.tpl'])

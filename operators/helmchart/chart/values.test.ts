@@ -45,8 +45,8 @@ describe('--set', () => {
       userValues(
         {
           files: [
-            { name: 'a.yaml', text: 'a: {x: 1, y: 2}\nb: [1]' },
-            { name: 'b.yaml', text: 'a: {y: null}\nb: [2]' },
+            { name: 'a.yaml', text: 'a: {x: 1, u: 2}\nb: [1]' },
+            { name: 'b.yaml', text: 'a: {u: null}\nb: [2]' },
           ],
           setJson: ['j={"k": [1, "}"]} ,l=1.5,m=', '{"a": {"z": true}}'],
           set: ['b[0]=3'],
@@ -57,7 +57,7 @@ describe('--set', () => {
         path => `content of ${path}`,
       ),
     ).toEqual({
-      a: { x: 1, y: null, z: true },
+      a: { x: 1, u: null, z: true },
       b: [3n],
       j: { k: [1, '}'] },
       l: 'a,b=c\\d',

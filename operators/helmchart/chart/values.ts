@@ -1,9 +1,10 @@
 /** The user's values: values files and the --set family merged in Helm's order. */
-import { parseYamlDocuments } from '../../../bootstrap/api/yaml.ts'
+
 import type { JsonObject, JsonValue } from './chart.ts'
 import { jsonType } from './decode.ts'
 import { setFiles, setJson, setLiteral, setStrings, setValues } from './strvals.ts'
 import { isTable, mergeMaps, type Table } from './tables.ts'
+import { readYaml } from './yaml/unmarshal.ts'
 
 /** What a user gives; each list in its order. */
 export interface UserValues {
@@ -62,7 +63,7 @@ export function parseValues(text: string): Table {
 }
 
 function parseDocument(text: string): Table {
-  const value = parseYamlDocuments(text)[0]?.value ?? {}
+  const value = readYaml(text) ?? {}
   if (isTable(value)) return value
   throw new Error(
     `error unmarshaling JSON: while decoding JSON: json: cannot unmarshal ${jsonType(value)} into Go value of type map[string]interface {}`,

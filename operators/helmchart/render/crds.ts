@@ -1,10 +1,10 @@
 /** The crds/ folders of a chart and its subcharts: applied as they are, never rendered. */
 import type { KubeObject } from '../../../bootstrap/api/object.ts'
-import { parseYamlLeniently } from '../../../bootstrap/api/yaml.ts'
 import type { Chart } from '../chart/chart.ts'
 import { isObject } from '../chart/decode.ts'
 import { resolveDependencies } from '../chart/dependencies.ts'
 import { copyTable } from '../chart/tables.ts'
+import { readYaml } from '../chart/yaml/unmarshal.ts'
 import { splitDocuments } from './documents.ts'
 import type { Manifest, RenderRequest } from './rendered.ts'
 
@@ -23,14 +23,14 @@ export function crdsOf(chart: Chart, path = chart.metadata.name): Manifest[] {
 
 function documentsOf(source: string, content: string): Manifest[] {
   return splitDocuments(content).flatMap(text => {
-    const { value } = parse(source, text)
+    const value = parse(source, text)
     return isObject(value) ? [{ source, text, object: value as unknown as KubeObject }] : []
   })
 }
 
-function parse(source: string, text: string): { value?: unknown } {
+function parse(source: string, text: string): unknown {
   try {
-    return parseYamlLeniently(text)
+    return readYaml(text)
   } catch (error) {
     throw new Error(`failed to install CRD ${source}: error parsing : ${(error as Error).message}`, { cause: error })
   }

@@ -1,7 +1,7 @@
 /** From rendered files to the release's objects: splitting, parsing, telling hooks from manifests, ordering. */
 import type { KubeObject } from '../../../bootstrap/api/object.ts'
-import { parseYamlLeniently } from '../../../bootstrap/api/yaml.ts'
 import { decodeStruct, isObject, type Struct } from '../chart/decode.ts'
+import { readYaml } from '../chart/yaml/unmarshal.ts'
 import { installOrder, sortByKind } from './kind-order.ts'
 import type { HookDeletePolicy, HookEvent, HookManifest, Manifest } from './rendered.ts'
 import { baseName } from './scope.ts'
@@ -83,7 +83,7 @@ function trim(text: string): string {
 
 function parse(source: string, text: string): { value: unknown; facts: Head } {
   try {
-    const { value } = parseYamlLeniently(text)
+    const value = readYaml(text)
     return { value, facts: decodeStruct(value, head, 'util.SimpleHead') as Head }
   } catch (error) {
     const message = (error as Error).message
