@@ -41,6 +41,7 @@ process.exitCode = await corednsModule.run({
   env: {},
   pod: { name: 'coredns', namespace: 'kube-system', uid: 'u', nodeName: 'n', ips: ['127.0.0.1'] },
   client: kubeconfig === undefined ? await madeUp() : remoteClient((await loadKubeconfig(kubeconfig)).remote),
+  certificate: () => ({ cert: '', key: '' }),
   hostPath: path => path.replace(/^\/etc\/coredns/, folder).replace(/^\.\//, join(folder, '/')),
   stdout: text => process.stdout.write(text),
   stderr: text => process.stderr.write(text),
