@@ -1,6 +1,7 @@
 /** One embedded container: a module's run, from created over running to exited. */
 import { assertNever } from '../../api/object.ts'
 import type { ContainerConfig, RuntimeContainer, RuntimeContainerStatus } from '../runtime.ts'
+import { leashed } from './leash.ts'
 import { ContainerLog } from './logs.ts'
 import type { EmbeddedContext, EmbeddedModule } from './module.ts'
 
@@ -35,6 +36,7 @@ export class EmbeddedContainer {
   readonly config: ContainerConfig
   readonly #deps: EmbeddedContainerDeps
   readonly #createdAt: number
+  readonly #ended = new AbortController()
   #state: State = { kind: 'created' }
 
   constructor(id: string, sandboxId: string, config: ContainerConfig, deps: EmbeddedContainerDeps) {
@@ -53,7 +55,7 @@ export class EmbeddedContainer {
     this.#state = { kind: 'running', startedAt, stop, ended }
   }
 
-  /** Asks the module to end; a module that does not within the time is given up on, as a killed process would be. */
+  /** Asks the module to end; one that does not within the time is cut off from the cluster, as a killed process would be. */
   async stop(timeoutMs: number): Promise<void> {
     if (this.#state.kind !== 'running') return
     const { stop, ended } = this.#state
@@ -69,6 +71,7 @@ export class EmbeddedContainer {
     if (this.#state.kind !== 'running') return
     const { startedAt } = this.#state
     this.#state = { kind: 'exited', startedAt, finishedAt: this.#deps.now(), exitCode, message }
+    this.#ended.abort()
     this.#deps.exited(this.id, exitCode)
   }
 
@@ -126,6 +129,7 @@ export class EmbeddedContainer {
     const log = new ContainerLog(`${this.#deps.logDirectory}/${config.logPath}`, this.#deps.now)
     const context: EmbeddedContext = {
       ...this.#deps.context,
+      client: leashed(this.#deps.context.client, this.#ended.signal),
       args: [...config.command, ...config.args],
       env: Object.fromEntries(config.envs.map(({ key, value }) => [key, Buffer.from(value).toString()])),
       hostPath: path => hostPathOf(config, path),

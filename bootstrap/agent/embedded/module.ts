@@ -12,15 +12,15 @@ export interface EmbeddedContext {
     readonly nodeName: string
     readonly ips: readonly string[]
   }
-  /** Acts as the pod's service account. */
+  /** Acts as the pod's service account. It stops working when the container has ended, by itself or not. */
   readonly client: Client
   /** A certificate for a server of the module's own, signed by nobody but itself. PEM; names and addresses it is for. */
   certificate(names: readonly string[]): { readonly cert: string; readonly key: string }
-  /** Where a path inside the container lies on the host, following its volume mounts. */
+  /** Where a path inside the container lies on the host, following its volume mounts; the path itself where none is. */
   hostPath(path: string): string
   stdout(text: string): void
   stderr(text: string): void
-  /** Aborted for SIGTERM; the module then has the grace period to return. */
+  /** Aborted for SIGTERM; the module then has the grace period to return. After that, its client no longer works. */
   readonly signal: AbortSignal
 }
 

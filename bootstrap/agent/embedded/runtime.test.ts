@@ -47,13 +47,13 @@ const containerConfig = (image: string): ContainerConfig =>
   }) as unknown as ContainerConfig
 
 /** A runtime with one module called "m", and what happened to its addresses. */
-function runtimeWith(module: EmbeddedModule) {
+function runtimeWith(module: EmbeddedModule, client: object = {}) {
   const released: string[] = []
   const runtime = new EmbeddedPodRuntime({
     modules: new Map([['m', async () => module]]),
     addresses: { allocate: async () => '10.42.0.9', release: async (_, ip) => void released.push(ip) },
     nodeName: 'n1',
-    clientOf: () => ({}) as Client,
+    clientOf: () => client as Client,
     certificate: () => ({ cert: '', key: '' }),
     clock: { now: () => 1000, sleep: async () => {} },
     version: 'v1',
@@ -61,8 +61,8 @@ function runtimeWith(module: EmbeddedModule) {
   return { runtime, released }
 }
 
-async function runModule(module: EmbeddedModule) {
-  const { runtime, released } = runtimeWith(module)
+async function runModule(module: EmbeddedModule, client?: object) {
+  const { runtime, released } = runtimeWith(module, client)
   const sandbox = await runtime.runPodSandbox(sandboxConfig())
   const id = await runtime.createContainer(sandbox, containerConfig('embedded/m'), sandboxConfig())
   const events = runtime.events(new AbortController().signal)[Symbol.asyncIterator]()
@@ -151,4 +151,34 @@ test('an unknown module is no image; exec says why it cannot be', async () => {
     code: 12,
     message: expect.stringContaining('embedded pods'),
   })
+})
+
+test('a module that ends too late is cut off from the cluster', async () => {
+  const asked: string[] = []
+  let go = () => {}
+  const working = new Promise<void>(resolve => (go = resolve))
+  let outcome: unknown
+  const slow: EmbeddedModule = {
+    async run({ client }) {
+      const pods = { group: '', version: 'v1', resource: 'pods', kind: 'Pod', namespaced: true }
+      await client.get(pods, { name: 'before' })
+      await working
+      outcome = await client.get(pods, { name: 'after' }).catch(error => error)
+      return 0
+    },
+  }
+  const { runtime, id } = await runModule(slow, {
+    get: async (_: unknown, { name }: { name: string }) => void asked.push(name),
+  })
+  await runtime.stopContainer(id, 0)
+  expect(await runtime.containerStatus(id)).toMatchObject({ exitCode: 137 })
+  go()
+  await new Promise(setImmediate)
+  expect(asked).toEqual(['before'])
+  expect(outcome).toEqual(new Error('the container has ended'))
+})
+
+test('images of modules satisfy pods that must not run as root', async () => {
+  const { runtime } = runtimeWith({ run: async () => 0 })
+  expect((await runtime.imageStatus('embedded/m'))?.uid).toBeGreaterThan(0)
 })

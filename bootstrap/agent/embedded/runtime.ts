@@ -30,6 +30,9 @@ function moduleName(image: string): string {
   return /^embedded\/([^:@]+)/.exec(image)?.[1] ?? ''
 }
 
+/** A module runs as no user of its own; pods that insist on not being root are not refused for that. */
+const moduleUid = 65532
+
 export interface EmbeddedRuntimeDeps {
   readonly modules: EmbeddedModules
   readonly addresses: AddressPool
@@ -176,7 +179,7 @@ export class EmbeddedPodRuntime implements Runtime {
 
   async imageStatus(image: string): Promise<RuntimeImage | undefined> {
     return this.#deps.modules.has(moduleName(image))
-      ? { id: image, repoTags: [image], repoDigests: [], size: 0, username: '', pinned: true }
+      ? { id: image, repoTags: [image], repoDigests: [], size: 0, uid: moduleUid, username: '', pinned: true }
       : undefined
   }
 
