@@ -46,6 +46,7 @@ const parts: { readonly [name: string]: Part } = {
 
 /** What pods of the RuntimeClass `embedded` can run, loaded on first use. A part of the same name runs it alone, too. */
 const embeddedModules: EmbeddedModules = new Map([
+  ['helm', async () => (await import('./helmchart/job/module.ts')).helmModule],
   ['coredns', async () => (await import('./coredns/module.ts')).corednsModule],
   ['ingress', async () => (await import('./ingress/module.ts')).ingressModule],
   ['metrics-server', async () => (await import('./metrics/module.ts')).metricsModule],

@@ -1,0 +1,73 @@
+/** klipper-helm as an embedded module: the same arguments, environment, files, decisions and exit codes, without an image. */
+import { appendFileSync } from 'node:fs'
+import type { EmbeddedContext, EmbeddedModule } from '../../../bootstrap/agent/embedded/module.ts'
+import { systemClock } from '../../../bootstrap/client/clock.ts'
+import type { Logger } from '../../runtime/operator.ts'
+import { createReleaseActions } from '../release/engine.ts'
+import { chartOf } from './chart.ts'
+import { readJobFiles } from './files.ts'
+import { runJob } from './job.ts'
+import { renderer } from './rendering.ts'
+import { parseRequest } from './request.ts'
+
+export const helmModule: EmbeddedModule = {
+  /** SIGTERM is not heeded: a release must not be left half done. What takes too long is cut off by the container's end. */
+  async run(context) {
+    const { args, env, client, hostPath, stdout, stderr } = context
+    const conclude = concluder(context)
+    try {
+      if (env.HELM_VERSION === 'v2') return refuseV2(stdout, conclude)
+      const request = parseRequest(args, env)
+      const files = await readJobFiles(hostPath, request.name)
+      const { signal } = new AbortController()
+      const actions = createReleaseActions({
+        client,
+        clock: systemClock,
+        driver: request.driver,
+        hookOutput: stdout,
+        log: loggerTo(stderr),
+        render: renderer(loggerTo(stderr)),
+        signal,
+      })
+      const chart = () => chartOf(request, files, { signal, proxies: env, say: stdout })
+      return await runJob(request, { actions, chart, values: files.values, stdout, stderr, conclude })
+    } catch (error) {
+      const message = (error as Error).message
+      stderr(`Error: ${message}\n`)
+      conclude(`Error: ${message}`.split('\n', 1)[0]!)
+      return 1
+    }
+  },
+}
+
+const usageError = 64
+
+function refuseV2(stdout: (text: string) => void, conclude: (line: string) => void): number {
+  const text = 'Helm v2 is EOL effective 2020-11-13; upgrade your chart to helm v3'
+  stdout(`${text}\n`)
+  conclude(text)
+  return usageError
+}
+
+/** Writes to the container's termination log, which a status shows. */
+function concluder({ hostPath }: EmbeddedContext): (line: string) => void {
+  const path = '/dev/termination-log'
+  const file = hostPath(path)
+  return line => {
+    if (file !== path) appendFileSync(file, `${line}\n`)
+  }
+}
+
+/** Helm's own log lines, from warnings on. */
+function loggerTo(write: (text: string) => void): Logger {
+  const line = (level: string) => (fields: object, message: string) => {
+    const details = Object.entries(fields).map(([name, value]) => ` ${name}=${plain(value)}`)
+    write(`level=${level} msg=${JSON.stringify(message)}${details.join('')}\n`)
+  }
+  return { debug: () => {}, info: () => {}, warn: line('WARN'), error: line('ERROR') }
+}
+
+function plain(value: unknown): string {
+  const text = value instanceof Error ? value.message : typeof value === 'string' ? value : JSON.stringify(value)
+  return /^[\w./:-]+$/.test(text) ? text : JSON.stringify(text)
+}
