@@ -15,7 +15,8 @@ import { NodeGate } from './node-gate.ts'
 import { ensurePki, type Pki } from './pki/pki.ts'
 import { ensureToken, TokenError } from './pki/token.ts'
 import { Stages } from './stages.ts'
-import { supervisorRoutes } from './supervisor.ts'
+import { staticFiles } from './static-files.ts'
+import { firstOf, supervisorRoutes } from './supervisor.ts'
 import type { Userland } from './userland.ts'
 
 export interface ServerDeps {
@@ -86,7 +87,7 @@ async function start(config: ServerConfig, deps: ServerDeps, stages: Stages): Pr
     nodePorts: config.nodePortRange,
     embeddedModules: () => new Set(userland.embeddedModules.keys()),
     serverAddress: `${config.advertiseAddress}:${config.advertisePort}`,
-    routes: supervisorRoutes(pki.serverCa.cert),
+    routes: firstOf(supervisorRoutes(pki.serverCa.cert), staticFiles(join(config.dataDir, 'server/static'))),
     nodeConnect: nodes,
     log: log.child({ component: 'apiserver' }),
     signal: background.signal,

@@ -10,3 +10,14 @@ export function supervisorRoutes(serverCaPem: string): Route {
     return request.path === '/cacerts' ? textResponse(200, serverCaPem) : undefined
   }
 }
+
+/** The answer of the first route that takes the request; one that promises an answer has taken it. */
+export function firstOf(...routes: readonly Route[]): Route {
+  return (request, user) => {
+    for (const route of routes) {
+      const response = route(request, user)
+      if (response) return response
+    }
+    return undefined
+  }
+}

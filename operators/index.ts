@@ -9,6 +9,7 @@ import { schedulerOperator } from './core/scheduler/index.ts'
 import { nodeHosts } from './coredns/node-hosts.ts'
 import type { JobSettings } from './helmchart/job-template.ts'
 import { helmChartOperator } from './helmchart/operator.ts'
+import { packagedCharts } from './helmchart/packaged/stage.ts'
 import { cloudNodes } from './nodes/cloud.ts'
 import { nodeIpam } from './nodes/ipam.ts'
 import { controlPlaneRole } from './nodes/roles.ts'
@@ -35,6 +36,11 @@ const parts: { readonly [name: string]: Part } = {
   'servicelb-cleanup': {
     on: config => config.disabled.has('servicelb'),
     operators: ({ config }) => [serviceLbCleanup(config.servicelbNamespace)],
+  },
+  'packaged-charts': {
+    operators: ({ config, home }) => [
+      packagedCharts(join(home, 'charts'), join(config.dataDir, 'server/static/charts')),
+    ],
   },
   helmchart: {
     on: config => !config.disableHelmController,

@@ -2,14 +2,13 @@
 import type { Release } from '../release/release.ts'
 
 /** The summary after an install or upgrade. */
-export function summary({ name, namespace, version, info, chart, hooks = [] }: Release): string {
+export function summary({ name, namespace, version, info, hooks = [] }: Release): string {
   const lines = [
     `NAME: ${name}`,
     `LAST DEPLOYED: ${ansiTime(info.last_deployed)}`,
     `NAMESPACE: ${namespace}`,
     `STATUS: ${info.status}`,
     `REVISION: ${version}`,
-    `CHART: ${chart.metadata.name}-${chart.metadata.version}`,
     `DESCRIPTION: ${info.description}`,
     ...(hooks.some(({ events }) => events.includes('test')) ? [] : ['TEST SUITE: None']),
   ]
