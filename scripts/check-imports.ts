@@ -62,6 +62,8 @@ const open = [
   'bootstrap/log.ts',
   'bootstrap/metrics.ts',
   'bootstrap/streaming',
+  'bootstrap/pki/certificate.ts',
+  'bootstrap/pki/der.ts',
 ]
 const kernel: { readonly [part: string]: readonly string[] } = {
   'bootstrap/api': [],

@@ -74,18 +74,21 @@ export class GoStruct {
   readonly fields: { readonly [name: string]: GoValue }
   readonly methods: FunctionTable
   readonly text: (() => string) | undefined
+  /** What it is in JSON, when that is not an object of its fields. */
+  readonly json: (() => GoValue) | undefined
   /** Whatever the functions that made it want to remember. */
   readonly hidden: unknown
 
   constructor(
     typeName: string,
     fields: { readonly [name: string]: GoValue },
-    more: { methods?: FunctionTable; text?: () => string; hidden?: unknown } = {},
+    more: { methods?: FunctionTable; text?: () => string; json?: () => GoValue; hidden?: unknown } = {},
   ) {
     this.type = { name: typeName, kind: typeName.startsWith('*') ? 'ptr' : 'struct' }
     this.fields = fields
     this.methods = more.methods ?? {}
     this.text = more.text
+    this.json = more.json
     this.hidden = more.hidden
   }
 }

@@ -1,0 +1,270 @@
+/** Reads TOML 1.0 into the values BurntSushi/toml gives: int64, float64, times, maps and lists. */
+import { GoError } from '../template/functions.ts'
+import { parseFloatText, parseIntegerText } from '../template/numbers.ts'
+import { quote } from '../template/quote.ts'
+import { GoInteger, type GoMap, type GoValue, isMap, setEntry, typed, types } from '../template/values.ts'
+import { goTime } from './dates.ts'
+import { parseInstant } from './layouts.ts'
+import { utc } from './zones.ts'
+
+/** A document. Throws GoError, "toml: line 3: ...". */
+export function parseToml(text: string): GoMap {
+  return new Reader(text.replaceAll('\r\n', '\n')).document()
+}
+
+class Reader {
+  readonly #text: string
+  readonly #root: GoMap = {}
+  /** Tables and lists that a header or a literal has closed. */
+  readonly #defined = new Set<object>()
+  readonly #closed = new Set<object>()
+  #at = 0
+
+  constructor(text: string) {
+    this.#text = text
+  }
+
+  document(): GoMap {
+    let table = this.#root
+    for (this.#blank(true); this.#at < this.#text.length; this.#blank(true)) {
+      if (this.#peek() === '[') table = this.#header()
+      else this.#pair(table)
+      this.#endOfLine()
+    }
+    return this.#root
+  }
+
+  #peek(): string {
+    return this.#text[this.#at] ?? ''
+  }
+
+  #fail(message: string): never {
+    const line = this.#text.slice(0, this.#at).split('\n').length
+    throw new GoError(`toml: line ${line}: ${message}`)
+  }
+
+  #match(pattern: RegExp): string | undefined {
+    pattern.lastIndex = this.#at
+    const found = pattern.exec(this.#text)?.[0]
+    if (found !== undefined) this.#at += found.length
+    return found
+  }
+
+  #blank(lines: boolean): void {
+    this.#match(lines ? /(?:[ \t\n]|#[^\n]*)*/y : /[ \t]*/y)
+  }
+
+  #endOfLine(): void {
+    this.#match(/[ \t]*(?:#[^\n]*)?/y)
+    if (this.#at < this.#text.length && this.#peek() !== '\n')
+      this.#fail(
+        `expected a top-level item to end with a newline, comment, or EOF, but got ${quoteRune(this.#peek())} instead`,
+      )
+  }
+
+  #expect(text: string): void {
+    if (!this.#text.startsWith(text, this.#at))
+      this.#fail(`expected ${quote(text)} but found ${quoteRune(this.#peek())} instead`)
+    this.#at += text.length
+  }
+
+  #header(): GoMap {
+    const list = this.#text.startsWith('[[', this.#at)
+    this.#at += list ? 2 : 1
+    const key = this.#key()
+    this.#expect(list ? ']]' : ']')
+    const parent = this.#descend(this.#root, key.slice(0, -1))
+    const name = key.at(-1)!
+    return list ? this.#listItem(parent, name, key) : this.#table(parent, name, key)
+  }
+
+  #table(parent: GoMap, name: string, key: readonly string[]): GoMap {
+    if (!Object.hasOwn(parent, name)) setEntry(parent, name, {})
+    const table = parent[name]
+    if (!isMap(table) || this.#defined.has(table) || this.#closed.has(table))
+      this.#fail(`Key '${key.join('.')}' has already been defined.`)
+    this.#defined.add(table)
+    return table
+  }
+
+  #listItem(parent: GoMap, name: string, key: readonly string[]): GoMap {
+    if (!Object.hasOwn(parent, name)) setEntry(parent, name, typed([], types.dicts))
+    const items = parent[name]
+    if (!Array.isArray(items) || this.#closed.has(items))
+      this.#fail(`Key '${key.join('.')}' was already created and cannot be used as an array.`)
+    const table: GoMap = {}
+    items.push(table)
+    return table
+  }
+
+  /** The table below some keys, made where it is missing; of a list of tables the last one. */
+  #descend(from: GoMap, keys: readonly string[]): GoMap {
+    let table = from
+    for (const key of keys) {
+      if (!Object.hasOwn(table, key)) setEntry(table, key, {})
+      const next = Array.isArray(table[key]) ? (table[key] as GoValue[]).at(-1) : table[key]
+      if (!isMap(next) || this.#closed.has(next)) this.#fail(`Key '${keys.join('.')}' has already been defined.`)
+      table = next
+    }
+    return table
+  }
+
+  #pair(table: GoMap): void {
+    const key = this.#key()
+    this.#expect('=')
+    this.#blank(false)
+    const parent = this.#descend(table, key.slice(0, -1))
+    const name = key.at(-1)!
+    if (Object.hasOwn(parent, name)) this.#fail(`Key '${key.join('.')}' has already been defined.`)
+    setEntry(parent, name, this.#value())
+  }
+
+  #key(): string[] {
+    const parts: string[] = []
+    do {
+      this.#blank(false)
+      const char = this.#peek()
+      if (char === '"' || char === "'") parts.push(this.#string())
+      else
+        parts.push(
+          this.#match(/[A-Za-z0-9_-]+/y) ?? this.#fail(`unexpected ${quoteRune(char)} where a key was expected`),
+        )
+      this.#blank(false)
+    } while (this.#match(/\./y) !== undefined)
+    return parts
+  }
+
+  #value(): GoValue {
+    switch (this.#peek()) {
+      case '"':
+      case "'":
+        return this.#string()
+      case '[':
+        return this.#list()
+      case '{':
+        return this.#inlineTable()
+      case 't':
+      case 'f':
+        return this.#boolean()
+      default:
+        return this.#number()
+    }
+  }
+
+  #boolean(): boolean {
+    const word = this.#match(/true|false/y)
+    return word === undefined
+      ? this.#fail(`expected value but found ${quoteRune(this.#peek())} instead`)
+      : word === 'true'
+  }
+
+  #list(): GoValue {
+    this.#at++
+    const items: GoValue[] = []
+    for (this.#blank(true); this.#peek() !== ']'; this.#blank(true)) {
+      items.push(this.#value())
+      this.#blank(true)
+      if (this.#match(/,/y) === undefined && this.#peek() !== ']')
+        this.#fail(`expected a comma (',') or array terminator (']'), but got ${quoteRune(this.#peek())}`)
+    }
+    this.#at++
+    this.#closed.add(items)
+    return items
+  }
+
+  #inlineTable(): GoMap {
+    this.#at++
+    const table: GoMap = {}
+    this.#blank(false)
+    while (this.#peek() !== '}') {
+      this.#pair(table)
+      this.#blank(false)
+      if (this.#match(/,/y) === undefined && this.#peek() !== '}')
+        this.#fail(`expected a comma or an inline table terminator '}', but got ${quoteRune(this.#peek())} instead`)
+      this.#blank(false)
+    }
+    this.#at++
+    this.#closed.add(table)
+    return table
+  }
+
+  #number(): GoValue {
+    const date = this.#match(
+      /\d{4}-\d{2}-\d{2}(?:[Tt ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:[Zz]|[-+]\d{2}:\d{2})?)?|\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?/y,
+    )
+    if (date !== undefined) return this.#time(date)
+    const text = this.#match(/[-+]?[0-9A-Za-z_.+-]+/y)
+    if (text === undefined) this.#fail(`expected value but found ${quoteRune(this.#peek())} instead`)
+    if (/^[-+]?(?:inf|nan)$/.test(text)) return parseFloatText(text.replace(/^\+|^-(?=nan)/, '')) ?? Number.NaN
+    const integer = /^[-+]?0\d/.test(text) ? undefined : parseIntegerText(text)
+    if (integer !== undefined) return new GoInteger(types.int64, integer)
+    const float = /^[-+]?\d[\d_]*(?:\.\d[\d_]*)?(?:[eE][-+]?\d[\d_]*)?$/.test(text)
+      ? parseFloatText(text.replaceAll('_', ''))
+      : undefined
+    return float ?? this.#fail(`Invalid number: ${quote(text)}`)
+  }
+
+  #time(text: string): GoValue {
+    const padded = text.replace(/^(\d{4}-\d{2}-\d{2})[Tt ]/, '$1T').replace('z', 'Z')
+    const layouts = ['2006-01-02T15:04:05Z07:00', '2006-01-02T15:04:05', '2006-01-02', '15:04:05']
+    for (const layout of layouts)
+      try {
+        return goTime(parseInstant(layout, padded, utc))
+      } catch (error) {
+        if (!(error instanceof GoError)) throw error
+      }
+    return this.#fail(`Invalid TOML Datetime: ${quote(text)}.`)
+  }
+
+  #string(): string {
+    const mark = this.#peek()
+    const long = mark.repeat(3)
+    if (this.#text.startsWith(long, this.#at)) return this.#longString(mark, long)
+    this.#at++
+    let out = ''
+    for (let char = this.#peek(); char !== mark; char = this.#peek()) {
+      if (char === '' || char === '\n') this.#fail('strings cannot contain newlines')
+      if (char === '\\' && mark === '"') out += this.#escape()
+      else {
+        out += char
+        this.#at++
+      }
+    }
+    this.#at++
+    return out
+  }
+
+  #longString(mark: string, long: string): string {
+    this.#at += 3
+    this.#match(/\n/y)
+    let out = ''
+    while (!this.#text.startsWith(long, this.#at)) {
+      if (this.#at >= this.#text.length) this.#fail(`unexpected EOF; expected '${long}'`)
+      if (mark === '"' && this.#match(/\\[ \t]*\n[ \t\n]*/y) !== undefined) continue
+      if (mark === '"' && this.#peek() === '\\') out += this.#escape()
+      else out += this.#text[this.#at++]
+    }
+    this.#at += 3
+    while (this.#peek() === mark) out += this.#text[this.#at++]
+    return out
+  }
+
+  #escape(): string {
+    const simple = this.#match(/\\["\\bfnrte]/y)
+    if (simple !== undefined)
+      return { '"': '"', '\\': '\\', b: '\b', f: '\f', n: '\n', r: '\r', t: '\t', e: '\x1b' }[simple[1] as 'b']
+    const code = this.#match(/\\u[0-9a-fA-F]{4}|\\U[0-9a-fA-F]{8}/y)
+    if (code === undefined)
+      this.#fail(
+        `invalid escape character ${quoteRune(this.#text[this.#at + 1] ?? '')}; only the following escape characters are allowed: \\b, \\t, \\n, \\f, \\r, \\", \\\\, \\uXXXX, and \\UXXXXXXXX`,
+      )
+    const point = Number.parseInt(code.slice(2), 16)
+    if (point > 0x10ffff || (point >= 0xd800 && point < 0xe000))
+      this.#fail(`Escaped character '${code}' is not valid UTF-8.`)
+    return String.fromCodePoint(point)
+  }
+}
+
+function quoteRune(char: string): string {
+  return char === '' ? 'EOF' : `'${quote(char).slice(1, -1)}'`
+}
