@@ -27,6 +27,7 @@ import { accountName, type BalancerOptions, balancerOf } from './daemon-set.ts'
 import { type Placement, placements } from './placement.ts'
 import { isHeld, letGo } from './release.ts'
 import { addedTolerations, balancerName, cleanupFinalizer, oldFinalizer, servedBy, wantsBalancer } from './service.ts'
+import { hasShortName, shortName, shortNamed } from './short-name.ts'
 import { addressesOf, ingressOf, portsCondition, type Trouble, troubleOf } from './status.ts'
 
 const byService = 'servicelb-service'
@@ -89,12 +90,17 @@ class Balancers {
     const held = await this.#hold(service, cluster)
     const tolerations = this.#tolerations(held, cluster)
     // A mistake in the annotation leaves what runs as it is until somebody corrects it.
-    if (tolerations) await this.#apply(held, balancerOf(held, placement, tolerations, this.#options), cluster)
-    const sets = this.#setsOf(key, cluster)
-    await this.#remove(
-      sets.filter(({ metadata }) => metadata.name !== balancerName(service)),
-      cluster,
-    )
+    if (tolerations) {
+      const set = balancerOf(held, placement, tolerations, this.#options)
+      if (await this.#write(set, cluster)) {
+        const { name, namespace } = set.metadata
+        cluster.events.event(held, 'Normal', 'AppliedDaemonSet', `Applied LoadBalancer DaemonSet ${namespace}/${name}`)
+      }
+      if (hasShortName(held, this.#options)) await this.#write(shortNamed(held, set), cluster)
+    }
+    const names = [balancerName(held), ...(hasShortName(held, this.#options) ? [shortName(held)] : [])]
+    const old = this.#setsOf(key, cluster).filter(({ metadata }) => !names.includes(metadata.name ?? ''))
+    await this.#remove(old, cluster)
     await this.#report(key, held, placement, cluster)
   }
 
@@ -117,22 +123,21 @@ class Balancers {
     }
   }
 
-  async #apply(service: Service, desired: DaemonSet, cluster: Cluster): Promise<void> {
-    const { client, events, informers } = cluster
+  /** Makes the DaemonSet as desired, unless it is; whether that changed anything. */
+  async #write(desired: DaemonSet, cluster: Cluster): Promise<boolean> {
+    const { client, informers } = cluster
     const key = keyOf(desired)
     const existing = informers.get(daemonSets).get(key)
     const known = this.#written.get(key)
     if (existing && known && known.generation === existing.metadata.generation && sameJson(known.desired, desired))
-      return
+      return false
     await this.#ensureHome(cluster)
     const stored = existing
       ? await client.update(daemonSets, overlay(existing, desired))
       : await client.create(daemonSets, desired)
     const { generation } = stored.metadata
     this.#written.set(key, { desired, generation })
-    if (existing?.metadata.generation === generation) return
-    const { name, namespace } = desired.metadata
-    events.event(service, 'Normal', 'AppliedDaemonSet', `Applied LoadBalancer DaemonSet ${namespace}/${name}`)
+    return existing?.metadata.generation !== generation
   }
 
   /** The DaemonSets' namespace and their pods' account. */

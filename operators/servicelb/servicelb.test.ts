@@ -520,6 +520,18 @@ describe('a port two services want', () => {
   })
 })
 
+test('beside its balancers a service has a DaemonSet of the short name as well, without pods, for as long as it lives', async () => {
+  await addNode('a', '192.0.2.10')
+  await addService('traefik', {}, { namespace: 'kube-system' })
+  const [real, short] = sets()
+  expect([real, short].map(set => set!.metadata.name)).toEqual(['svclb-traefik-traefik-', 'svclb-traefik'])
+  expect(real!.spec.template.metadata!.labels).toMatchObject(short!.spec.selector.matchLabels!)
+  expect(short!.spec.template.spec!.nodeSelector).toEqual({ [svccontroller('alias-of')]: 'svclb-traefik-traefik-' })
+  await harness.client.delete(services, { name: 'traefik', namespace: 'kube-system' })
+  await harness.idle()
+  expect(sets()).toEqual([])
+})
+
 test('--disable servicelb: DaemonSets, addresses and finalizers of earlier runs go; services of others stay as they are', async () => {
   await addNode('a', '192.0.2.10')
   await addService('web')

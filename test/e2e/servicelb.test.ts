@@ -126,6 +126,7 @@ spec:
       const query = ['dig', `@${nodeAddress}`, transport, '+short', '+tries=1', 'kubernetes.default.svc.cluster.local']
       await until(async () => expect(await cluster.fromOutside(query)).toBe('10.43.0.1\n'))
     }
+    await cluster.kubectl('logs -n kube-system daemonset/svclb-dns')
     await cluster.kubectl('delete service dns -n kube-system')
   }, 60_000)
 
@@ -175,6 +176,32 @@ spec:
     expect(await cluster.kubectl('get service late -o jsonpath={.status.conditions}')).toBe('')
   }, 60_000)
 
+  test('a pod whose host port is in the way is named; the port is balanced once it is gone', async () => {
+    await cluster.apply(`
+apiVersion: v1
+kind: Pod
+metadata: { name: holder }
+spec: { terminationGracePeriodSeconds: 0, containers: [{ name: web, image: '${webImage}', ports: [{ containerPort: 80, hostPort: 83 }] }] }
+`)
+    await cluster.waitFor('--for=condition=Ready pod/holder')
+    // With a priority of their own the balancers would drive the pod away.
+    const annotations = `{ svccontroller.k3s.cattle.io/priorityclassname: '' }`
+    await cluster.apply(
+      balancer('blocked', 'ports: [{ port: 83, targetPort: 80 }]').replace(
+        'name: blocked',
+        `name: blocked, annotations: ${annotations}`,
+      ),
+    )
+    await cluster.waitFor('--for=condition=LoadBalancerPortsError service/blocked')
+    expect((await eventsOf('blocked')).join('\n')).toMatch(
+      /PortInUse: port 83\/TCP of node \S+ is taken by the host port of pod default\/holder/,
+    )
+    await cluster.kubectl('delete pod holder')
+    await published('blocked')
+    await until(async () => expect(await ask(83)).toMatch(/^[ab] /))
+    await cluster.kubectl('delete service blocked')
+  }, 60_000)
+
   test('a process of the node whose port is taken over is named', async () => {
     const process_ = cluster.bed.spawn([
       process.execPath,
@@ -209,10 +236,17 @@ spec:
     const folder = join(cluster.bed.dir, 'rancher/k3s')
     mkdirSync(folder, { recursive: true })
     await cluster.stopServer()
+    // Nothing of a load balancer is in the server's process.
+    expect(await ask(80)).toMatch(/^[ab] /)
     writeFileSync(join(folder, 'config.yaml'), 'disable: [servicelb]\n')
     await cluster.restart()
     await until(async () => expect(await balancersLeft()).toBe(''))
     await until(unpublished)
     await cluster.kubectl('delete service web --timeout=10s')
+    expect(await cluster.kubectl('get clusterrole k3s-cloud-controller-manager -o name')).not.toBe('')
+    await cluster.stopServer()
+    writeFileSync(join(folder, 'config.yaml'), 'disable: [servicelb]\ndisable-cloud-controller: true\n')
+    await cluster.restart()
+    await cluster.waitFor('--for=delete clusterrole/k3s-cloud-controller-manager')
   }, 60_000)
 })
