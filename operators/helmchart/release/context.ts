@@ -11,6 +11,8 @@ export interface EngineOptions {
   /** Renders a chart, or says which objects its templates ask for first. */
   readonly render: (request: RenderRequest, lookup: Lookup) => Promise<RenderOutcome>
   readonly clock: Clock
+  /** Uniform in [0, 1); spreads retries. */
+  readonly random?: () => number
   readonly log: Logger
   /** Ends an action: what it waits for is given up, and the release is recorded as failed. */
   readonly signal: AbortSignal

@@ -1,6 +1,7 @@
 /** `helm install` (pkg/action/install.go). */
 import { isAlreadyExists } from '../../../bootstrap/api/errors.ts'
 import { namespaces } from '../../../bootstrap/client/resources.ts'
+import type { Rendered } from '../render/rendered.ts'
 import { createAll, updateAll } from './apply.ts'
 import { checkReachable } from './cluster.ts'
 import { type Context, defaultTimeoutMs, messageOf } from './context.ts'
@@ -8,14 +9,14 @@ import { installCrds } from './crds.ts'
 import { chartRecord } from './encode.ts'
 import { runHooks } from './hooks.ts'
 import { checkLabels, nameProblem } from './names.ts'
-import { objectsOf, type Target, targetsOf } from './objects.ts'
+import { type Target, targetsOf } from './objects.ts'
 import { existing, owned } from './ownership.ts'
 import { readinessWithJobs } from './readiness/completion.ts'
 import { readinessOf } from './readiness/status.ts'
 import { waitUntilReady } from './readiness/wait.ts'
 import { type Record, recordOf, timeText } from './record.ts'
 import type { DeployOptions, Release } from './release.ts'
-import { releaseHooks, renderRelease } from './rendering.ts'
+import { releaseHooks, renderedObjects, renderRelease } from './rendering.ts'
 import { uninstall } from './uninstall.ts'
 
 export type InstallOptions = DeployOptions & { readonly createNamespace?: boolean }
@@ -62,7 +63,7 @@ export async function install(context: Context, options: InstallOptions): Promis
     apply_method: serverSide ? 'ssa' : 'csa',
     ...(options.labels ? { labels: options.labels } : {}),
   })
-  const targets = await buildTargets(context, record.release)
+  const targets = await buildTargets(context, rendered, record.release)
   const adopted = await existing(context.client, targets, record.release, options.takeOwnership ?? false).catch(
     error => {
       throw new Error(`unable to continue with install: ${messageOf(error)}`, { cause: error })
@@ -85,10 +86,9 @@ async function checkName({ storage }: Context, { name, namespace }: InstallOptio
     throw new Error('release name check failed: cannot reuse a name that is still in use')
 }
 
-async function buildTargets(context: Context, release: Release): Promise<Target[]> {
+async function buildTargets(context: Context, rendered: Rendered, release: Release): Promise<Target[]> {
   try {
-    const objects = await objectsOf(release.manifest)
-    const targets = await targetsOf(context.cluster, objects, release.namespace, 'refuse')
+    const targets = await targetsOf(context.cluster, renderedObjects(rendered), release.namespace, 'refuse')
     return targets.map(target => owned(target, release))
   } catch (error) {
     throw new Error(`unable to build kubernetes objects from release manifest: ${messageOf(error)}`, { cause: error })

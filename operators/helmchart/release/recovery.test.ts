@@ -1,5 +1,5 @@
 /** An action that is cut short anywhere is made good by the next one, as the Helm job's decision table asks for it. */
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals'
 import { ignoreNotFound } from '../../../bootstrap/api/errors.ts'
 import type { KubeObject } from '../../../bootstrap/api/object.ts'
 import type { Client, Resource } from '../../../bootstrap/client/client.ts'
@@ -15,6 +15,8 @@ import type { ReleaseActions } from './release.ts'
 import { type Bed, releaseBed } from './testing/bed.ts'
 import { chart, configMap, gadgets, hook, type TestChart, yaml } from './testing/charts.ts'
 import { type CutClient, cutClient } from './testing/cut.ts'
+
+jest.setTimeout(60_000)
 
 let bed: Bed
 const stop = new AbortController()
@@ -207,50 +209,54 @@ function cutAt(
   return { client, engine: bed.engine({ client: counting, signal: abort.signal }) }
 }
 
-const ways = ['before', 'after', 'aborted'] as const
+type Way = 'before' | 'after' | 'aborted'
 
-describe.each(['reinstall', 'retry'] as const)('an interrupted install, failure policy %s', policy => {
-  test.each(ways)('cut %s each write', async when => {
+describe('an interrupted install', () => {
+  test.each<[Way, 'reinstall' | 'retry']>([
+    ['before', 'reinstall'],
+    ['aborted', 'reinstall'],
+    ['after', 'retry'],
+  ])('cut %s each write, failure policy %s', async (when, policy) => {
     const wanted = await undisturbed(install(red))
     const recover: Action = (engine, here) => helmJob(engine, here, red, policy)
     expect(await cutEverywhere([], install(red), recover, wanted, when)).toBeGreaterThan(10)
   })
 })
 
-describe.each(['true', 'false'] as const)('an interrupted upgrade (server-side: %s)', side => {
-  test.each(ways)('cut %s each write', async when => {
+describe('an interrupted upgrade', () => {
+  test.each<[Way, 'true' | 'false']>([
+    ['before', 'true'],
+    ['aborted', 'true'],
+    ['after', 'false'],
+  ])('cut %s each write, server-side %s', async (when, side) => {
     const wanted = await undisturbed(install(red, side), upgrade(green))
     const recover: Action = (engine, here) => helmJob(engine, here, green, 'retry')
     expect(await cutEverywhere([install(red, side)], upgrade(green), recover, wanted, when)).toBeGreaterThan(8)
   })
-})
 
-describe('an interrupted upgrade that is called off', () => {
-  test.each(ways)('cut %s each write', async when => {
+  test('cut after each write, and called off', async () => {
     const wanted = await undisturbed(install(red))
     const recover: Action = (engine, here) => helmJob(engine, here, red, 'retry')
-    expect(await cutEverywhere([install(red)], upgrade(green), recover, wanted, when)).toBeGreaterThan(8)
+    expect(await cutEverywhere([install(red)], upgrade(green), recover, wanted, 'after')).toBeGreaterThan(8)
   })
 })
 
-describe('an interrupted rollback', () => {
-  test.each(ways)('cut %s each write', async when => {
-    const wanted = await undisturbed(install(red))
-    const recover: Action = (engine, here) => helmJob(engine, here, red, 'retry')
-    const before = [install(red), upgrade(green)]
-    expect(await cutEverywhere(before, rollback, recover, wanted, when)).toBeGreaterThan(8)
-  })
+test('an interrupted rollback, cut before each write', async () => {
+  const wanted = await undisturbed(install(red))
+  const recover: Action = (engine, here) => helmJob(engine, here, red, 'retry')
+  const before = [install(red), upgrade(green)]
+  expect(await cutEverywhere(before, rollback, recover, wanted, 'before')).toBeGreaterThan(8)
 })
 
 describe('an interrupted uninstall', () => {
-  test.each(ways)('cut %s each write, and uninstalled again', async when => {
+  test.each<Way>(['after', 'aborted'])('cut %s each write, and uninstalled again', async when => {
     const wanted = await undisturbed(install(red), uninstall)
     expect(await cutEverywhere([install(red)], uninstall, uninstall, wanted, when)).toBeGreaterThan(8)
   })
 
-  test.each(ways)('cut %s each write, and installed again', async when => {
+  test('cut before each write, and installed again', async () => {
     const wanted = await undisturbed(install(red))
     const recover: Action = (engine, here) => helmJob(engine, here, red, 'reinstall')
-    expect(await cutEverywhere([install(red)], uninstall, recover, wanted, when)).toBeGreaterThan(8)
+    expect(await cutEverywhere([install(red)], uninstall, recover, wanted, 'before')).toBeGreaterThan(8)
   })
 })

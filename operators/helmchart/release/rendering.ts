@@ -1,9 +1,10 @@
 /** Renders a chart for a release, answering the templates' lookups through the API until none is left. */
 import { ignoreNotFound } from '../../../bootstrap/api/errors.ts'
-import { apiVersionOf } from '../../../bootstrap/api/object.ts'
+import { apiVersionOf, type KubeObject } from '../../../bootstrap/api/object.ts'
 import type { JsonObject } from '../chart/chart.ts'
 import type { HookManifest, LookupQuery, Rendered, RenderRequest } from '../render/rendered.ts'
 import { type Context, checkAborted } from './context.ts'
+import { flatten } from './objects.ts'
 import type { ReleaseHook } from './release.ts'
 
 /** Rejects with what the renderer rejects with. */
@@ -54,4 +55,9 @@ export function releaseHooks(hooks: readonly HookManifest[]): ReleaseHook[] {
     delete_policies: deletePolicies,
     output_log_policies: outputLogPolicies,
   }))
+}
+
+/** The objects a chart renders to, parsed by the renderer already. */
+export function renderedObjects({ manifests }: Rendered): KubeObject[] {
+  return manifests.flatMap(({ object }) => (typeof object === 'object' && object !== null ? flatten(object) : []))
 }

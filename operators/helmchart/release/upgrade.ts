@@ -1,4 +1,5 @@
 /** `helm upgrade` (pkg/action/upgrade.go). */
+import type { KubeObject } from '../../../bootstrap/api/object.ts'
 import { updateAll } from './apply.ts'
 import { checkReachable } from './cluster.ts'
 import { type Context, defaultTimeoutMs, messageOf } from './context.ts'
@@ -13,7 +14,7 @@ import { readinessOf } from './readiness/status.ts'
 import { waitUntilReady } from './readiness/wait.ts'
 import { mark, type Record, recordOf, timeText } from './record.ts'
 import type { DeployOptions, Release } from './release.ts'
-import { releaseHooks, renderRelease } from './rendering.ts'
+import { releaseHooks, renderedObjects, renderRelease } from './rendering.ts'
 import { rollback } from './rollback.ts'
 import { appliesOnServer } from './server-side.ts'
 
@@ -37,9 +38,10 @@ export async function upgrade(context: Context, options: UpgradeOptions): Promis
   if (!last) throw new Error(`"${name}" has no deployed releases`)
   if (isPending(last)) throw new Error('another operation (install/upgrade/rollback) is in progress')
   const current = deployedOf(history, last)
-  const record = recordOf(context, await prepare(context, options, last, current))
+  const { release, objects } = await prepare(context, options, last, current)
+  const record = recordOf(context, release)
   const serverSide = record.release.apply_method === 'ssa'
-  const { before, wanted } = await targets(context, options, history, current, record.release)
+  const { before, wanted } = await targets(context, options, history, current, release, objects)
   await context.storage.create(record.release, maxHistory)
   try {
     await perform(context, record, before, wanted, options, {
@@ -64,7 +66,12 @@ function deployedOf(history: readonly Release[], last: Release): Release {
   throw new Error(`"${last.name}" has no deployed releases`)
 }
 
-async function prepare(context: Context, options: UpgradeOptions, last: Release, current: Release): Promise<Release> {
+async function prepare(
+  context: Context,
+  options: UpgradeOptions,
+  last: Release,
+  current: Release,
+): Promise<{ release: Release; objects: KubeObject[] }> {
   const { name, chart, labels, serverSide = 'auto' } = options
   const { namespace } = current
   const revision = last.version + 1
@@ -76,7 +83,7 @@ async function prepare(context: Context, options: UpgradeOptions, last: Release,
     capabilities: await context.cluster.capabilities(),
   })
   checkLabels(labels)
-  return {
+  const next: Release = {
     name,
     namespace,
     version: revision,
@@ -95,6 +102,7 @@ async function prepare(context: Context, options: UpgradeOptions, last: Release,
     apply_method: appliesOnServer(serverSide, last) ? 'ssa' : 'csa',
     labels: mergedLabels(last.labels, labels),
   }
+  return { release: next, objects: renderedObjects(rendered) }
 }
 
 /** Without values of its own an upgrade takes those of the release, unless told to reset them. */
@@ -114,17 +122,16 @@ async function targets(
   history: readonly Release[],
   current: Release,
   next: Release,
+  objects: readonly KubeObject[],
 ): Promise<{ before: Target[]; wanted: Target[] }> {
-  const build = async (release: Release, missing: 'refuse' | 'skip') =>
-    targetsOf(context.cluster, await objectsOf(release.manifest), release.namespace, missing)
-  const wanted = await build(next, 'refuse')
+  const wanted = await targetsOf(context.cluster, objects, next.namespace, 'refuse')
   // Kinds that are no longer served cannot hold an upgrade up: their objects are gone, or live on in another version.
-  const before = await build(current, 'skip').catch(error => {
+  const before = await former(context, current).catch(error => {
     throw new Error(`unable to build kubernetes objects from current release manifest: ${messageOf(error)}`, {
       cause: error,
     })
   })
-  const fresh = wanted.filter(target => !before.some(former => sameObject(former, target)))
+  const fresh = wanted.filter(target => !before.some(other => sameObject(other, target)))
   const adopted = await existing(context.client, fresh, next, options.takeOwnership ?? false).catch(error => {
     throw new Error(`unable to continue with update: ${messageOf(error)}`, { cause: error })
   })
@@ -134,6 +141,9 @@ async function targets(
     wanted: wanted.map(target => owned(target, next)),
   }
 }
+
+const former = async ({ cluster }: Context, { manifest, namespace }: Release) =>
+  targetsOf(cluster, await objectsOf(manifest), namespace, 'skip')
 
 async function perform(
   context: Context,

@@ -1,8 +1,9 @@
 /** Keeps a picture of some objects current by list and watch, for as long as somebody waits for them. */
 import { isNotFound, isStatusError } from '../../../../bootstrap/api/errors.ts'
 import { type KubeObject, keyOf, type ObjectKey } from '../../../../bootstrap/api/object.ts'
-import type { Client, ListOptions, Resource } from '../../../../bootstrap/client/client.ts'
-import { backoffMs, type Clock } from '../../../../bootstrap/client/clock.ts'
+import type { ListOptions, Resource } from '../../../../bootstrap/client/client.ts'
+import { backoffMs } from '../../../../bootstrap/client/clock.ts'
+import type { EngineOptions } from '../context.ts'
 
 export type Picture = ReadonlyMap<ObjectKey, KubeObject>
 
@@ -11,7 +12,7 @@ export type Picture = ReadonlyMap<ObjectKey, KubeObject>
  * not served has none. Rejects when the server refuses to tell.
  */
 export async function follow(
-  { client, clock }: { readonly client: Client; readonly clock: Clock },
+  { client, clock, random = () => 0 }: Pick<EngineOptions, 'client' | 'clock' | 'random'>,
   resource: Resource,
   scope: Pick<ListOptions, 'namespace' | 'labelSelector'>,
   changed: (picture: Picture) => void,
@@ -33,11 +34,6 @@ export async function follow(
       if (isStatusError(error, 'Forbidden') || isStatusError(error, 'Unauthorized')) throw error
       if (isNotFound(error)) changed(new Map())
     }
-    await clock
-      .sleep(
-        backoffMs(attempt, 100, 5000, () => 0),
-        signal,
-      )
-      .catch(() => {})
+    await clock.sleep(backoffMs(attempt, 100, 5000, random), signal).catch(() => {})
   }
 }

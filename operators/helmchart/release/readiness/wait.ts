@@ -12,7 +12,7 @@ import { groupKind, isUnschedulable, readinessOf } from './status.ts'
 
 export type Judge = (object: KubeObject, now: number) => Readiness
 
-type Waiting = Pick<Context, 'client' | 'clock' | 'signal'>
+type Waiting = Pick<Context, 'client' | 'clock' | 'random' | 'signal'>
 
 /** How often time alone is looked at: an unscheduled pod fails by its age. */
 const lookAgainMs = 5000
