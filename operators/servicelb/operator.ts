@@ -20,7 +20,7 @@ import {
   services,
 } from '../../bootstrap/client/resources.ts'
 import { sameJson } from '../../bootstrap/client/same.ts'
-import { deleteIfPresent, updateStatus } from '../runtime/apply.ts'
+import { deleteIfPresent, nameOf, updateStatus } from '../runtime/apply.ts'
 import { findCondition, setCondition, withoutCondition } from '../runtime/conditions.ts'
 import { type Cluster, done, type EventRecorder, type Operator, on, type Result } from '../runtime/operator.ts'
 import { accountName, type BalancerOptions, balancerOf } from './daemon-set.ts'
@@ -134,7 +134,11 @@ class Balancers {
     await this.#ensureHome(cluster)
     const stored = existing
       ? await client.update(daemonSets, overlay(existing, desired))
-      : await client.create(daemonSets, desired)
+      : await client.create(daemonSets, desired).catch(async error => {
+          // Made a moment ago, and the cache does not show it yet.
+          if (!isAlreadyExists(error)) throw error
+          return client.update(daemonSets, overlay(await client.get(daemonSets, nameOf(desired)), desired))
+        })
     const { generation } = stored.metadata
     this.#written.set(key, { desired, generation })
     return existing?.metadata.generation !== generation

@@ -99,4 +99,46 @@ else {
     await api.until('/api/v1/namespaces/default/configmaps/two', ({ status }) => status === 404)
     expect((await api.get('/api/v1/namespaces/default/configmaps/one')).status).toBe(200)
   })
+
+  test('servicelb and the cloud controller balance a Service on a node', async () => {
+    const { api } = upstream
+    alone('servicelb')
+    alone('cloud-controller')
+    const taint = { key: 'node.cloudprovider.kubernetes.io/uninitialized', value: 'true', effect: 'NoSchedule' }
+    const annotations = { 'k3s.io/internal-ip': '192.0.2.10', 'k3s.io/hostname': 'edge' }
+    const node = { apiVersion: 'v1', kind: 'Node', metadata: { name: 'edge', annotations }, spec: { taints: [taint] } }
+    expect((await api.post('/api/v1/nodes', node)).status).toBe(201)
+    const status = {
+      allocatable: { cpu: '4', memory: '4Gi', pods: '10' },
+      conditions: [{ type: 'Ready', status: 'True' }],
+    }
+    await api.patch('/api/v1/nodes/edge/status', 'application/merge-patch+json', { status })
+    const initialised = await api.until('/api/v1/nodes/edge', ({ body }) => body.spec.providerID === 'k3s://edge')
+    expect(initialised.body.spec.taints ?? []).not.toContainEqual(taint)
+    expect(initialised.body.status.addresses).toEqual([
+      { type: 'InternalIP', address: '192.0.2.10' },
+      { type: 'Hostname', address: 'edge' },
+    ])
+    const spec = { type: 'LoadBalancer', selector: { app: 'web' }, ports: [{ port: 80 }] }
+    const service = { apiVersion: 'v1', kind: 'Service', metadata: { name: 'web' }, spec }
+    expect((await api.post('/api/v1/namespaces/default/services', service)).status).toBe(201)
+    const balancers = '/api/v1/namespaces/kube-system/pods?labelSelector=svccontroller.k3s.cattle.io%2Fsvcname%3Dweb'
+    const onEdge = (items: { spec: { nodeName?: string } }[]) => items.find(pod => pod.spec.nodeName === 'edge')
+    const { body } = await api.until(balancers, answer => onEdge(answer.body.items) !== undefined)
+    const pod = onEdge(body.items) as unknown as { metadata: { name: string } }
+    const ready = { phase: 'Running', podIP: '192.0.2.10', conditions: [{ type: 'Ready', status: 'True' }] }
+    const path = `/api/v1/namespaces/kube-system/pods/${pod.metadata.name}/status`
+    await api.patch(path, 'application/strategic-merge-patch+json', { status: ready })
+    const published = await api.until(
+      '/api/v1/namespaces/default/services/web',
+      answer => answer.body.status.loadBalancer.ingress !== undefined,
+    )
+    expect(published.body.status.loadBalancer.ingress).toEqual([{ ip: '192.0.2.10', ipMode: 'VIP' }])
+    await api.delete('/api/v1/namespaces/default/services/web')
+    await api.until('/api/v1/namespaces/default/services/web', answer => answer.status === 404)
+    const sets = '/apis/apps/v1/namespaces/kube-system/daemonsets'
+    await api.until(sets, answer => answer.body.items.length === 0)
+    // core also tries what deploy has packaged, for which this server lacks the RuntimeClass.
+    expect(errors().filter(line => !line.startsWith('core: '))).toEqual([])
+  })
 }
