@@ -8,6 +8,7 @@ import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { gunzipSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals'
 import type { KubeObject } from '../../bootstrap/api/object.ts'
 import type { Resource } from '../../bootstrap/client/client.ts'
@@ -24,6 +25,8 @@ import {
   serviceAccounts,
   services,
 } from '../../bootstrap/client/resources.ts'
+import { loadDirectory } from '../../operators/helmchart/chart/directory.ts'
+import { renderer } from '../../operators/helmchart/job/rendering.ts'
 import type { ActionOptions, DeployOptions, ReleaseActions } from '../../operators/helmchart/release/release.ts'
 import { type Bed, releaseBed } from '../../operators/helmchart/release/testing/bed.ts'
 import { chart, configMap, gadgets, hook, yaml } from '../../operators/helmchart/release/testing/charts.ts'
@@ -586,4 +589,82 @@ suite('as Helm 4', () => {
     const made = async (name: string) => neutral(name, withoutChance(await bed.api.get(namespaces, { name })))
     expect(await made('made-ours')).toEqual(await made('made-theirs'))
   })
+
+  test('a chart with everything in it is stored alike, to the byte', async () => {
+    const folder = join(directory, 'big')
+    for (const [name, text] of Object.entries(big)) {
+      await mkdir(join(folder, name, '..'), { recursive: true })
+      await writeFile(join(folder, name), text)
+    }
+    const [theirs, ours] = [await bed.namespace(), await bed.namespace()]
+    const values = { child: { color: 'red' }, list: [1, 2.5, 1e21], nothing: null }
+    await writeFile(join(directory, 'values.json'), JSON.stringify(values))
+    await helm('install', 'app', folder, '-n', theirs, '-f', join(directory, 'values.json'))
+    const engine = bed.engine({ render: renderer({ warn() {} }) })
+    await engine.install({ name: 'app', namespace: ours, chart: loadDirectory(folder), values })
+    expect(await stored(ours)).toEqual(await stored(theirs))
+    expect(neutral(ours, (await state(ours)) as object)).toEqual(neutral(theirs, (await state(theirs)) as object))
+  })
+
+  /** A release's JSON as it is stored, with its times and the chart's file times left out. */
+  async function stored(namespace: string): Promise<string> {
+    const record = await bed.api.get(secrets, { name: 'sh.helm.release.v1.app.v1', namespace })
+    const packed = Buffer.from(record.data?.release ?? '', 'base64').toString()
+    return gunzipSync(Buffer.from(packed, 'base64'))
+      .toString()
+      .replace(/,"modtime":"[^"]*"/g, '')
+      .replace(/"schemamodtime":"[^"]*"/, '"schemamodtime":""')
+      .replace(/"(first_deployed|last_deployed|started_at|completed_at)":"[^"]*"/g, '"$1":""')
+      .replaceAll(namespace, 'NAMESPACE')
+  }
 })
+
+const big: { readonly [path: string]: string } = {
+  'Chart.yaml': `apiVersion: v2
+name: big
+version: 1.2.3
+appVersion: 2
+description: All of it
+keywords: [a, b]
+maintainers: [{name: me, email: me@example.com}]
+annotations: {a: b}
+dependencies:
+- {name: child, version: 0.1.0, repository: "", alias: kid, condition: kid.on, import-values: [{child: exported, parent: imported}]}
+- {name: child, version: 0.1.0, repository: "", tags: [off]}
+- {name: other, version: 0.1.0, repository: "", condition: other.enabled}
+`,
+  'values.yaml':
+    'tags: {off: false}\nkid: {on: true}\nother: {enabled: false}\nnumber: 3\nfloat: 1.50\nnothing: here\n',
+  'values.schema.json': '{"type": "object"}\n',
+  'README.md': '# Big\n<b>&</b>\n',
+  'data/x.bin': '\u0000\u0001',
+  'crds/gadget.yaml': gadgets('big.example.com'),
+  'templates/_helpers.tpl': '{{ define "name" }}{{ .Release.Name }}-{{ .Chart.Name }}{{ end }}\n',
+  'templates/NOTES.txt': 'Hello {{ include "name" . }} at {{ .Release.Revision }}.\n',
+  'templates/all.yaml': `apiVersion: v1
+kind: ConfigMap
+metadata: {name: {{ include "name" . }}}
+data:
+  number: {{ .Values.number | quote }}
+  imported: {{ .Values.imported | toJson | quote }}
+  readme: {{ .Files.Get "README.md" | quote }}
+  gadget: {{ .Capabilities.APIVersions.Has "big.example.com/v1/Gadget" | quote }}
+  live: {{ (lookup "v1" "ConfigMap" .Release.Namespace "none") | toJson | quote }}
+---
+apiVersion: big.example.com/v1
+kind: Gadget
+metadata: {name: g}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: hooked
+  annotations: {helm.sh/hook: "pre-install, post-upgrade", helm.sh/hook-weight: "3", helm.sh/hook-delete-policy: "hook-succeeded,before-hook-creation"}
+`,
+  'charts/child/Chart.yaml': 'apiVersion: v2\nname: child\nversion: 0.1.0\n',
+  'charts/child/values.yaml': 'color: blue\nexported: {x: 1}\n',
+  'charts/child/templates/c.yaml':
+    'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: {{ .Chart.Name }}}\ndata: {color: {{ .Values.color | quote }}}\n',
+  'charts/other/Chart.yaml': 'apiVersion: v2\nname: other\nversion: 0.1.0\n',
+  'charts/other/crds/never.yaml': gadgets('never.example.com'),
+}

@@ -2,10 +2,11 @@
 import { isAlreadyExists } from '../../../bootstrap/api/errors.ts'
 import type { KubeObject } from '../../../bootstrap/api/object.ts'
 import type { Chart } from '../chart/chart.ts'
+import { crdManifests } from '../render/crds.ts'
 import type { RenderRequest } from '../render/rendered.ts'
 import { createAll } from './apply.ts'
 import { type Context, messageOf } from './context.ts'
-import { objectsOf, type Target, targetsOf } from './objects.ts'
+import { flatten, type Target, targetsOf } from './objects.ts'
 import { readinessOf } from './readiness/status.ts'
 import { waitUntilReady } from './readiness/wait.ts'
 import { renderRelease } from './rendering.ts'
@@ -44,28 +45,22 @@ export async function installCrds(
   await untilServed(context, created)
 }
 
-/**
- * The rendered chart names them, without those of disabled subcharts. A chart whose templates do not render before its
- * own kinds are there is asked for its files instead.
- */
+/** The rendered chart names them. A chart whose templates do not render before its own kinds are there is asked itself. */
 async function crdFiles(context: Context, request: RenderRequest): Promise<CrdFile[]> {
-  const files = filesBelow(request.chart)
-  if (files.length === 0) return []
-  try {
-    const { crds } = await renderRelease(context, request)
-    return crds.map(({ source, object }) => ({ name: source, objects: [object] }))
-  } catch (error) {
-    context.log.debug({ error: messageOf(error) }, 'the chart does not render before its CRDs are installed')
-    return Promise.all(files.map(async ({ name, text }) => ({ name, objects: await objectsOf(text) })))
-  }
+  if (!bringsCrds(request.chart)) return []
+  const crds = await renderRelease(context, request).then(
+    rendered => rendered.crds,
+    error => {
+      context.log.debug({ error: messageOf(error) }, 'the chart does not render before its CRDs are installed')
+      return crdManifests(request)
+    },
+  )
+  const files = Map.groupBy(crds, ({ source }) => source)
+  return [...files].map(([name, documents]) => ({ name, objects: documents.flatMap(({ object }) => flatten(object)) }))
 }
 
-function filesBelow({ files, dependencies }: Chart): { name: string; text: string }[] {
-  const own = files
-    .filter(({ name }) => name.startsWith('crds/') && /\.(ya?ml|json)$/i.test(name))
-    .map(({ name, data }) => ({ name, text: Buffer.from(data).toString('utf8') }))
-  return [...own, ...dependencies.flatMap(filesBelow)]
-}
+const bringsCrds = ({ files, dependencies }: Chart): boolean =>
+  files.some(({ name }) => name.startsWith('crds/')) || dependencies.some(bringsCrds)
 
 async function untilServed(context: Context, created: readonly Target[]): Promise<void> {
   const { clock, cluster, signal } = context

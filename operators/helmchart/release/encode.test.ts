@@ -15,14 +15,17 @@ const release: Release = {
     status: 'deployed',
     notes: '',
   },
-  chart: chartRecord({
-    metadata: { name: 'web', version: '1.0.0', apiVersion: 'v2' },
-    values: { z: 1, a: { y: [1e21, true, null], b: 'x' } },
-    schema: Buffer.from('{}'),
-    templates: [{ name: 'templates/a.yaml', data: Buffer.from('a: 1') }],
-    files: [{ name: 'bin', data: new Uint8Array([0, 255, 128]) }],
-    dependencies: [],
-  }),
+  chart: chartRecord(
+    {
+      metadata: { name: 'web', version: '1.0.0', apiVersion: 'v2' },
+      values: { z: 1, a: { y: [1e21, true, null], b: 'x' } },
+      schema: Buffer.from('{}'),
+      templates: [{ name: 'templates/a.yaml', data: Buffer.from('a: 1') }],
+      files: [{ name: 'bin', data: new Uint8Array([0, 255, 128]) }],
+      dependencies: [],
+    },
+    {},
+  ),
   config: { b: '<1 & 2>', a: {} },
   manifest: '---\na: 1\n',
   hooks: [

@@ -4,7 +4,9 @@
  */
 import { promisify } from 'node:util'
 import { gunzip, gzip } from 'node:zlib'
-import type { Chart, ChartFile, JsonObject } from '../chart/chart.ts'
+import type { Chart, ChartDependency, ChartFile, ChartMetadata, JsonObject } from '../chart/chart.ts'
+import { resolveDependencies } from '../chart/dependencies.ts'
+import { copyTable } from '../chart/tables.ts'
 import type { Release, ReleaseHook } from './release.ts'
 
 const compress = promisify(gzip)
@@ -93,7 +95,7 @@ function hookJson(hook: ReleaseHook): object {
   }
 }
 
-/** Leaves out what Go's omitempty does: zero, "", and empty lists and objects. */
+/** Leaves out what Go's omitempty does: zero, false, "", and empty lists and objects. */
 function present(members: { readonly [name: string]: unknown }): object {
   return Object.fromEntries(
     Object.entries(members).filter(
@@ -102,6 +104,7 @@ function present(members: { readonly [name: string]: unknown }): object {
         value !== null &&
         value !== '' &&
         value !== 0 &&
+        value !== false &&
         !(typeof value === 'object' && Object.keys(value).length === 0),
     ),
   )
@@ -120,19 +123,43 @@ function sorted<T>(value: T): T {
 
 const escaped = (character: string) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
 
-/** What a release keeps of its chart; subcharts are not stored. */
-export function chartRecord(chart: Chart): Release['chart'] {
+/**
+ * What a release keeps of its chart: without subcharts, but with what they brought into its values. Throws Error when the
+ * values do not fit the subcharts.
+ */
+export function chartRecord(chart: Chart, values: JsonObject): Release['chart'] {
+  const { metadata, lock, templates, values: defaults, schema, files: others } = resolved(chart, values)
   const record = {
-    metadata: chart.metadata,
-    lock: chart.lock ?? null,
-    templates: files(chart.templates),
-    values: chart.values as JsonObject,
-    schema: chart.schema ? base64(chart.schema) : null,
+    metadata: metadataRecord(metadata),
+    lock: lock ?? null,
+    templates: files(templates),
+    values: defaults,
+    schema: schema ? base64(schema) : null,
     schemamodtime: zeroTime,
-    files: files(chart.files),
+    files: files(others),
   }
   return record
 }
+
+/** In the order of Go's fields. */
+function metadataRecord(metadata: ChartMetadata): ChartMetadata {
+  const { name, home, sources, version, description, keywords, maintainers, icon, apiVersion } = metadata
+  const { condition, tags, appVersion, deprecated, annotations, kubeVersion, dependencies, type } = metadata
+  return present({
+    ...{ name, home, sources, version, description, keywords },
+    maintainers: maintainers?.map(({ name, email, url }) => present({ name, email, url })),
+    ...{ icon, apiVersion, condition, tags, appVersion, deprecated },
+    ...{ annotations: sorted(annotations), kubeVersion, dependencies: dependencies?.map(dependencyRecord), type },
+  }) as ChartMetadata
+}
+
+function dependencyRecord(dependency: ChartDependency): object {
+  const { name, version, repository = '', condition, tags, enabled, alias } = dependency
+  const rest = present({ condition, tags, enabled, 'import-values': dependency['import-values'], alias })
+  return { name, ...present({ version }), repository, ...rest }
+}
+
+const resolved = (chart: Chart, values: JsonObject) => resolveDependencies(chart, copyTable(values), () => {})
 
 const files = (list: readonly ChartFile[]) => list.map(({ name, data }) => ({ name, data: base64(data) }))
 const base64 = (data: Uint8Array) => Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('base64')

@@ -56,7 +56,7 @@ export async function install(context: Context, options: InstallOptions): Promis
       status: 'pending-install',
       notes: rendered.notes,
     },
-    chart: chartRecord(chart),
+    chart: chartRecord(chart, values),
     config: values,
     manifest: rendered.manifest,
     hooks: releaseHooks(rendered.hooks),

@@ -95,7 +95,7 @@ async function prepare(
       status: 'pending-upgrade',
       notes: rendered.notes,
     },
-    chart: chartRecord(chart),
+    chart: chartRecord(chart, values),
     config: values,
     manifest: rendered.manifest,
     hooks: releaseHooks(rendered.hooks),
