@@ -23,7 +23,7 @@ import { serviceLbCleanup } from './servicelb/release.ts'
 import { runAlone } from './standalone.ts'
 
 const parts: { readonly [name: string]: Part } = {
-  core: { operators: ({ caPem }) => coreOperators({ ca: caPem }) },
+  core: { operators: ({ caPem, config }) => coreOperators({ ca: caPem, controllerArgs: config.controllerArgs }) },
   scheduler: { on: config => !config.disableScheduler, operators: () => [schedulerOperator()] },
   'node-ipam': { operators: ({ config }) => [nodeIpam(config.clusterCidrs[0]!)] },
   'control-plane-role': {

@@ -62,6 +62,8 @@ export interface ServerConfig extends NodeConfig {
   readonly disableHelmController: boolean
   /** Image of Helm's Jobs in place of the built-in module; empty for that. */
   readonly helmJobImage: string
+  /** Of the controllers, "name=value". */
+  readonly controllerArgs: readonly string[]
   readonly systemDefaultRegistry: string
   readonly defaultLocalStoragePath: string
 }
@@ -122,6 +124,7 @@ export function serverConfig(values: FlagValues, machine: Machine): ServerConfig
     servicelbNamespace: values.string('servicelb-namespace') ?? 'kube-system',
     disableHelmController: values.bool('disable-helm-controller'),
     helmJobImage: values.string('helm-job-image') ?? '',
+    controllerArgs: [...values.list('kube-controller-arg'), ...values.list('kube-controller-manager-arg')],
     systemDefaultRegistry: values.string('system-default-registry') ?? '',
     defaultLocalStoragePath: values.string('default-local-storage-path') ?? join(node.dataDir, 'storage'),
   }

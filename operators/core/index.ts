@@ -1,5 +1,7 @@
 /** The operators that make up what upstream's controller manager does. */
 import type { Operator } from '../runtime/operator.ts'
+import { horizontalPodAutoscaler } from './autoscaling/horizontal.ts'
+import { autoscalerSettings } from './autoscaling/settings.ts'
 import { ttlAfterFinished } from './lifecycle/finished-jobs.ts'
 import { garbageCollector } from './lifecycle/garbage/collector.ts'
 import { namespaceController } from './lifecycle/namespace.ts'
@@ -27,6 +29,8 @@ export interface CoreOptions {
   readonly ca: string
   /** Signs the tokens of token Secrets; without it the API server's `token` subresource is asked. */
   readonly issueToken?: TokenIssuer
+  /** Arguments of the kube-controller-manager, "name=value". */
+  readonly controllerArgs?: readonly string[]
 }
 
 /** All core operators, for runOperators. */
@@ -40,6 +44,7 @@ export function coreOperators(options: CoreOptions): Operator[] {
     statefulSetController(),
     jobController(),
     cronJobController(),
+    horizontalPodAutoscaler(autoscalerSettings(options.controllerArgs ?? [])),
     endpointsController(),
     endpointSliceController(),
     endpointSliceMirroringController(),

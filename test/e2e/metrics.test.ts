@@ -60,6 +60,24 @@ if (!canRunClusters) {
       expect(await cluster.kubectl('get --raw /apis/metrics.k8s.io/v1beta1/nodes')).toMatch(/"memory":"\d+[KM]i"/)
     })
 
+    test('kubectl autoscale: what burns gets more replicas, and is told why', async () => {
+      await cluster.kubectl('autoscale deployment burner --cpu-percent=80 --min=1 --max=3')
+      await untilMatches('get deploy burner -o jsonpath={.spec.replicas}', /^3$/)
+      const described = await cluster.kubectl('describe hpa burner')
+      expect(described).toMatch(/AbleToScale +True +\S+/)
+      expect(described).toMatch(/ScalingActive +True +ValidMetricFound/)
+      expect(described).toMatch(/SuccessfulRescale +\S+ +horizontal-pod-autoscaler +New size: \d; reason: cpu resource/)
+      expect(await cluster.kubectl('get hpa burner --no-headers')).toMatch(
+        /Deployment\/burner +cpu: \d+%\/80% +1 +3 +[123]/,
+      )
+      const old = '/apis/autoscaling/v1/namespaces/default/horizontalpodautoscalers/burner'
+      const { metadata, spec } = JSON.parse(await cluster.kubectl(`get --raw ${old}`))
+      expect(spec.targetCPUUtilizationPercentage).toBe(80)
+      expect(metadata.annotations['autoscaling.alpha.kubernetes.io/conditions']).toContain('ValidMetricFound')
+      await cluster.kubectl('delete hpa burner')
+      await cluster.kubectl('scale deploy burner --replicas=1')
+    })
+
     test('viewers may read metrics, others may not', async () => {
       await cluster.kubectl('create serviceaccount viewer')
       await cluster.kubectl('create rolebinding viewer --clusterrole=view --serviceaccount=default:viewer')
