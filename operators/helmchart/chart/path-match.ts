@@ -35,8 +35,8 @@ function characterClass(content: readonly string[]): string {
     if (members[0] === '-') {
       members.shift()
       const high = member(members)
-      if (low.codePointAt(0)! <= high.codePointAt(0)!) source += `${quoted(low)}-${quoted(high)}`
-    } else source += quoted(low)
+      if (low.codePointAt(0)! <= high.codePointAt(0)!) source += `${quotedMember(low)}-${quotedMember(high)}`
+    } else source += quotedMember(low)
   }
   if (source === '') return negated ? '[^]' : '[]'
   return negated ? `[^${source}]` : `[${source}]`
@@ -49,7 +49,12 @@ function member(members: string[]): string {
 }
 
 function quoted(rune: string): string {
-  return /[\^$\\.*+?()[\]{}|/-]/.test(rune) ? `\\${rune}` : rune
+  return /[\^$\\.*+?()[\]{}|/]/.test(rune) ? `\\${rune}` : rune
+}
+
+/** A hyphen has a meaning within brackets only. */
+function quotedMember(rune: string): string {
+  return rune === '-' ? '\\-' : quoted(rune)
 }
 
 function malformed(): never {

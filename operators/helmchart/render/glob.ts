@@ -68,10 +68,17 @@ function characterClass(runes: readonly string[], start: number): Piece {
   const members = runes.slice(negated ? start + 1 : start, end)
   const isRange = members.length === 3 && members[1] === '-'
   if (members.length === 0) throw new Error('unexpected end of input')
-  const content = isRange ? `${quoted(members[0]!)}-${quoted(members[2]!)}` : members.map(quoted).join('')
+  const content = isRange
+    ? `${quotedMember(members[0]!)}-${quotedMember(members[2]!)}`
+    : members.map(quotedMember).join('')
   return { source: `[${negated ? '^' : ''}${content}]`, at: end + 1 }
 }
 
 function quoted(rune: string): string {
-  return /[\^$\\.*+?()[\]{}|/-]/.test(rune) ? `\\${rune}` : rune
+  return /[\^$\\.*+?()[\]{}|/]/.test(rune) ? `\\${rune}` : rune
+}
+
+/** A hyphen has a meaning within brackets only. */
+function quotedMember(rune: string): string {
+  return rune === '-' ? '\\-' : quoted(rune)
 }

@@ -1,0 +1,1 @@
+{{ define "common" }}parent {{ .Chart.Name }}{{ end }}

@@ -1,0 +1,3 @@
+{{ define "lib.thing" }}kind: ConfigMap
+name: {{ .Chart.Name }}
+{{ end }}
