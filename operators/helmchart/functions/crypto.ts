@@ -53,7 +53,7 @@ function decryptAes(password: string, text: string): string {
   if (text === '') return ''
   const bytes = decodeBase64(text)
   if (bytes.length < 16)
-    throw new GoError(`runtime error: slice bounds out of range [:16] with capacity ${bytes.length}`)
+    throw new GoError(`runtime error: slice bounds out of range [:16] with capacity ${Math.floor(text.length / 4) * 3}`)
   if (bytes.length % 16 !== 0) throw new GoError('crypto/cipher: input not full blocks')
   const cipher = createDecipheriv('aes-256-cbc', aesKey(password), bytes.subarray(0, 16)).setAutoPadding(false)
   const plain = Buffer.concat([cipher.update(bytes.subarray(16)), cipher.final()])

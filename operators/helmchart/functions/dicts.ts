@@ -14,6 +14,7 @@ import {
 } from '../template/values.ts'
 import { textOfValue } from './cast.ts'
 import { isEmptyValue } from './defaults.ts'
+import { goVersion, parseVersion, versionType } from './semver.ts'
 
 const merge = goFunction('dict, ...dict -> any', (target: GoMap, ...sources: GoMap[]) =>
   mergeAll(target, sources, false),
@@ -21,7 +22,10 @@ const merge = goFunction('dict, ...dict -> any', (target: GoMap, ...sources: GoM
 const mergeOverwrite = goFunction('dict, ...dict -> any', (target: GoMap, ...sources: GoMap[]) =>
   mergeAll(target, sources, true),
 )
-const copy = goFunction('any -> any', deepCopy)
+const copy = goFunction('any -> any', (value: GoValue) => {
+  if (value === null) throw new GoError('reflect: call of reflect.Value.Type on zero Value')
+  return deepCopy(value)
+})
 
 export const dictFunctions: FunctionTable = {
   dict: goFunction('...any -> dict', makeDict),
@@ -108,7 +112,9 @@ function isEmptyForMerge(value: GoValue): boolean {
 }
 
 export function deepCopy(value: GoValue): GoValue {
-  if (typeof value !== 'object' || value === null || value instanceof GoStruct) return value
+  if (typeof value !== 'object' || value === null) return value
+  // The library cannot copy a version's private fields: the copy is 0.0.0, as upstream.
+  if (value instanceof GoStruct) return value.type.name === versionType.name ? goVersion(parseVersion('0.0.0')) : value
   if (value instanceof Uint8Array) return value.slice()
   const annotation = annotationOf(value)
   const keep = <T extends object>(copied: T): T =>

@@ -34,13 +34,13 @@ function badOffset(text: string, alphabet: RegExp, size: number): number | undef
   let index = 0
   while (index < chars.length && alphabet.test(chars[index]!.char)) index++
   const inGroup = index % size
-  if (index === chars.length) return inGroup === 0 ? undefined : bytes.length - (size === 4 ? inGroup : inGroup)
+  if (index === chars.length) return inGroup === 0 ? undefined : bytes.length - inGroup
   const { char, offset } = chars[index]!
   const paddings = size === 4 ? [2, 3] : [2, 4, 5, 7]
   if (char !== '=' || !paddings.includes(inGroup)) return offset
   for (let filled = inGroup + 1, next = index + 1; filled < size; filled++, next++) {
     if (next >= chars.length) return bytes.length
-    if (chars[next]!.char !== '=') return size === 4 ? chars[next]!.offset : chars[next]!.offset
+    if (chars[next]!.char !== '=') return chars[next]!.offset - (size === 4 ? 1 : 0)
   }
   const after = index + (size - inGroup)
   return after < chars.length ? chars[after]!.offset : undefined

@@ -1,4 +1,5 @@
 /** Reads JSON with the messages of Go's scanner; every number is a float64, of equal keys the last one counts. */
+import { bytesOf } from '../template/bytes.ts'
 import { GoError } from '../template/functions.ts'
 import { quote } from '../template/quote.ts'
 import { type GoMap, type GoValue, setEntry } from '../template/values.ts'
@@ -27,10 +28,12 @@ class Reader {
   }
 
   #invalid(where: string): never {
-    const code = this.#text.codePointAt(this.#at)
+    // At the end Go tries a space first, which some states refuse.
+    const code =
+      this.#text.codePointAt(this.#at) ?? (/^in (?!string literal)|^after decimal/.test(where) ? 0x20 : undefined)
     if (code === undefined) throw new GoError('unexpected end of JSON input')
     // Go sees bytes: of a longer character the first one is named.
-    const byte = code < 0x80 ? code : Buffer.from(String.fromCodePoint(code))[0]!
+    const byte = bytesOf(String.fromCodePoint(code))[0]!
     const char = String.fromCharCode(byte)
     const name = char === "'" ? "'\\''" : char === '"' ? `'"'` : `'${quote(char).slice(1, -1)}'`
     throw new GoError(`invalid character ${name} ${where}`)

@@ -1,7 +1,17 @@
 /** encoding/json: what Go writes, and its complaints about what it reads. */
 import { compareText } from '../template/bytes.ts'
 import { type FunctionTable, GoError, goFunction } from '../template/functions.ts'
-import { GoInteger, type GoMap, GoStruct, type GoValue, isMap, isNilContainer } from '../template/values.ts'
+import {
+  GoInteger,
+  type GoMap,
+  GoStruct,
+  type GoValue,
+  isMap,
+  isNilContainer,
+  nilSlice,
+  typed,
+  types,
+} from '../template/values.ts'
 import { parseJson } from './json-reader.ts'
 
 const toPrettyJson = goFunction('any -> string', (value: GoValue) => indented(value))
@@ -41,7 +51,7 @@ function decodeInto(text: string, type: string, onError: (message: string) => Go
   const wantsList = type.startsWith('[]')
   try {
     const value = parseJson(text)
-    if (value === null) return wantsList ? [] : {}
+    if (value === null) return wantsList ? nilSlice() : typed({}, types.dict, { nil: true })
     if (wantsList ? Array.isArray(value) : isMap(value)) return value
     throw new GoError(`json: cannot unmarshal ${jsonKind(value)} into Go value of type ${type}`)
   } catch (error) {

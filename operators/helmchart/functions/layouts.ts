@@ -1,7 +1,17 @@
 /** time.Format and time.Parse: dates by a layout that shows how Mon Jan 2 15:04:05 MST 2006 would look. */
+
+import { bytesOf } from '../template/bytes.ts'
 import { GoError } from '../template/functions.ts'
-import { quote } from '../template/quote.ts'
 import { fixedZone, utc, type Zone } from './zones.ts'
+
+/** The time package quotes in a way of its own: bytes beyond ASCII are escaped. */
+function quote(text: string): string {
+  const escaped = Array.from(bytesOf(text), byte => {
+    if (byte === 0x22 || byte === 0x5c) return `\\${String.fromCharCode(byte)}`
+    return byte < 0x20 || byte >= 0x80 ? `\\x${byte.toString(16).padStart(2, '0')}` : String.fromCharCode(byte)
+  })
+  return `"${escaped.join('')}"`
+}
 
 /** An instant in nanoseconds since 1970, seen from a zone. */
 export interface Instant {
@@ -157,7 +167,7 @@ function formatElement(name: string, civil: Civil): string {
     case 'pm':
       return civil.hour >= 12 ? 'pm' : 'am'
     case 'MST':
-      return civil.abbreviation
+      return civil.abbreviation || formatOffset('-0700', civil.offset)
     default:
       return /^[.,]/.test(name) ? formatFraction(name, civil.nanosecond) : formatOffset(name, civil.offset)
   }

@@ -17,7 +17,7 @@ const toLower = (char: string): string => single(char, char.toLowerCase())
 /** strings.Title: letters after a separator become title case. */
 export function title(text: string): string {
   let previous = ' '
-  return Array.from(text, char => {
+  return Array.from(text.toWellFormed(), char => {
     const start = isSeparator(previous)
     previous = char
     return start ? toUpper(char) : char
@@ -31,7 +31,7 @@ function isSeparator(char: string): boolean {
 
 export function uncapitalize(text: string): string {
   let atStart = true
-  return Array.from(text, char => {
+  return Array.from(text.toWellFormed(), char => {
     if (isSpace(char)) {
       atStart = true
       return char
@@ -43,7 +43,7 @@ export function uncapitalize(text: string): string {
 }
 
 export function swapCase(text: string): string {
-  return Array.from(text, char => {
+  return Array.from(text.toWellFormed(), char => {
     if (/^[\p{Lu}\p{Lt}]$/u.test(char)) return toLower(char)
     return /^\p{Ll}$/u.test(char) ? toUpper(char) : char
   }).join('')
@@ -51,9 +51,10 @@ export function swapCase(text: string): string {
 
 /** xstrings.ToPascalCase: "some_words" becomes "SomeWords". */
 export function camelCase(text: string): string {
-  const chars = [...text]
+  const chars = [...text.toWellFormed()]
   let at = chars.findIndex(char => !isConnector(char))
-  if (at < 0) return text
+  // Of connectors alone the library writes the last one twice.
+  if (at < 0) return text + (chars.at(-1) ?? '')
   let out = chars.slice(0, at).join('')
   let upperStart = isUpper(chars[at])
   let current = toUpper(chars[at]!)
@@ -93,7 +94,7 @@ class Words {
   word = ''
 
   constructor(text: string) {
-    this.#chars = [...text]
+    this.#chars = [...text.toWellFormed()]
   }
 
   get more(): boolean {

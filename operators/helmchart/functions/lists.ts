@@ -106,13 +106,8 @@ function sliceList(value: GoValue, ...indices: GoValue[]): GoValue {
 
 function chunks(size: number, value: GoValue): GoValue[][] {
   const values = items('Cannot chunk type', value)
-  if (size <= 0)
-    throw new GoError(
-      size === 0 && values.length > 0
-        ? 'runtime error: makeslice: len out of range'
-        : 'runtime error: makeslice: len out of range',
-    )
-  const count = Math.ceil(values.length / size)
+  const count = Math.floor((values.length - 1) / size) + 1
+  if (!(count >= 0 && (size > 0 || count === 0))) throw new GoError('runtime error: makeslice: len out of range')
   return Array.from({ length: count }, (_, index) => values.slice(index * size, (index + 1) * size))
 }
 
@@ -127,6 +122,7 @@ function concat(...lists: GoValue[]): GoValue {
 
 /** A []string is sorted in place, as upstream. */
 function sortAlpha(value: GoValue): string[] {
+  if (value instanceof Uint8Array) return textsOf(value).sort(compareText)
   if (!Array.isArray(value)) return textsOf(value)
   const texts = typeOf(value)!.name === types.strings.name ? (value as string[]) : textsOf(value)
   return texts.sort(compareText)
@@ -134,12 +130,12 @@ function sortAlpha(value: GoValue): string[] {
 
 const maximumSteps = 50_000_000
 
-function steps(start: number, stop: number, step: number): number[] {
+function steps(start: number, stop: number, step: number): bigint[] {
   const down = stop < start
   if (down ? step >= 0 : step <= 0) return []
   const count = Math.ceil((stop - start) / step)
   if (count > maximumSteps) throw new GoError(`a list of ${count} numbers is too long`)
-  return Array.from({ length: count }, (_, index) => start + index * step)
+  return Array.from({ length: count }, (_, index) => BigInt(start + index * step))
 }
 
 function sequence(...bounds: number[]): string {

@@ -1,11 +1,14 @@
 /** Sprig's regular expressions: RE2's syntax and matching, by re2js. */
 import { RE2JS } from 're2js'
 import { type FunctionTable, GoError, goFunction } from '../template/functions.ts'
+import { quote } from '../template/quote.ts'
+import { typed, types } from '../template/values.ts'
 
 /** What MustCompile panics with carries a prefix; what Compile returns does not. */
 function compile(pattern: string, must: boolean): RE2JS {
   const known = cache.get(pattern)
   if (known) return known
+  if (!pattern.isWellFormed()) throw invalid(`error parsing regexp: invalid UTF-8: \`${pattern}\``)
   try {
     const compiled = RE2JS.compile(pattern)
     if (cache.size >= 500) cache.clear()
@@ -13,7 +16,11 @@ function compile(pattern: string, must: boolean): RE2JS {
     return compiled
   } catch (error) {
     const message = (error as Error).message.replace(/end of expression$/, 'end of expression: ``')
-    throw new GoError(must ? `regexp: Compile(${quotePattern(pattern)}): ${message}` : message)
+    throw invalid(message)
+  }
+
+  function invalid(message: string): GoError {
+    return new GoError(must ? `regexp: Compile(${quotePattern(pattern)}): ${message}` : message)
   }
 }
 
@@ -22,7 +29,7 @@ const cache = new Map<string, RE2JS>()
 /** Patterns are shown in backquotes where that is possible. */
 function quotePattern(pattern: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: backquotes hold no control characters but tab
-  return /[\0-\x08\n-\x1f\x7f`\ufeff]/.test(pattern) ? JSON.stringify(pattern) : `\`${pattern}\``
+  return /[\0-\x08\n-\x1f\x7f`\ufeff\udc80-\udcff]/.test(pattern) ? quote(pattern) : `\`${pattern}\``
 }
 
 interface Match {
@@ -73,7 +80,7 @@ function expand(template: string, match: Match): string {
 }
 
 function split(regex: RE2JS, text: string, limit: number): string[] {
-  if (limit === 0) return []
+  if (limit === 0) return orNil([])
   if (regex.pattern() !== '' && text === '') return ['']
   const parts: string[] = []
   let begin = 0
@@ -88,6 +95,11 @@ function split(regex: RE2JS, text: string, limit: number): string[] {
   return parts
 }
 
+/** Go gives nil where it found nothing. */
+function orNil(texts: string[]): string[] {
+  return texts.length === 0 ? typed(texts, types.strings, { nil: true }) : texts
+}
+
 /** A function and its "must" twin, which differ in how they complain about the pattern. */
 function both(name: string, signature: string, call: (regex: RE2JS, ...rest: never[]) => unknown): FunctionTable {
   const of = (must: boolean) =>
@@ -98,7 +110,7 @@ function both(name: string, signature: string, call: (regex: RE2JS, ...rest: nev
 export const regexFunctions: FunctionTable = {
   ...both('regexMatch', 'string, string -> bool', (regex, text: string) => regex.matcher(text).find()),
   ...both('regexFindAll', 'string, string, int -> strings', (regex, text: string, limit: number) =>
-    matchesOf(regex, text, limit).map(match => text.slice(match.start, match.end)),
+    orNil(matchesOf(regex, text, limit).map(match => text.slice(match.start, match.end))),
   ),
   ...both('regexFind', 'string, string -> string', (regex, text: string) => {
     const [match] = matchesOf(regex, text, 1)

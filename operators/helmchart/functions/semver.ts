@@ -206,9 +206,10 @@ function isCaret(version: Version, { version: bound, anyMinor, anyPatch }: Const
   return bound.patch === version.patch
 }
 
-const versionType: GoType = { name: '*semver.Version', kind: 'ptr' }
+export const versionType: GoType = { name: '*semver.Version', kind: 'ptr' }
 
-function goVersion(version: Version): GoStruct {
+/** A *semver.Version with the methods templates call. */
+export function goVersion(version: Version): GoStruct {
   const text = (): string => formatVersion(version)
   const next = (change: Partial<Version>): GoStruct => {
     const changed = { ...version, prerelease: '', metadata: '', ...change }

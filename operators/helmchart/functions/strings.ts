@@ -112,7 +112,7 @@ function lower(text: string): string {
 }
 
 function mapCharacters(text: string, change: (char: string) => string): string {
-  return Array.from(text, char => {
+  return Array.from(text.toWellFormed(), char => {
     const changed = change(char)
     return [...changed].length === 1 ? changed : char
   }).join('')

@@ -1,7 +1,7 @@
 /** Reads TOML 1.0 into the values BurntSushi/toml gives: int64, float64, times, maps and lists. */
 import { GoError } from '../template/functions.ts'
 import { parseFloatText, parseIntegerText } from '../template/numbers.ts'
-import { quote } from '../template/quote.ts'
+import { quote, quoteRune } from '../template/quote.ts'
 import { GoInteger, type GoMap, type GoValue, isMap, setEntry, typed, types } from '../template/values.ts'
 import { goTime } from './dates.ts'
 import { parseInstant } from './layouts.ts'
@@ -19,6 +19,9 @@ class Reader {
   readonly #defined = new Set<object>()
   readonly #closed = new Set<object>()
   #at = 0
+  /** The table and the key being read, for messages. */
+  #context: readonly string[] = []
+  #current: readonly string[] = []
 
   constructor(text: string) {
     this.#text = text
@@ -40,7 +43,8 @@ class Reader {
 
   #fail(message: string): never {
     const line = this.#text.slice(0, this.#at).split('\n').length
-    throw new GoError(`toml: line ${line}: ${message}`)
+    const key = [...this.#context, ...this.#current].map(part => (/^[A-Za-z0-9_-]+$/.test(part) ? part : quote(part)))
+    throw new GoError(`toml: line ${line}${key.length > 0 ? ` (last key ${quote(key.join('.'))})` : ''}: ${message}`)
   }
 
   #match(pattern: RegExp): string | undefined {
@@ -58,13 +62,13 @@ class Reader {
     this.#match(/[ \t]*(?:#[^\n]*)?/y)
     if (this.#at < this.#text.length && this.#peek() !== '\n')
       this.#fail(
-        `expected a top-level item to end with a newline, comment, or EOF, but got ${quoteRune(this.#peek())} instead`,
+        `expected a top-level item to end with a newline, comment, or EOF, but got ${shown(this.#peek())} instead`,
       )
   }
 
   #expect(text: string): void {
     if (!this.#text.startsWith(text, this.#at))
-      this.#fail(`expected ${quote(text)} but found ${quoteRune(this.#peek())} instead`)
+      this.#fail(`expected ${quote(text)} but found ${shown(this.#peek())} instead`)
     this.#at += text.length
   }
 
@@ -72,7 +76,10 @@ class Reader {
     const list = this.#text.startsWith('[[', this.#at)
     this.#at += list ? 2 : 1
     const key = this.#key()
+    if (this.#peek() !== ']')
+      this.#fail(`expected '.' or ']' to end table name, but got ${shown(this.#peek())} instead`)
     this.#expect(list ? ']]' : ']')
+    this.#context = key
     const parent = this.#descend(this.#root, key.slice(0, -1))
     const name = key.at(-1)!
     return list ? this.#listItem(parent, name, key) : this.#table(parent, name, key)
@@ -111,12 +118,17 @@ class Reader {
 
   #pair(table: GoMap): void {
     const key = this.#key()
-    this.#expect('=')
+    if (this.#peek() === '') this.#fail("unexpected EOF; expected key separator '='")
+    if (this.#peek() !== '=') this.#fail(`expected '.' or '=', but got ${shown(this.#peek())} instead`)
+    this.#at++
+    const outer = this.#current
+    this.#current = [...outer, ...key]
     this.#blank(false)
     const parent = this.#descend(table, key.slice(0, -1))
     const name = key.at(-1)!
     if (Object.hasOwn(parent, name)) this.#fail(`Key '${key.join('.')}' has already been defined.`)
     setEntry(parent, name, this.#value())
+    this.#current = outer
   }
 
   #key(): string[] {
@@ -125,17 +137,26 @@ class Reader {
       this.#blank(false)
       const char = this.#peek()
       if (char === '"' || char === "'") parts.push(this.#string())
-      else
-        parts.push(
-          this.#match(/[A-Za-z0-9_-]+/y) ?? this.#fail(`unexpected ${quoteRune(char)} where a key was expected`),
-        )
+      else parts.push(this.#bareKey(parts.length === 0))
       this.#blank(false)
     } while (this.#match(/\./y) !== undefined)
     return parts
   }
 
+  #bareKey(first: boolean): string {
+    const key = this.#match(/[A-Za-z0-9_-]+/y)
+    if (key !== undefined) return key
+    const char = this.#peek()
+    if (char === '=') this.#fail(first ? "unexpected '=': key name appears blank" : "unexpected '='")
+    if (char === '.') this.#fail(first ? "unexpected '.': keys cannot start with a '.'" : "unexpected '.'")
+    if (char === '') this.#fail("unexpected EOF; expected key separator '='")
+    return this.#fail(`expected '.' or '=', but got ${shown(char)} instead`)
+  }
+
   #value(): GoValue {
     switch (this.#peek()) {
+      case '':
+        return this.#fail('unexpected EOF; expected value')
       case '"':
       case "'":
         return this.#string()
@@ -153,9 +174,7 @@ class Reader {
 
   #boolean(): boolean {
     const word = this.#match(/true|false/y)
-    return word === undefined
-      ? this.#fail(`expected value but found ${quoteRune(this.#peek())} instead`)
-      : word === 'true'
+    return word === undefined ? this.#fail(`expected value but found ${shown(this.#peek())} instead`) : word === 'true'
   }
 
   #list(): GoValue {
@@ -165,7 +184,7 @@ class Reader {
       items.push(this.#value())
       this.#blank(true)
       if (this.#match(/,/y) === undefined && this.#peek() !== ']')
-        this.#fail(`expected a comma (',') or array terminator (']'), but got ${quoteRune(this.#peek())}`)
+        this.#fail(`expected a comma (',') or array terminator (']'), but got ${shown(this.#peek())}`)
     }
     this.#at++
     this.#closed.add(items)
@@ -180,7 +199,7 @@ class Reader {
       this.#pair(table)
       this.#blank(false)
       if (this.#match(/,/y) === undefined && this.#peek() !== '}')
-        this.#fail(`expected a comma or an inline table terminator '}', but got ${quoteRune(this.#peek())} instead`)
+        this.#fail(`expected a comma or an inline table terminator '}', but got ${shown(this.#peek())} instead`)
       this.#blank(false)
     }
     this.#at++
@@ -194,7 +213,7 @@ class Reader {
     )
     if (date !== undefined) return this.#time(date)
     const text = this.#match(/[-+]?[0-9A-Za-z_.+-]+/y)
-    if (text === undefined) this.#fail(`expected value but found ${quoteRune(this.#peek())} instead`)
+    if (text === undefined) this.#fail(`expected value but found ${shown(this.#peek())} instead`)
     if (/^[-+]?(?:inf|nan)$/.test(text)) return parseFloatText(text.replace(/^\+|^-(?=nan)/, '')) ?? Number.NaN
     const integer = /^[-+]?0\d/.test(text) ? undefined : parseIntegerText(text)
     if (integer !== undefined) return new GoInteger(types.int64, integer)
@@ -256,7 +275,7 @@ class Reader {
     const code = this.#match(/\\u[0-9a-fA-F]{4}|\\U[0-9a-fA-F]{8}/y)
     if (code === undefined)
       this.#fail(
-        `invalid escape character ${quoteRune(this.#text[this.#at + 1] ?? '')}; only the following escape characters are allowed: \\b, \\t, \\n, \\f, \\r, \\", \\\\, \\uXXXX, and \\UXXXXXXXX`,
+        `invalid escape character ${shown(this.#text[this.#at + 1] ?? '')}; only the following escape characters are allowed: \\b, \\t, \\n, \\f, \\r, \\", \\\\, \\uXXXX, and \\UXXXXXXXX`,
       )
     const point = Number.parseInt(code.slice(2), 16)
     if (point > 0x10ffff || (point >= 0xd800 && point < 0xe000))
@@ -265,6 +284,6 @@ class Reader {
   }
 }
 
-function quoteRune(char: string): string {
-  return char === '' ? 'EOF' : `'${quote(char).slice(1, -1)}'`
+function shown(char: string): string {
+  return char === '' ? 'EOF' : quoteRune(char.codePointAt(0)!)
 }

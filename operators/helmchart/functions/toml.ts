@@ -6,7 +6,11 @@ import { GoInteger, GoStruct, type GoValue, isMap, isNilContainer } from '../tem
 import { parseToml } from './toml-reader.ts'
 
 export const tomlFunctions: FunctionTable = {
-  toToml: goFunction('any -> string', (value: GoValue) => orMessage(() => writeToml(value))),
+  toToml: goFunction('any -> string', (value: GoValue) => {
+    // A panic upstream, unlike the errors that become the result.
+    if (value === null) throw new GoError('reflect: call of reflect.Value.Type on zero Value')
+    return orMessage(() => writeToml(value))
+  }),
   fromToml: goFunction('string -> dict', (text: string) => {
     try {
       return parseToml(text)
@@ -45,7 +49,6 @@ function isTables(list: readonly GoValue[]): boolean {
 }
 
 function writeToml(value: GoValue): string {
-  if (value === null || value === undefined) throw new GoError('reflect: call of reflect.Value.Type on zero Value')
   const writer = new Writer()
   writer.encode([], value)
   return writer.out

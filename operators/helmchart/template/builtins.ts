@@ -1,7 +1,8 @@
 /** The functions of text/template itself: comparison, logic, indexing, printing, escaping. */
 import { byteLength, bytesOf, compareText, isInvalidByte, isPrint, textOf } from './bytes.ts'
-import { display, sprint, sprintf, sprintln } from './format.ts'
+import { display, formatValue, sprint, sprintf, sprintln } from './format.ts'
 import { type FunctionTable, GoError, goFunction } from './functions.ts'
+import { noFlags } from './padding.ts'
 import { isTrue } from './truth.ts'
 import {
   annotationOf,
@@ -101,10 +102,12 @@ function equalPair(left: GoValue, right: GoValue): boolean {
 function equalComposite(left: GoValue, right: GoValue): boolean {
   const [leftType, rightType] = [typeOf(left), typeOf(right)]
   if (leftType && rightType && leftType.kind !== rightType.kind)
-    throw new GoError(`non-comparable types ${display(left)}: ${leftType.name}, ${rightType.name}: ${display(right)}`)
+    throw new GoError(
+      `non-comparable types ${formatValue(left, 's', noFlags)}: ${leftType.name}, ${rightType.name}: ${display(right)}`,
+    )
   if (isNil(left) || isNil(right)) return isNil(left) === isNil(right)
   if (rightType!.kind === 'map' || rightType!.kind === 'slice')
-    throw new GoError(`non-comparable type ${display(right)}: ${rightType!.name}`)
+    throw new GoError(`non-comparable type ${formatValue(right, 's', noFlags)}: ${rightType!.name}`)
   return sameStruct(left, right)
 }
 

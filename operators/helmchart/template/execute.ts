@@ -55,7 +55,8 @@ const maxDepth = 100_000
 
 /** Runs a template with `data` as dot. Throws TemplateError. */
 export function executeTree(tree: Tree, data: GoValue, environment: Environment): string {
-  const run = new Execution(tree, data, environment, 0)
+  // nil as data is no value at all.
+  const run = new Execution(tree, data ?? undefined, environment, 0)
   run.list(tree.root)
   return run.output()
 }

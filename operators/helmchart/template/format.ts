@@ -43,35 +43,30 @@ export function formatValue(value: GoValue, verb: string, flags: Flags): string 
   return formatAt(value, verb, flags, 0)
 }
 
-/** "%!d(string=abc)". */
-function badVerb(value: GoValue, verb: string): string {
+/** "%!d(string=abc)"; the flags stay in force. */
+function badVerb(value: GoValue, verb: string, flags: Flags): string {
   if (value === null || value === undefined) return `%!${verb}(<nil>)`
-  return `%!${verb}(${typeOf(value)!.name}=${formatAt(value, 'v', noFlags, 0, true)})`
+  return `%!${verb}(${typeOf(value)!.name}=${formatAt(value, 'v', flags, 0, true)})`
 }
 
 function formatAt(value: GoValue, verb: string, flags: Flags, depth: number, erroring = false): string {
-  if (value === null || value === undefined) return formatNil(verb, flags)
+  if (value === null || value === undefined) return flags.sharpV ? 'interface {}(nil)' : '<nil>'
   if (!erroring) {
     const text = stringerText(value, verb, flags)
-    if (text !== undefined) return formatString(text, verb, flags) ?? badVerb(text, verb)
+    if (text !== undefined) return formatString(text, verb, flags) ?? badVerb(text, verb, flags)
   }
   switch (typeof value) {
     case 'string':
-      return formatString(value, verb, flags) ?? badVerb(value, verb)
+      return formatString(value, verb, flags) ?? badVerb(value, verb, flags)
     case 'boolean':
-      return verb === 't' || verb === 'v' ? pad(String(value), flags) : badVerb(value, verb)
+      return verb === 't' || verb === 'v' ? pad(String(value), flags) : badVerb(value, verb, flags)
     case 'number':
-      return formatFloatVerb(value, verb, flags) ?? badVerb(value, verb)
+      return formatFloatVerb(value, verb, flags) ?? badVerb(value, verb, flags)
     case 'bigint':
-      return formatInteger(value, true, verb, flags) ?? badVerb(value, verb)
+      return formatInteger(value, true, verb, flags) ?? badVerb(value, verb, flags)
     default:
       return formatObject(value, verb, flags, depth, erroring)
   }
-}
-
-function formatNil(verb: string, flags: Flags): string {
-  if (verb !== 'v') return `%!${verb}(<nil>)`
-  return flags.sharpV ? 'interface {}(nil)' : '<nil>'
 }
 
 /** What a Stringer says, for the verbs that ask. */
@@ -82,7 +77,7 @@ function stringerText(value: GoValue, verb: string, flags: Flags): string | unde
 
 function formatObject(value: unknown, verb: string, flags: Flags, depth: number, erroring: boolean): string {
   if (value instanceof GoInteger)
-    return formatInteger(value.value, !value.type.kind.startsWith('uint'), verb, flags) ?? badVerb(value, verb)
+    return formatInteger(value.value, !value.type.kind.startsWith('uint'), verb, flags) ?? badVerb(value, verb, flags)
   if (value instanceof GoStruct) return formatStruct(value, verb, flags, depth, erroring)
   if (value instanceof Uint8Array) return formatBytes(value, verb, flags) ?? formatByteItems(value, verb, flags)
   const object = value as object
@@ -140,11 +135,11 @@ function formatPointer(value: GoValue, verb: string, flags: Flags): string {
     isMap(value) ||
     value instanceof Uint8Array ||
     (value instanceof GoStruct && value.type.kind === 'ptr')
-  if (!isPointer) return badVerb(value, verb)
+  if (!isPointer) return badVerb(value, verb, flags)
   const prefixed = { ...flags, sharp: !flags.sharp }
   if (verb === 'v' && flags.sharpV) return `(${typeOf(value)!.name})(0x${address.toString(16)})`
   if (verb === 'v' || verb === 'p') return formatInteger(address, false, 'x', prefixed)!
-  return 'bodxX'.includes(verb) ? formatInteger(address, false, verb, flags)! : badVerb(value, verb)
+  return 'bodxX'.includes(verb) ? formatInteger(address, false, verb, flags)! : badVerb(value, verb, flags)
 }
 
 /** fmt.Sprintf, with Go's complaints about bad formats. */
@@ -213,7 +208,7 @@ class FormatRun {
         Object.assign(flags, { sharpV: flags.sharp, sharp: false, plusV: flags.plus, plus: false })
       }
       const value = this.#values[this.#argument++]
-      this.#out += verb === 'w' ? badVerb(value, verb) : formatValue(value, verb, flags)
+      this.#out += verb === 'w' ? badVerb(value, verb, flags) : formatValue(value, verb, flags)
     }
   }
 

@@ -115,7 +115,13 @@ export class TemplateSet {
   }
 
   #run(tree: Tree, data: GoValue): string {
-    return executeTree(tree, data, this.#environmentOf())
+    try {
+      return executeTree(tree, data, this.#environmentOf())
+    } catch (error) {
+      // Go has room for 100,000 templates within templates; here the stack ends first.
+      if (!(error instanceof RangeError)) throw error
+      throw new TemplateError(`template: ${tree.name}: templates or values are nested too deeply: ${error.message}`)
+    }
   }
 
   #environmentOf(): Environment {
