@@ -9,7 +9,18 @@ import { join } from 'node:path'
 import { machineFacts } from './machine.ts'
 import { type Row, rowsOf, table } from './row.ts'
 
-const figures = ['start', 'node-start', 'idle', 'pods', 'manifests', 'writes', 'list', 'fan-out', 'datastore']
+const figures = [
+  'start',
+  'node-start',
+  'idle',
+  'pods',
+  'servicelb',
+  'manifests',
+  'writes',
+  'list',
+  'fan-out',
+  'datastore',
+]
 
 const asked = process.argv.slice(2)
 const unknown = asked.find(name => !figures.includes(name))
