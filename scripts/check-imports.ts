@@ -57,6 +57,7 @@ function partOf(file: string): string {
 /** What each kernel part may import besides itself; the vocabulary and leaf helpers are open to all. */
 const open = [
   'bootstrap/api',
+  'bootstrap/cel',
   'bootstrap/protobuf',
   'bootstrap/version.ts',
   'bootstrap/log.ts',
@@ -68,6 +69,7 @@ const open = [
 const kernel: { readonly [part: string]: readonly string[] } = {
   'bootstrap/api': [],
   'bootstrap/protobuf': [],
+  'bootstrap/cel': [],
   'bootstrap/datastore': [],
   'bootstrap/config': [],
   'bootstrap/streaming': [],

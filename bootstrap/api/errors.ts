@@ -186,6 +186,8 @@ export interface FieldError {
   readonly field: string
   readonly value?: unknown
   readonly detail: string
+  /** The message leaves the value out, as where the detail speaks of it. */
+  readonly omitsValue?: boolean
 }
 
 /** Builders of field errors; `field` is a path like "spec.containers[0].name". */
@@ -244,9 +246,10 @@ const withoutValue = new Set<FieldErrorType>(['Required', 'Forbidden', 'TooLong'
 
 /** The error without its field, as in Status causes: `Invalid value: "x": must be ...`. */
 export function fieldErrorBody(error: FieldError): string {
-  const head = withoutValue.has(error.type)
-    ? typeText[error.type]
-    : `${typeText[error.type]}: ${valueText(error.value)}`
+  const head =
+    withoutValue.has(error.type) || error.omitsValue
+      ? typeText[error.type]
+      : `${typeText[error.type]}: ${valueText(error.value)}`
   return error.detail === '' ? head : `${head}: ${error.detail}`
 }
 
@@ -257,7 +260,11 @@ export function fieldErrorText(error: FieldError): string {
 
 function valueText(value: unknown): string {
   if (value === undefined || value === null) return 'null'
-  return JSON.stringify(value)
+  if (typeof value !== 'object') return JSON.stringify(value)
+  return JSON.stringify(value).replace(
+    /[<>&\u2028\u2029]/g,
+    letter => `\\u${letter.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  )
 }
 
 export function isStatusError(error: unknown, reason?: string): error is StatusError {

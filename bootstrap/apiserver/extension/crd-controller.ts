@@ -10,14 +10,13 @@ import type { KindRegistry } from '../schema/registry.ts'
 import type { ResourceStore, Store, Stored } from '../store/store.ts'
 import { approvalOf, conditionOf, hasCondition, isProtectedGroup, withCondition } from './conditions.ts'
 import { cleanupFinalizer } from './crd-strategy.ts'
-import { kindsOfCrd, type ValidationRulesOf } from './custom-kind.ts'
+import { kindsOfCrd } from './custom-kind.ts'
 import { acceptNames, type UsedNames, usedNames } from './names.ts'
 
 export interface CustomResourcesOptions {
   readonly registry: KindRegistry
   readonly store: Store
   readonly clock: Clock
-  readonly validationRules?: ValidationRulesOf
   /** Told of failures that are not a lost race; the definition is looked at again with its next event. */
   readonly onError?: (error: unknown, name: string) => void
 }
@@ -156,7 +155,7 @@ export class CustomResources {
     const old = this.#served.get(name)
     if (old?.source === source) return
     const crd = { ...object, status } as unknown as CustomResourceDefinition
-    const kinds = kindsOfCrd(crd, this.#options.validationRules)
+    const kinds = kindsOfCrd(crd)
     const { registry } = this.#options
     for (const { group, version, resource } of old?.kinds ?? []) {
       if (!kinds.some(kind => kind.version === version)) registry.remove(group, version, resource)

@@ -61,23 +61,23 @@ describe('definitions', () => {
     [version({ schema: undefined }), 'spec.versions[0].schema.openAPIV3Schema: Required value: schemas are required'],
     [
       version({ schema: { openAPIV3Schema: {} } }),
-      'spec.versions[0].schema.openAPIV3Schema.type: Required value: must not be empty at the root',
+      'spec.validation.openAPIV3Schema.type: Required value: must not be empty at the root',
     ],
     [
       version({ additionalPrinterColumns: [{ name: 'A', type: 'text', jsonPath: '.a' }] }),
-      'spec.versions[0].additionalPrinterColumns[0].type: Invalid value: "text": must be one of boolean,date,integer,number,string',
+      'spec.additionalPrinterColumns[0].type: Invalid value: "text": must be one of boolean,date,integer,number,string',
     ],
     [
       version({ subresources: { scale: { specReplicasPath: '.status.x', statusReplicasPath: '.status.x' } } }),
-      'spec.versions[0].subresources.scale.specReplicasPath: Invalid value: ".status.x": should be a json path under .spec',
+      'spec.subresources.scale.specReplicasPath: Invalid value: ".status.x": should be a json path under .spec',
     ],
     [
       version({ selectableFields: [{ jsonPath: '.metadata.labels' }] }),
-      'spec.versions[0].selectableFields[0].jsonPath: Invalid value: ".metadata.labels": must not point to fields in metadata',
+      'spec.selectableFields[0].jsonPath: Invalid value: ".metadata.labels": is an invalid path: does not refer to a valid field',
     ],
     [
       version({ selectableFields: [{ jsonPath: '.spec.nothing' }] }),
-      'spec.versions[0].selectableFields[0].jsonPath: Invalid value: ".spec.nothing": is an invalid path: does not refer to a valid field',
+      'spec.selectableFields[0].jsonPath: Invalid value: ".spec.nothing": is an invalid path: does not refer to a valid field',
     ],
     [
       spec => void Object.assign(spec, { preserveUnknownFields: true }),

@@ -9,6 +9,7 @@ import type {
   JSONSchemaProps,
 } from '../../api/types.gen.ts'
 import { dns1035Label, dnsSubdomain } from '../kinds/common/names.ts'
+import { jsonEqual } from '../patch/json.ts'
 import { approvalAnnotation, approvalOf, isProtectedGroup } from './conditions.ts'
 import { structuralErrors } from './structural-rules.ts'
 
@@ -108,25 +109,46 @@ function* versionsErrors({ spec }: CustomResourceDefinition): Errors {
     yield field.invalid('spec.versions', names, 'must have exactly one version marked as storage version')
   }
   for (const [index, version] of versions.entries()) yield* versionErrors(version, `spec.versions[${index}]`)
+  for (const [part, errors] of Object.entries(partErrors) as [Part, PartErrors][]) {
+    const [first, ...others] = versions
+    if (first && others.every(version => jsonEqual(version[part], first[part]))) yield* errors(first, sharedPaths[part])
+    else for (const [index, version] of versions.entries()) yield* errors(version, `spec.versions[${index}].${part}`)
+  }
 }
 
 function* versionErrors(version: CustomResourceDefinitionVersion, path: string): Errors {
   for (const text of dns1035Label(version.name ?? '')) yield field.invalid(`${path}.name`, version.name, text)
-  const schema = version.schema?.openAPIV3Schema
-  if (schema === undefined) yield field.required(`${path}.schema.openAPIV3Schema`, 'schemas are required')
-  else yield* structuralErrors(schema, `${path}.schema.openAPIV3Schema`)
+  if (version.schema?.openAPIV3Schema === undefined) {
+    yield field.required(`${path}.schema.openAPIV3Schema`, 'schemas are required')
+  }
   if (version.deprecationWarning !== undefined && !version.deprecated) {
     const rule = 'can only be set for deprecated versions'
     yield field.invalid(`${path}.deprecationWarning`, version.deprecationWarning, rule)
   }
-  yield* columnErrors(version, path)
-  yield* scaleErrors(version, `${path}.subresources.scale`)
-  yield* selectableErrors(version, schema, `${path}.selectableFields`)
+}
+
+type Part = 'schema' | 'additionalPrinterColumns' | 'subresources' | 'selectableFields'
+type PartErrors = (version: CustomResourceDefinitionVersion, path: string) => Errors
+
+/** What all versions have alike is the definition's own to upstream, from before there were versions, and so are its errors. */
+const sharedPaths: { readonly [part in Part]: string } = {
+  schema: 'spec.validation',
+  additionalPrinterColumns: 'spec.additionalPrinterColumns',
+  subresources: 'spec.subresources',
+  selectableFields: 'spec.selectableFields',
+}
+const partErrors: { readonly [part in Part]: PartErrors } = {
+  *schema({ schema }, path) {
+    if (schema?.openAPIV3Schema) yield* structuralErrors(schema.openAPIV3Schema, `${path}.openAPIV3Schema`)
+  },
+  additionalPrinterColumns: columnErrors,
+  subresources: (version, path) => scaleErrors(version, `${path}.scale`),
+  selectableFields: (version, path) => selectableErrors(version, version.schema?.openAPIV3Schema, path),
 }
 
 function* columnErrors(version: CustomResourceDefinitionVersion, path: string): Errors {
   for (const [index, column] of (version.additionalPrinterColumns ?? []).entries()) {
-    const at = `${path}.additionalPrinterColumns[${index}]`
+    const at = `${path}[${index}]`
     if (!column.name) yield field.required(`${at}.name`)
     if (!column.type) yield field.required(`${at}.type`, `must be one of ${columnTypes.join(',')}`)
     else if (!columnTypes.includes(column.type)) {
@@ -195,9 +217,9 @@ function selectableProblem(jsonPath: string, schema: JSONSchemaProps | undefined
     if (!(error instanceof JsonPathError)) throw error
   }
   if (names === undefined || names.length === 0) return 'is an invalid path: must be a simple json path'
-  if (names[0] === 'metadata') return 'must not point to fields in metadata'
   const node = names.reduce<JSONSchemaProps | undefined>((at, name) => at?.properties?.[name], schema)
   if (node === undefined) return 'is an invalid path: does not refer to a valid field'
+  if (names[0] === 'metadata') return 'must not point to fields in metadata'
   if (['string', 'boolean', 'integer'].includes(node.type ?? '')) return undefined
   return 'must point to a field of type string, boolean or integer. Enum string fields and strings with formats are allowed.'
 }

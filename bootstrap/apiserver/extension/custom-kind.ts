@@ -7,6 +7,7 @@ import type { Kind, Scale, Strategy, Subresource } from '../kinds/kind.ts'
 import { jsonEqual } from '../patch/json.ts'
 import { coerce } from '../schema/decode.ts'
 import type { Schema } from '../schema/schema.ts'
+import { validationRules } from './cel/rules.ts'
 import { customTable } from './columns.ts'
 import { applyDefaults, hasDefaults } from './defaulting.ts'
 import { structuralSchema } from './structural.ts'
@@ -15,28 +16,23 @@ import { type ValidationRules, validateValue } from './validate.ts'
 const verbs = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch']
 const subresourceVerbs = ['get', 'patch', 'update']
 
-/** Makes the rules of one schema executable; absent until there is a CEL engine. */
-export type ValidationRulesOf = (schema: JSONSchemaProps) => ValidationRules
-
 /** The kinds of the versions a definition serves. One that is being deleted takes no new objects. */
-export function kindsOfCrd(crd: CustomResourceDefinition, validationRules?: ValidationRulesOf): Kind[] {
-  return crd.spec.versions
-    .filter(version => version.served)
-    .map(version => new CustomKind(crd, version, validationRules).kind)
+export function kindsOfCrd(crd: CustomResourceDefinition): Kind[] {
+  return crd.spec.versions.filter(version => version.served).map(version => new CustomKind(crd, version).kind)
 }
 
 class CustomKind {
   readonly #crd: CustomResourceDefinition
   readonly #version: CustomResourceDefinitionVersion
   readonly #props: JSONSchemaProps
-  readonly #rules: ValidationRules | undefined
+  readonly #rules: ValidationRules
   #schema: Schema | undefined
 
-  constructor(crd: CustomResourceDefinition, version: CustomResourceDefinitionVersion, rulesOf?: ValidationRulesOf) {
+  constructor(crd: CustomResourceDefinition, version: CustomResourceDefinitionVersion) {
     this.#crd = crd
     this.#version = version
     this.#props = version.schema?.openAPIV3Schema ?? {}
-    this.#rules = rulesOf?.(this.#props)
+    this.#rules = validationRules(this.#props)
   }
 
   /** Built when first needed: most definitions of a cluster are hardly ever used. */

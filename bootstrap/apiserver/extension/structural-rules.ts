@@ -3,6 +3,7 @@ import type { FieldError } from '../../api/errors.ts'
 import { field } from '../../api/errors.ts'
 import type { JSONSchemaProps } from '../../api/types.gen.ts'
 import { coerce } from '../schema/decode.ts'
+import { ruleErrors } from './cel/rules.ts'
 import { goPattern } from './go-pattern.ts'
 import { structuralSchema } from './structural.ts'
 import { validateValue } from './validate.ts'
@@ -47,6 +48,7 @@ function* nodeErrors(props: JSONSchemaProps, path: string, level: Level): Errors
   yield* listTypeErrors(props, path)
   yield* defaultErrors(props, path)
   yield* combinationErrors(props, path, props['x-kubernetes-int-or-string'] === true)
+  yield* ruleErrors(props, level === 'root', `${path}.x-kubernetes-validations`)
   for (const [name, child] of Object.entries(props.properties ?? {})) {
     yield* nodeErrors(child, `${path}.properties[${name}]`, 'field')
   }
