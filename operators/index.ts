@@ -47,6 +47,7 @@ const parts: { readonly [name: string]: Part } = {
     operators: ({ config }) => [helmChartOperator(helmJobs(config))],
     crds: ['helmcharts.helm.cattle.io.yaml', 'helmchartconfigs.helm.cattle.io.yaml'],
   },
+  'metrics-server': {},
   deploy: { operators: kernel => [deploy(kernel)], crds: ['addons.k3s.cattle.io.yaml'] },
 }
 

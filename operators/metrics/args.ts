@@ -10,12 +10,16 @@ export interface Settings {
   readonly useNodeStatusPort: boolean
   readonly kubeletPort: number
   readonly insecureKubelet: boolean
+  /** Files; empty: the service account's. */
+  readonly kubeletCa: string
+  readonly kubeletCertificate: string
+  readonly kubeletKey: string
   /** Label selector of the nodes to look at. */
   readonly nodeSelector: string
 }
 
 const withoutEffect =
-  /^(cert-dir|tls-.*|authentication-.*|authorization-.*|requestheader-.*|client-ca-file|bind-address|http2-.*|v|vmodule|logging-format|log-.*|profiling|kubelet-certificate-authority|audit-.*|permit-.*|disable-.*)$/
+  /^(cert-dir|tls-.*|authentication-.*|authorization-.*|requestheader-.*|client-ca-file|bind-address|http2-.*|v|vmodule|logging-format|log-.*|profiling|audit-.*|permit-.*|disable-.*)$/
 
 /** Throws, naming the flag, for one that is unknown or has a bad value. */
 export function parseArgs(args: readonly string[]): Settings {
@@ -57,6 +61,9 @@ export function parseArgs(args: readonly string[]): Settings {
     useNodeStatusPort: take('kubelet-use-node-status-port', 'false') === 'true',
     kubeletPort: port('kubelet-port', '10250'),
     insecureKubelet: take('kubelet-insecure-tls', 'false') === 'true',
+    kubeletCa: take('kubelet-certificate-authority', ''),
+    kubeletCertificate: take('kubelet-client-certificate', ''),
+    kubeletKey: take('kubelet-client-key', ''),
     nodeSelector: take('node-selector', ''),
   }
   const unknown = [...given.keys()].find(name => !withoutEffect.test(name))

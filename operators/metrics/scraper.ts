@@ -79,7 +79,7 @@ export class Scraper {
   /** One round at a time; who comes while one is under way gets that one. */
   #round(): Promise<void> {
     this.#running ??= this.#scrapeAll()
-      .catch(error => this.#deps.log(`cannot list nodes: ${(error as Error).message}`))
+      .catch(error => this.#deps.log(`cannot scrape: ${(error as Error).message}`))
       .finally(() => {
         this.#running = undefined
         this.#rounds++
@@ -92,14 +92,14 @@ export class Scraper {
     this.#scrapedAt = clock.now()
     const selector = settings.nodeSelector === '' ? {} : { labelSelector: settings.nodeSelector }
     const { items } = await client.list(nodes, selector)
-    const [token, ca] = await Promise.all(['token', 'ca.crt'].map(name => readFile(`${accountDir}/${name}`, 'utf8')))
+    const identity = await identityFor(settings, accountDir)
     const batches = new Map<string, Batch>()
     const waiting = [...items]
     const worker = async () => {
       for (let node = waiting.shift(); node; node = waiting.shift()) {
         const name = node.metadata.name ?? ''
         try {
-          batches.set(name, decode(await this.#ask(node, token!.trim(), ca!), clock.now()))
+          batches.set(name, decode(await this.#ask(node, identity), clock.now()))
         } catch (error) {
           if (!this.#deps.signal.aborted && isReady(node))
             this.#deps.log(`Failed to scrape node ${name}: ${(error as Error).message}`)
@@ -110,7 +110,7 @@ export class Scraper {
     usage.store(batches)
   }
 
-  #ask(node: Node, token: string, ca: string): Promise<string> {
+  #ask(node: Node, { token, ...tls }: Identity): Promise<string> {
     const { settings, signal } = this.#deps
     const host = addressOf(node, settings.addressTypes)
     const port = settings.useNodeStatusPort
@@ -121,9 +121,9 @@ export class Scraper {
         host,
         port,
         path: '/metrics/resource',
-        ca,
+        ...tls,
         rejectUnauthorized: !settings.insecureKubelet,
-        headers: { authorization: `Bearer ${token}` },
+        headers: token === undefined ? {} : { authorization: `Bearer ${token}` },
         agent: this.#agent,
         signal: AbortSignal.any([signal, AbortSignal.timeout(settings.requestTimeoutMs)]),
       })
@@ -141,6 +141,22 @@ export class Scraper {
       asked.end()
     })
   }
+}
+
+interface Identity {
+  readonly token?: string
+  readonly ca?: string
+  readonly cert?: string
+  readonly key?: string
+}
+
+/** How kubelets know the scraper, and the scraper them. Read for every round, as tokens change. */
+async function identityFor(settings: Settings, accountDir: string): Promise<Identity> {
+  const { kubeletCa, kubeletCertificate, kubeletKey, insecureKubelet } = settings
+  const ca = insecureKubelet ? {} : { ca: await readFile(kubeletCa || `${accountDir}/ca.crt`, 'utf8') }
+  if (kubeletCertificate === '') return { ...ca, token: (await readFile(`${accountDir}/token`, 'utf8')).trim() }
+  const [cert, key] = await Promise.all([readFile(kubeletCertificate, 'utf8'), readFile(kubeletKey, 'utf8')])
+  return { ...ca, cert, key }
 }
 
 const isReady = ({ status }: Node) =>

@@ -16,6 +16,16 @@ export interface StatsDeps {
   readonly kubeletDir: string
 }
 
+const helpTexts: { readonly [metric: string]: string } = {
+  container_cpu_usage_seconds_total: 'Processor time the container has used, in core seconds',
+  container_memory_working_set_bytes: 'Working set of the container, in bytes',
+  container_start_time_seconds: 'When the container started, in seconds since the epoch',
+  node_cpu_usage_seconds_total: 'Processor time the node has used, in core seconds',
+  node_memory_working_set_bytes: 'Working set of the node, in bytes',
+  pod_cpu_usage_seconds_total: 'Processor time the pod has used, in core seconds',
+  pod_memory_working_set_bytes: 'Working set of the pod, in bytes',
+}
+
 interface CpuSample {
   readonly time: number
   readonly usageNanos: number
@@ -95,7 +105,7 @@ export class Stats {
     const pods = groupByPod(containers)
     const lines: string[] = []
     const family = (name: string, type: string, samples: readonly (readonly [labels: string, value: number])[]) => {
-      lines.push(`# TYPE ${name} ${type}`)
+      lines.push(`# HELP ${name} [STABLE] ${helpTexts[name] ?? ''}`, `# TYPE ${name} ${type}`)
       for (const [labels, value] of samples) lines.push(`${name}${labels} ${value} ${now}`)
     }
     const container = (value: (stats: ContainerStats) => number) =>
@@ -125,7 +135,11 @@ export class Stats {
     family('node_memory_working_set_bytes', 'gauge', [['', memory.workingSetBytes]])
     family('pod_cpu_usage_seconds_total', 'counter', pod(seconds))
     family('pod_memory_working_set_bytes', 'gauge', pod(workingSet))
-    lines.push('# TYPE resource_scrape_error gauge', 'resource_scrape_error 0')
+    lines.push(
+      '# HELP resource_scrape_error [STABLE] 1 if the containers could not be measured, 0 otherwise',
+      '# TYPE resource_scrape_error gauge',
+      'resource_scrape_error 0',
+    )
     return `${lines.join('\n')}\n`
   }
 
