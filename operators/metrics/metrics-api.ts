@@ -1,5 +1,5 @@
 /** The resources of metrics.k8s.io: which nodes and pods are asked for, and their metrics. */
-import { errors, ignoreNotFound, type StatusError } from '../../bootstrap/api/errors.ts'
+import { errors, type StatusError } from '../../bootstrap/api/errors.ts'
 import type { KubeObject } from '../../bootstrap/api/object.ts'
 import { parseFieldSelector } from '../../bootstrap/api/selectors.ts'
 import type { Client } from '../../bootstrap/client/client.ts'
@@ -52,9 +52,7 @@ async function oneNode(deps: MetricsApiDeps, name: string): Promise<Measured> {
 }
 
 async function onePod(deps: MetricsApiDeps, name: string, namespace = ''): Promise<Measured> {
-  const pod = await deps.client.get(pods, { name, namespace }).catch(ignoreNotFound)
-  if (!pod) throw errors.notFound({ group: '', resource: 'pods' }, `${namespace}/${name}`)
-  const measured = measuredPod(deps, pod)
+  const measured = measuredPod(deps, await deps.client.get(pods, { name, namespace }))
   if (!measured) throw errors.notFound({ group, resource: 'podmetrics' }, `${namespace}/${name}`)
   return measured
 }

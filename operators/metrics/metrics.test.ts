@@ -164,7 +164,7 @@ describe('the API', () => {
     expect(await ask('pods?labelSelector=app%3Dp')).toMatchObject({ items: [{ metadata: { name: 'p' } }] })
     expect(await ask('pods?fieldSelector=metadata.name%3Dp')).toMatchObject({ items: [{ metadata: { name: 'p' } }] })
     await expect(ask('namespaces/ns/pods/young')).rejects.toThrow('podmetrics.metrics.k8s.io "ns/young" not found')
-    await expect(ask('namespaces/ns/pods/gone')).rejects.toThrow('pods "ns/gone" not found')
+    await expect(ask('namespaces/ns/pods/gone')).rejects.toThrow('pods "gone" not found')
     await expect(ask('pods?watch=1')).rejects.toMatchObject({ code: 405 })
   })
 
