@@ -84,8 +84,9 @@ export class Controller {
     const now = new Set<string>()
     for (const { owner, reason, message } of all) {
       const key = `${owner.metadata.uid} ${reason} ${message}`
+      const known = now.has(key) || this.#announced.has(key)
       now.add(key)
-      if (this.#announced.has(key)) continue
+      if (known) continue
       this.#options.log(`${owner.kind} ${owner.metadata.namespace ?? ''}/${owner.metadata.name}: ${message}`)
       this.#options.cluster.events.event(owner, 'Warning', reason, message)
     }

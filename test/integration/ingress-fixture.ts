@@ -1,5 +1,6 @@
 /** The ingress operator with the real HAProxy on loopback, a cluster in memory, and real backends. */
 import { execFileSync } from 'node:child_process'
+import { X509Certificate } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import {
   createServer,
@@ -12,6 +13,7 @@ import { request as httpsRequest } from 'node:https'
 import { type AddressInfo, createServer as createTcp } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { connect as connectTls, type SecureVersion } from 'node:tls'
 import type { KubeObject } from '../../bootstrap/api/object.ts'
 import type { Resource } from '../../bootstrap/client/client.ts'
 import { systemClock } from '../../bootstrap/client/clock.ts'
@@ -29,6 +31,8 @@ import {
   services,
 } from '../../bootstrap/client/resources.ts'
 import { MemoryClient } from '../../bootstrap/client/testing/memory-client.ts'
+import { digest } from '../../operators/ingress/digest.ts'
+import { runtimeSocket } from '../../operators/ingress/haproxy/socket.ts'
 import * as kinds from '../../operators/ingress/kinds.ts'
 import { type IngressService, startIngress } from '../../operators/ingress/service.ts'
 import { parseSettings } from '../../operators/ingress/settings.ts'
@@ -89,7 +93,7 @@ const echo =
   }
 
 /** A certificate and its key for these names, base64 as in Secrets. */
-export function certificate(...names: readonly string[]): { crt: string; key: string; pem: string } {
+export function certificate(...names: readonly string[]): { crt: string; key: string; fingerprint: string } {
   const text = execFileSync(
     'openssl',
     [
@@ -101,7 +105,11 @@ export function certificate(...names: readonly string[]): { crt: string; key: st
   ).toString()
   const at = text.indexOf('-----BEGIN CERTIFICATE')
   const encode = (part: string) => Buffer.from(part).toString('base64')
-  return { crt: encode(text.slice(at)), key: encode(text.slice(0, at)), pem: text.slice(at) }
+  return {
+    crt: encode(text.slice(at)),
+    key: encode(text.slice(0, at)),
+    fingerprint: new X509Certificate(text.slice(at)).fingerprint,
+  }
 }
 
 export class IngressBed {
@@ -177,14 +185,14 @@ export class IngressBed {
 
   /** Makes the custom resources known. */
   async crds(): Promise<void> {
-    for (const kind of Object.values(kinds) as Resource[])
-      await this.client.create(customResourceDefinitions, {
-        apiVersion: 'apiextensions.k8s.io/v1',
-        kind: 'CustomResourceDefinition',
-        metadata: { name: `${kind.resource}.${kind.group}` },
-        spec: {},
-        status: { conditions: [{ type: 'Established', status: 'True' }] },
-      } as never)
+    for (const { resource, group } of Object.values(kinds) as Resource[]) {
+      const metadata = { name: `${resource}.${group}` }
+      const definition = { apiVersion: 'apiextensions.k8s.io/v1', kind: 'CustomResourceDefinition', metadata, spec: {} }
+      await this.client.create(customResourceDefinitions, definition as never)
+      const status = { conditions: [{ type: 'Established', status: 'True' }] }
+      const options = { type: 'merge', subresource: 'status' } as const
+      await this.client.patch(customResourceDefinitions, metadata, { status }, options)
+    }
   }
 
   async listen(handler: RequestListener): Promise<number> {
@@ -319,7 +327,7 @@ export class IngressBed {
 
   /** Asks until the answer is as wanted, for changes that travel. */
   async until<T>(what: () => Promise<T>, wanted: (value: T) => boolean): Promise<T> {
-    const end = Date.now() + 5000
+    const end = Date.now() + 4000
     for (;;) {
       const value = await what().catch(error => error as T)
       if (wanted(value)) return value
@@ -334,6 +342,33 @@ export class IngressBed {
       () => this.ask(asked),
       answer => answer.status === status,
     )
+  }
+
+  /** HAProxy's answer on its own socket. */
+  runtime(command: string): Promise<string> {
+    return runtimeSocket(join(this.#folder, `skiff-ingress-${digest('test')}`, 'admin.sock'))(`${command}\n`)
+  }
+
+  /** The subject of the certificate served for a name. */
+  async peer(servername: string): Promise<string> {
+    return (await this.#certificate(servername)).subject
+  }
+
+  async peerPem(servername: string, maxVersion?: SecureVersion): Promise<string> {
+    return (await this.#certificate(servername, maxVersion)).fingerprint
+  }
+
+  #certificate(servername: string, maxVersion: SecureVersion = 'TLSv1.3'): Promise<X509Certificate> {
+    return new Promise((resolve, reject) => {
+      const socket = connectTls(
+        { host: '127.0.0.1', port: this.ports.websecure, servername, maxVersion, rejectUnauthorized: false },
+        () => {
+          resolve(socket.getPeerX509Certificate()!)
+          socket.destroy()
+        },
+      )
+      socket.on('error', reject)
+    })
   }
 
   /** Messages of the events about an object. */

@@ -10,7 +10,7 @@ export function logFormat(format: 'common' | 'json', entryPoint: string): string
   return [...capture, `  log-format ${format === 'json' ? json(entryPoint) : common}`]
 }
 
-const common = `'%ci - - [%T] "%[capture.req.method] %[capture.req.uri,json(utf8s)] %[capture.req.ver]" %ST %B "%[capture.req.hdr(0),json(utf8s)]" "%[capture.req.hdr(1),json(utf8s)]" %rt "%b" "%si:%sp" %Tams'`
+const common = `'%ci - - [%T] "%HM %{+E}HU %HV" %ST %B "%{+E}[capture.req.hdr(0)]" "%{+E}[capture.req.hdr(1)]" %rt "%b" "%si:%sp" %Ta ms'`
 
 function json(entryPoint: string): string {
   const text = (name: string, value: string) => `"${name}":"${value}"`
@@ -20,7 +20,7 @@ function json(entryPoint: string): string {
     text('ClientHost', '%ci'),
     number('DownstreamContentSize', '%B'),
     number('DownstreamStatus', '%ST'),
-    number('Duration', '%Ta000000'),
+    number('DurationMs', '%Ta'),
     text('RequestHost', '%[capture.req.hdr(2),json(utf8s)]'),
     text('RequestMethod', '%[capture.req.method]'),
     text('RequestPath', '%[capture.req.uri,json(utf8s)]'),

@@ -32,8 +32,14 @@ export type Outcome =
   | { readonly type: 'unchanged' }
   | { readonly type: 'patched' }
   | { readonly type: 'reloaded'; readonly reason: string }
-  /** Nothing has changed; the objects at fault, where they are known. */
-  | { readonly type: 'refused'; readonly owners: readonly Owner[]; readonly message: string }
+  /** Nothing has changed. */
+  | { readonly type: 'refused'; readonly faults: readonly Fault[] }
+
+/** What HAProxy does not accept, and whose it is where that is known. */
+export interface Fault {
+  readonly owner: Owner | undefined
+  readonly message: string
+}
 
 export class Applier {
   readonly #options: ApplierOptions
@@ -103,19 +109,31 @@ export class Applier {
   }
 
   async #reload(plane: Plane, before: Slots | undefined, reason: string): Promise<Outcome> {
-    const { folder, check, load } = this.#options
+    const { folder, load } = this.#options
     const slots = assignAll(plane, before)
     const next = join(folder, 'next')
-    const rendered = await writePlane(next, plane, slots)
-    const checked = await check(join(next, configName))
-    if (!checked.ok) {
-      const owners = checked.lines.map(line => rendered.ownerOf(line)).filter(owner => owner !== undefined)
-      return { type: 'refused', owners, message: checked.messages.join('; ').slice(0, 800) }
-    }
+    const faults = await this.#faults(next, plane, slots)
+    if (faults.length > 0) return { type: 'refused', faults }
     await promote(next, join(folder, 'current'))
     await load()
     this.reloads++
     this.#state = { type: 'serving', plane, slots }
     return { type: 'reloaded', reason }
+  }
+
+  /** Whether HAProxy would accept it; nothing is changed. */
+  async accepts(plane: Plane): Promise<boolean> {
+    return (await this.#faults(join(this.#options.folder, 'trial'), plane, assignAll(plane, undefined))).length === 0
+  }
+
+  async #faults(folder: string, plane: Plane, slots: Slots): Promise<Fault[]> {
+    const rendered = await writePlane(folder, plane, slots)
+    const { ok, faults } = await this.#options.check(join(folder, configName))
+    if (ok) return []
+    const known = faults.map(({ line, message }) => ({
+      owner: line === undefined ? undefined : rendered.ownerOf(line),
+      message,
+    }))
+    return known.length > 0 ? known : [{ owner: undefined, message: 'no reason given' }]
   }
 }

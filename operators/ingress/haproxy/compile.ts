@@ -77,7 +77,8 @@ function byAge(a: Router, b: Router): number {
 }
 
 class Compiler {
-  readonly backends = new Map<string, Backend>()
+  /** The answer for what cannot be served is always there, so that it takes no reload. */
+  readonly backends = new Map([['answer_503', answerBackend('answer_503', 503, [], undefined)]])
   readonly problems: Problem[] = []
   readonly lists: Line[] = []
   readonly #conflicts = new Set<string>()
@@ -197,7 +198,7 @@ function nameOf(target: Target): string {
   return `${pool.name.replace(/[^\w.-]/g, '_').slice(0, 120)}_${digest(JSON.stringify([shape, shares, filters]))}`
 }
 
-function answerBackend(name: string, status: number, filters: readonly string[], owner: Owner): Backend {
+function answerBackend(name: string, status: number, filters: readonly string[], owner: Owner | undefined): Backend {
   const text = status === 503 ? 'no available server' : status === 404 ? '404 page not found' : 'Internal Server Error'
   const answer = `http-request return status ${status} content-type "text/plain; charset=utf-8" hdr X-Content-Type-Options nosniff lf-string "${text}\\n"`
   // An answer belongs to nobody when it can be nobody's fault.

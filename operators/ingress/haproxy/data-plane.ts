@@ -1,12 +1,12 @@
 /** HAProxy as this operator sees it: give it routing, it serves it. One routing is applied at a time, the latest next. */
 import type { Model, Problem } from '../model/model.ts'
 import type { Settings } from '../settings.ts'
-import type { Applier, Outcome } from './applier.ts'
+import type { Applier, Fault, Outcome } from './applier.ts'
 import { compile, ownerKey } from './compile.ts'
 import type { Surface } from './surface.ts'
 
 export interface DataPlaneOptions {
-  readonly applier: Pick<Applier, 'apply'>
+  readonly applier: Pick<Applier, 'apply' | 'accepts'>
   readonly settings: Settings
   readonly surface: Surface
   readonly log: (line: string) => void
@@ -49,14 +49,38 @@ export class DataPlane {
       const { plane, problems } = compile(model, settings, surface, this.#refusals(model))
       const outcome = await applier.apply(plane)
       if (outcome.type === 'refused') {
-        log(`haproxy refuses the configuration: ${outcome.message}`)
-        for (const owner of outcome.owners)
-          this.#refused.set(ownerKey(owner), { version: versionOf(model, ownerKey(owner)), message: outcome.message })
-        if (outcome.owners.length > 0 && attempt < attempts) continue
+        log(`haproxy refuses the configuration: ${outcome.faults[0]?.message}`)
+        if ((await this.#blame(model, outcome.faults)) && attempt < attempts) continue
         log('keeping the last good configuration')
       } else if (outcome.type === 'reloaded') log(`serving a new configuration: ${outcome.reason}`)
       return applied(model, problems, outcome)
     }
+  }
+
+  /** Remembers whose fault it is. False when nobody is found. */
+  async #blame(model: Model, faults: readonly Fault[]): Promise<boolean> {
+    const before = this.#refused.size
+    const put = (key: string, message: string) => this.#refused.set(key, { version: versionOf(model, key), message })
+    for (const { owner, message } of faults)
+      if (owner && !this.#refused.has(ownerKey(owner))) put(ownerKey(owner), message)
+    if (this.#refused.size > before) return true
+    const keys = [...new Set(model.routers.map(({ owner }) => ownerKey(owner)))].filter(key => !this.#refused.has(key))
+    for (const key of await this.#culprits(model, keys, keys)) put(key, faults[0]?.message ?? '')
+    return this.#refused.size > before
+  }
+
+  /** Halves the objects until those that HAProxy does not accept are left. */
+  async #culprits(model: Model, keys: readonly string[], all: readonly string[]): Promise<string[]> {
+    const { applier, settings, surface } = this.#options
+    const others = all.filter(key => !keys.includes(key))
+    const refusals = new Map([...this.#refusals(model), ...others.map((key): [string, string] => [key, ''])])
+    if (keys.length === 0 || (await applier.accepts(compile(model, settings, surface, refusals).plane))) return []
+    if (keys.length === 1) return [...keys]
+    const middle = Math.ceil(keys.length / 2)
+    return [
+      ...(await this.#culprits(model, keys.slice(0, middle), all)),
+      ...(await this.#culprits(model, keys.slice(middle), all)),
+    ]
   }
 
   #refusals(model: Model): Map<string, string> {

@@ -84,7 +84,7 @@ function mapChanges(before: ReadonlyMap<string, MapTable>, after: ReadonlyMap<st
   for (const [name, table] of after) {
     const old = before.get(name)
     if (!old || equalTables(old, table)) continue
-    changes.push({ name, chunks: chunksOf(renderMap(table)) })
+    changes.push({ name: `maps/${name}`, chunks: chunksOf(renderMap(table)) })
   }
   return changes
 }

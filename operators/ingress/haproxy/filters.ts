@@ -172,8 +172,9 @@ function redirectRegex(
     `http-request set-header ${header} https://%[req.hdr(host)]%[pathq] if ${tls}`,
     `http-request set-header ${header} http://%[req.hdr(host)]%[pathq] if !${tls}`,
     `acl rr${id} req.fhdr(${header}) -m reg -- ${word(pattern)}`,
+    `http-request set-var(txn.rr${id}) bool(true) if rr${id}`,
     `http-request replace-header ${header} ${whole.pattern} ${whole.text} if rr${id}`,
-    ...redirectsBy(permanent ? 301 : 302, `%[req.fhdr(${header})]`, `rr${id}`, true),
+    ...redirectsBy(permanent ? 301 : 302, `%[req.fhdr(${header})]`, `{ var(txn.rr${id}) -m found }`, true),
     `http-request del-header ${header}`,
   ]
 }

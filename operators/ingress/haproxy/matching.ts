@@ -54,7 +54,8 @@ export function tablesOf(
 
 /** "*" is any host, "*.example.com" one more label. */
 function keyOf(host: string | undefined, path: string): string {
-  if (/[\s\p{Cc}]/u.test(path)) throw new Unrenderable(`path "${path}" contains a space or control character`)
+  if (/[\s\p{Cc}]/u.test(path))
+    throw new Unrenderable(`path ${JSON.stringify(path)} contains a space or control character`)
   return `${host === undefined ? '*' : host.toLowerCase()}${path}`
 }
 

@@ -27,12 +27,15 @@ type State =
 
 export interface Checked {
   readonly ok: boolean
-  /** Lines of the file that are at fault, from 1. */
-  readonly lines: readonly number[]
-  readonly messages: readonly string[]
+  /** What is wrong, with the line of the file (from 1) where HAProxy names one. */
+  readonly faults: readonly { readonly line: number | undefined; readonly message: string }[]
 }
 
 const startMs = 10_000
+
+/** What HAProxy says of changes that were asked for. */
+const routine =
+  /\[NOTICE\]|Proxy .* stopped|Former worker|is going DOWN for maintenance|is UP\/READY|has no server available|Reexecuting|ignored for/
 
 export class Supervisor {
   readonly #options: SupervisorOptions
@@ -123,7 +126,7 @@ export class Supervisor {
       if (this.#state.type === 'starting') this.#state = { type: 'running', child }
       this.#ready.resolve()
     } else if (/Loading failure|Failed to load worker/.test(line)) this.#ready.reject(new Error(line))
-    if (!/\[NOTICE\]/.test(line)) this.#options.log(line)
+    if (!routine.test(line)) this.#options.log(line)
   }
 
   #ended(child: ChildProcess, how: string): void {
@@ -160,7 +163,7 @@ function readLines(stream: NodeJS.ReadableStream, take: (line: string) => void):
 /** Asks HAProxy itself whether a configuration is good. */
 export function check(program: string, config: string): Promise<Checked> {
   return new Promise((resolve, reject) => {
-    const child = spawn(program, ['-c', '-q', '-f', config], { stdio: ['ignore', 'ignore', 'pipe'] })
+    const child = spawn(program, ['-c', '-f', config], { stdio: ['ignore', 'ignore', 'pipe'] })
     let text = ''
     child.stderr.setEncoding('utf8').on('data', (chunk: string) => (text += chunk))
     child.once('error', reject)
@@ -169,8 +172,13 @@ export function check(program: string, config: string): Promise<Checked> {
 }
 
 function verdict(code: number, text: string): Checked {
-  const alerts = text.split('\n').filter(line => line.includes('[ALERT]'))
-  const lines = alerts.flatMap(line => [...line.matchAll(/haproxy\.cfg:(\d+)/g)].map(match => Number(match[1])))
-  const messages = alerts.map(line => line.replace(/^\[ALERT\]\s+\(\d+\)\s*:\s*(config\s*:\s*)?/, '').trim())
-  return { ok: code === 0, lines, messages }
+  const alerts = text
+    .split('\n')
+    .filter(line => line.includes('[ALERT]') && !/[Ee]rror\(s\) found|Fatal errors found/.test(line))
+  const faults = alerts.map(alert => {
+    const line = /haproxy\.cfg:(\d+)/.exec(alert)?.[1]
+    const message = alert.replace(/^\[ALERT\]\s+\(\d+\)\s*:\s*(config\s*:\s*)?(parsing \[[^\]]*\]\s*:\s*)?/, '').trim()
+    return { line: line === undefined ? undefined : Number(line), message }
+  })
+  return { ok: code === 0, faults }
 }

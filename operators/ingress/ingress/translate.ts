@@ -159,7 +159,11 @@ function targetOf(
       { namespace, name: service.name, port },
       { allowExternalNames: sources.settings.ingress.allowExternalNames },
     )
-    return { type: 'pool', pool: poolOf(`${namespace}-${service.name}-${port}`, namespace, resolved, sources), filters }
+    return {
+      type: 'pool',
+      pool: poolOf(`${namespace}-${service.name}-${resolved.port}`, namespace, resolved, sources),
+      filters,
+    }
   } catch (error) {
     if (error instanceof NoService) return refused(error.reason, error.message)
     throw error

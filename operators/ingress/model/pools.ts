@@ -13,6 +13,7 @@ export interface ServiceRef {
 
 export interface Resolved {
   readonly endpoints: readonly Endpoint[]
+  readonly port: number
   readonly protocol: Pool['protocol']
   readonly serverName: string | undefined
   readonly sticky: Sticky | undefined
@@ -57,7 +58,7 @@ export function serviceIndex(informers: Informers): ServiceIndex {
       const port = portOf(service, ref)
       const annotations = annotationsOf(service)
       const scheme = options.scheme ?? annotations.scheme ?? schemeOf(port)
-      const rest = { protocol: protocolOf(scheme, service), ...annotations }
+      const rest = { port: port.port, protocol: protocolOf(scheme, service), ...annotations }
       if (service.spec.type === 'ExternalName') return { ...external(service, port.port, options), ...rest }
       const endpoints =
         (options.nativeLb ?? annotations.nativeLb)

@@ -77,7 +77,7 @@ function pooled(reference: ServiceReference, namespace: string, sources: Service
       serversTransport: reference.serversTransport ?? resolved.serversTransport,
       sticky: stickyFrom(reference.sticky, `${namespace}-${name}`) ?? resolved.sticky,
     }
-    return poolOf(`${namespace}-${name}-${port ?? ''}`, namespace, whole, sources)
+    return poolOf(`${namespace}-${name}-${resolved.port}`, namespace, whole, sources)
   } catch (error) {
     if (error instanceof NoService) throw new Unusable(error.reason, error.message)
     throw error
