@@ -8,18 +8,36 @@ export type Send = (text: string) => Promise<string>
 const fine =
   /^$|^(no need to change|IP changed|port changed|New empty certificate|Transaction (created|updated)|Committing|Success!|Inserting certificate|Entry '.*' deleted|Certificate '.*' deleted|New version created)/
 
-/** Opens the socket anew for each command: after a reload the same path leads to the new process. */
+const patienceMs = 700
+const attempts = 3
+
+/**
+ * Opens the socket anew for each command: after a reload the same path leads to the new process. A connection that the
+ * old process took while it was ending gets no answer, so a silent one is tried again.
+ */
 export function runtimeSocket(path: string): Send {
-  return text =>
-    new Promise((resolve, reject) => {
-      const socket = connect(path)
-      const chunks: Buffer[] = []
-      socket.setTimeout(5000, () => socket.destroy(new Error('the runtime socket did not answer')))
-      socket.on('error', reject)
-      socket.on('data', chunk => chunks.push(chunk))
-      socket.on('close', () => resolve(Buffer.concat(chunks).toString()))
-      socket.on('connect', () => socket.write(text))
-    })
+  return async text => {
+    for (let attempt = 1; ; attempt++)
+      try {
+        return await exchange(path, text)
+      } catch (error) {
+        if (!(error instanceof Silent) || attempt === attempts) throw error
+      }
+  }
+}
+
+class Silent extends Error {}
+
+function exchange(path: string, text: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(path)
+    const chunks: Buffer[] = []
+    socket.setTimeout(patienceMs, () => socket.destroy(new Silent('the runtime socket does not answer')))
+    socket.on('error', reject)
+    socket.on('data', chunk => chunks.push(chunk))
+    socket.on('close', () => resolve(Buffer.concat(chunks).toString()))
+    socket.on('connect', () => socket.write(text))
+  })
 }
 
 /** Runs the commands in order. Rejects with the first answer that is not a success. */

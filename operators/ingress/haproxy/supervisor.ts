@@ -32,6 +32,7 @@ export interface Checked {
 }
 
 const startMs = 10_000
+const signalMs = 200
 
 /** What HAProxy says of changes that were asked for. */
 const routine =
@@ -42,6 +43,8 @@ export class Supervisor {
   #state: State = { type: 'stopped' }
   #failures = 0
   #ready = Promise.withResolvers<void>()
+  /** The master has begun the reload that was asked for. */
+  #heeded = true
 
   constructor(options: SupervisorOptions) {
     this.#options = options
@@ -104,7 +107,14 @@ export class Supervisor {
     this.#ready = Promise.withResolvers()
     this.#ready.promise.catch(() => {})
     child.kill('SIGUSR2')
-    await this.#within(this.#ready.promise)
+    // A signal that comes while the master settles after the last reload can get lost.
+    this.#heeded = false
+    const again = setInterval(() => this.#heeded || child.kill('SIGUSR2'), signalMs)
+    try {
+      await this.#within(this.#ready.promise)
+    } finally {
+      clearInterval(again)
+    }
   }
 
   async #within(ready: Promise<void>): Promise<void> {
@@ -121,6 +131,7 @@ export class Supervisor {
 
   /** The master says when its worker serves. */
   #heard(child: ChildProcess, line: string): void {
+    if (/Reloading HAProxy/.test(line)) this.#heeded = true
     if (/Loading success/.test(line)) {
       this.#failures = 0
       if (this.#state.type === 'starting') this.#state = { type: 'running', child }
