@@ -121,6 +121,8 @@ class Words {
     if (this.kind === 'upper') return this.#endOfUpper(start + 1)
     const kind = this.kind
     return this.#run(start + 1, char => {
+      // Connectors such as "-" are punctuation as well, unless they come first.
+      if (kind === 'punctuation') return /^\p{P}$/u.test(char)
       if (kind === 'other') return this.#kindOf(char) === 'other'
       return this.#kindOf(char) === kind
     })

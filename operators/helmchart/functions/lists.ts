@@ -2,7 +2,7 @@
 import { compareText } from '../template/bytes.ts'
 import { type FunctionTable, GoError, goFunction } from '../template/functions.ts'
 import { annotationOf, GoInteger, type GoValue, kindOf, nilSlice, typed, typeOf, types } from '../template/values.ts'
-import { textsOf, toInt } from './cast.ts'
+import { textOfValue, textsOf, toInt } from './cast.ts'
 import { isEmptyValue } from './defaults.ts'
 import { deepEqual } from './equality.ts'
 
@@ -123,7 +123,7 @@ function concat(...lists: GoValue[]): GoValue {
 /** A []string is sorted in place, as upstream. */
 function sortAlpha(value: GoValue): string[] {
   if (value instanceof Uint8Array) return textsOf(value).sort(compareText)
-  if (!Array.isArray(value)) return textsOf(value)
+  if (!Array.isArray(value)) return [textOfValue(value)]
   const texts = typeOf(value)!.name === types.strings.name ? (value as string[]) : textsOf(value)
   return texts.sort(compareText)
 }

@@ -54,6 +54,12 @@ function yamlText(text: string): string {
   return text.toWellFormed().replaceAll('\x85', ' ')
 }
 
+/** Keys of the JSON that upstream reads back must stand on one line and within 1024 characters. */
+function yamlKey(key: string): string {
+  if (key.includes('\x85') || [...encodeJson(key)].length > 1024) throw new GoError("yaml: could not find expected ':'")
+  return yamlText(key)
+}
+
 /** The value after a detour over JSON, as upstream takes it. */
 function jsonValue(value: GoValue): YamlValue {
   switch (typeof value) {
@@ -82,7 +88,7 @@ function jsonObject(value: object): YamlValue {
 function mapped(
   map: { readonly [key: string]: GoValue },
   convert: (value: GoValue) => YamlValue,
-  rename = yamlText,
+  rename = yamlKey,
 ): { [key: string]: YamlValue } {
   const result: { [key: string]: YamlValue } = Object.create(null)
   for (const key of Object.keys(map)) result[rename(key)] = convert(map[key])

@@ -61,7 +61,7 @@ class Decoder {
     for (const [key, node] of entries) {
       if (isMerge(key)) this.#merge(map, node)
       else {
-        const name = this.#key(key)
+        const name = this.#key(key, node)
         setEntry(map, name, this.value(node))
       }
     }
@@ -79,12 +79,9 @@ class Decoder {
     }
   }
 
-  #key(node: YamlNode): string {
+  #key(node: YamlNode, value: YamlNode): string {
     const target = node.kind === 'alias' ? node.target : node
-    if (target.kind !== 'scalar')
-      throw new YamlSyntaxError(
-        `invalid map key: ${formatValue(asGo(this.value(target)), 'v', { ...noFlags, sharpV: true })}`,
-      )
+    if (target.kind !== 'scalar') throw new YamlSyntaxError(`invalid map key: ${goSyntax(this.value(target))}`)
     const key = scalarOf(target)
     switch (typeof key) {
       case 'string':
@@ -92,7 +89,9 @@ class Decoder {
       case 'number':
         return floatKey(key)
       case 'object':
-        throw new YamlSyntaxKeyError('unsupported map key of type: %!s(<nil>), key: <nil>, value: interface {}(nil)')
+        throw new YamlSyntaxKeyError(
+          `unsupported map key of type: %!s(<nil>), key: <nil>, value: ${goSyntax(this.value(value))}`,
+        )
       default:
         return String(key)
     }
@@ -171,6 +170,11 @@ function shortestSingle(value: number): number {
     if (Math.fround(candidate) === single) return candidate
   }
   return single
+}
+
+/** "%#v". */
+function goSyntax(value: GoValue): string {
+  return value === null ? '<nil>' : formatValue(asGo(value), 'v', { ...noFlags, sharpV: true })
 }
 
 /** For a message: what go-yaml calls the types of its maps and lists. */

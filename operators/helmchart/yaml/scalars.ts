@@ -65,7 +65,7 @@ const sexagesimal = /^[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?$/
 
 /** Whether a string can be written without quotes and is still read as that string. */
 export function staysString(text: string, dialect: YamlDialect): boolean {
-  if (typeof resolvePlain(text, dialect) !== 'string' || text === '<<') return false
+  if (typeof resolvePlain(text, dialect) !== 'string') return false
   if (isTimestamp(text) || sexagesimal.test(text)) return false
   return dialect === 2 || !(trueWords.has(text) || falseWords.has(text))
 }

@@ -43,7 +43,7 @@ interface SimpleKey {
 }
 
 const maxDepth = 10_000
-const noKey = (mark: Mark): SimpleKey => ({ possible: false, required: false, token: 0, mark })
+const noKey = (mark: Mark, token: number): SimpleKey => ({ possible: false, required: false, token, mark })
 
 export class Scanner {
   readonly #cursor: Cursor
@@ -52,13 +52,15 @@ export class Scanner {
   #indent = -1
   readonly #indents: number[] = []
   readonly #keys: SimpleKey[]
+  /** The keys a token may start. An empty collection forgets its own, as upstream: `{}: x` ends after the `{}`. */
+  readonly #keysByToken = new Map<number, SimpleKey>()
   #keyAllowed = true
   #flow = 0
   #ended = false
 
   constructor(text: string) {
     this.#cursor = new Cursor(text)
-    this.#keys = [noKey(this.#cursor.mark())]
+    this.#keys = [noKey(this.#cursor.mark(), 0)]
   }
 
   peek(): Token {
@@ -77,10 +79,9 @@ export class Scanner {
 
   /** The first token of the queue may yet turn out to be the start of a key. */
   #needsMore(): boolean {
-    if (this.#ended) return false
     if (this.#queue.length === 0) return true
-    const key = this.#keys.find(candidate => candidate.possible && candidate.token === this.#taken)
-    return key !== undefined && this.#isValid(key)
+    const key = this.#keysByToken.get(this.#taken)
+    return key !== undefined && this.#isValid(key) && !this.#ended
   }
 
   #isValid(key: SimpleKey): boolean {
@@ -97,13 +98,17 @@ export class Scanner {
     const mark = this.#cursor.mark()
     const required = this.#flow === 0 && this.#indent === this.#cursor.column
     this.#removeKey()
-    this.#keys[this.#keys.length - 1] = { possible: true, required, token: this.#taken + this.#queue.length, mark }
+    const key = { possible: true, required, token: this.#taken + this.#queue.length, mark }
+    this.#keys[this.#keys.length - 1] = key
+    this.#keysByToken.set(key.token, key)
   }
 
   #removeKey(): void {
     const key = this.#keys.at(-1)!
-    if (key.possible && key.required) this.#cursor.fail("could not find expected ':'", key.mark)
+    if (!key.possible) return
+    if (key.required) this.#cursor.fail("could not find expected ':'", key.mark)
     key.possible = false
+    this.#keysByToken.delete(key.token)
   }
 
   #push(kind: TokenKind, start: Mark, value = '', more: { handle?: string; plain?: boolean } = {}): void {
@@ -115,7 +120,11 @@ export class Scanner {
     this.#indents.push(this.#indent)
     this.#indent = column
     if (this.#indents.length > maxDepth) this.#cursor.fail(`exceeded max depth of ${maxDepth}`, mark)
-    this.#queue.splice(at, 0, { kind, start: mark, value: '' })
+    this.#insert(at, { kind, start: mark, value: '' })
+  }
+
+  #insert(at: number, token: Token): void {
+    this.#queue.splice(at < 0 ? this.#queue.length : at, 0, token)
   }
 
   #unroll(column: number): void {
@@ -199,15 +208,18 @@ export class Scanner {
     const start = cursor.mark()
     let line = ''
     while (!isBreakOrEnd(cursor.peek())) line += cursor.take()
-    if (/^%[^\w-]/.test(line) || line === '%') cursor.fail('could not find expected directive name', start)
+    if (/^%(?:[^\w-]|$)/.test(line)) cursor.fail('could not find expected directive name', start)
+    if (!/^%[\w-]+(?:[ \t]|$)/.test(line)) cursor.fail('found unexpected non-alphabetical character', start)
     if (!/^%(?:YAML|TAG)(?:[ \t]|$)/.test(line)) cursor.fail('found unknown directive name', start)
+    if (/^%YAML[ \t]+(?!\d)/.test(line)) cursor.fail('did not find expected version number', start)
+    if (/^%YAML[ \t]+\d+(?!\.|\d)/.test(line)) cursor.fail("did not find expected digit or '.' character", start)
     cursor.takeBreak()
     this.#push('directive', start, line)
   }
 
   #flowStart(kind: '[' | '{'): void {
     this.#saveKey()
-    this.#keys.push(noKey(this.#cursor.mark()))
+    this.#keys.push(noKey(this.#cursor.mark(), this.#taken + this.#queue.length))
     if (++this.#flow > maxDepth) this.#cursor.fail(`exceeded max depth of ${maxDepth}`, this.#cursor.mark())
     this.#keyAllowed = true
     this.#single(kind)
@@ -217,7 +229,7 @@ export class Scanner {
     this.#removeKey()
     if (this.#flow > 0) {
       this.#flow--
-      this.#keys.pop()
+      this.#keysByToken.delete(this.#keys.pop()!.token)
     }
     this.#keyAllowed = false
     this.#single(kind)
@@ -260,9 +272,10 @@ export class Scanner {
     const key = this.#keys.at(-1)!
     if (this.#isValid(key)) {
       const at = key.token - this.#taken
-      this.#queue.splice(at, 0, { kind: 'key', start: key.mark, value: '' })
+      this.#insert(at, { kind: 'key', start: key.mark, value: '' })
       this.#roll(key.mark.column, 'block mapping start', key.mark, at)
       key.possible = false
+      this.#keysByToken.delete(key.token)
       this.#keyAllowed = false
     } else {
       this.#blockStart('mapping values are not allowed in this context', 'block mapping start')

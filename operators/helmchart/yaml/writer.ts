@@ -231,9 +231,11 @@ class Writer {
   #doubleQuoted(text: string, folds: boolean): void {
     this.#indicator('"', true, false, false)
     const chars = [...text]
+    // libyaml looks for the mark at the start of the text, wherever it is: then everything is escaped.
+    const marked = text.startsWith('\ufeff')
     let spaces = false
     for (const [at, char] of chars.entries()) {
-      if (!isPrintable(char) || char === '\ufeff' || isBreak(char) || char === '"' || char === '\\') {
+      if (!isPrintable(char) || marked || isBreak(char) || char === '"' || char === '\\') {
         this.#put(escapeYaml(char))
         spaces = false
       } else if (isSpace(char)) {
