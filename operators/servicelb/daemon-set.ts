@@ -3,18 +3,16 @@
  * the scheduler knows it is taken. The containers only wait; connections go by the node's service table. That is why the
  * pods are on the host's network (no port mapping of their own) and need no capabilities.
  */
-import type { Container, EnvVar, ServicePort, Toleration } from '../../bootstrap/api/types.gen.ts'
+import type { Container, ServicePort, Toleration } from '../../bootstrap/api/types.gen.ts'
 import type { DaemonSet, Service } from '../../bootstrap/client/resources.ts'
 import { baseTolerations, type Placement, type Reserved } from './placement.ts'
 import {
   balancerName,
-  isLocal,
   nodeSelectorLabel,
   priorityClass,
   protocolOf,
   serviceNameLabel,
   serviceNamespaceLabel,
-  sourceRanges,
 } from './service.ts'
 
 export interface BalancerOptions {
@@ -58,7 +56,7 @@ export function balancerOf(
           tolerations: [...baseTolerations, ...added],
           ...(nodeSelector ? { nodeSelector } : {}),
           ...elsewhere(placement),
-          containers: (service.spec.ports ?? []).map(port => containerOf(service, port, image)),
+          containers: (service.spec.ports ?? []).map(port => containerOf(port, image)),
         },
       },
     },
@@ -74,8 +72,8 @@ function elsewhere({ losses }: Placement) {
   return { affinity: { nodeAffinity } }
 }
 
-/** The environment tells what K3s' image is told; here it is only read by people. */
-function containerOf(service: Service, port: ServicePort, image: string): Container {
+/** Without K3s' environment variables: what balances need not restart when source ranges or policies change. */
+function containerOf(port: ServicePort, image: string): Container {
   const protocol = protocolOf(port)
   const name = `lb-${protocol.toLowerCase()}-${port.port}`
   return {
@@ -83,24 +81,6 @@ function containerOf(service: Service, port: ServicePort, image: string): Contai
     image,
     imagePullPolicy: 'IfNotPresent',
     ports: [{ name, containerPort: port.port, hostPort: port.port, protocol }],
-    env: [
-      { name: 'SRC_PORT', value: String(port.port) },
-      { name: 'SRC_RANGES', value: sourceRanges(service) },
-      { name: 'DEST_PROTO', value: protocol },
-      ...destination(service, port),
-    ],
     securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] }, readOnlyRootFilesystem: true },
   }
-}
-
-function destination(service: Service, port: ServicePort): EnvVar[] {
-  if (isLocal(service))
-    return [
-      { name: 'DEST_PORT', value: String(port.nodePort ?? 0) },
-      { name: 'DEST_IPS', valueFrom: { fieldRef: { apiVersion: 'v1', fieldPath: 'status.hostIPs' } } },
-    ]
-  return [
-    { name: 'DEST_PORT', value: String(port.port) },
-    { name: 'DEST_IPS', value: (service.spec.clusterIPs ?? []).join(',') },
-  ]
 }

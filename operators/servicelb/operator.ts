@@ -4,7 +4,7 @@
  */
 import { isAlreadyExists } from '../../bootstrap/api/errors.ts'
 import { type KubeObject, keyOf, type ObjectKey } from '../../bootstrap/api/object.ts'
-import type { Toleration } from '../../bootstrap/api/types.gen.ts'
+import type { LoadBalancerIngress, Toleration } from '../../bootstrap/api/types.gen.ts'
 import type { Resource } from '../../bootstrap/client/client.ts'
 import {
   type DaemonSet,
@@ -32,6 +32,7 @@ import { addressesOf, ingressOf, portsCondition, type Trouble, troubleOf } from 
 
 const byService = 'servicelb-service'
 const byNode = 'servicelb-node'
+const replacingMs = 5000
 
 export function serviceLb(options: BalancerOptions): Operator {
   const balancers = new Balancers(options)
@@ -70,23 +71,27 @@ class Balancers {
   /** What was last written of each DaemonSet, and the generation that had: another means somebody changed it. */
   readonly #written = new Map<ObjectKey, { readonly desired: DaemonSet; readonly generation: number | undefined }>()
 
+  /** Since when addresses are kept for balancers that are being replaced. */
+  readonly #replacing = new Map<ObjectKey, number>()
+
   constructor(options: BalancerOptions) {
     this.#options = options
   }
 
   async reconcile(key: ObjectKey, cluster: Cluster): Promise<Result> {
     const service = cluster.informers.get(services).get(key)
-    if (service && wantsBalancer(service)) await this.#balance(key, service, cluster)
-    else if (service) await this.#release(key, service, cluster)
+    if (service && wantsBalancer(service)) return this.#balance(key, service, cluster)
+    this.#replacing.delete(key)
+    if (service) await this.#release(key, service, cluster)
     else await this.#remove(this.#setsOf(key, cluster), cluster)
     return done
   }
 
-  async #balance(key: ObjectKey, service: Service, cluster: Cluster): Promise<void> {
+  async #balance(key: ObjectKey, service: Service, cluster: Cluster): Promise<Result> {
     const { informers } = cluster
     const all = informers.get(services).list()
     const placement = placements(all, informers.get(nodes).list(), this.#options.reserved).get(key)
-    if (!placement) return
+    if (!placement) return done
     const held = await this.#hold(service, cluster)
     const tolerations = this.#tolerations(held, cluster)
     // A mistake in the annotation leaves what runs as it is until somebody corrects it.
@@ -101,7 +106,7 @@ class Balancers {
     const names = [balancerName(held), ...(hasShortName(held, this.#options) ? [shortName(held)] : [])]
     const old = this.#setsOf(key, cluster).filter(({ metadata }) => !names.includes(metadata.name ?? ''))
     await this.#remove(old, cluster)
-    await this.#report(key, held, placement, cluster)
+    return this.#report(key, held, placement, cluster)
   }
 
   /** The service with the finalizer that keeps it until its DaemonSet is gone. */
@@ -158,11 +163,14 @@ class Balancers {
     await create(serviceAccounts, { apiVersion: 'v1', kind: 'ServiceAccount', metadata })
   }
 
-  async #report(key: ObjectKey, service: Service, placement: Placement, cluster: Cluster): Promise<void> {
+  async #report(key: ObjectKey, service: Service, placement: Placement, cluster: Cluster): Promise<Result> {
     const { client, clock, events, informers } = cluster
     const ours = informers.get(pods).byIndex(byService, key).filter(this.#isHere)
     const slices = informers.get(endpointSlices).byIndex(byService, key)
-    const ingress = ingressOf(service, ours, slices, name => informers.get(nodes).get(name))
+    const found = ingressOf(service, ours, slices, name => informers.get(nodes).get(name))
+    const patienceMs = this.#patience(key, service, found, cluster)
+    const ingress = patienceMs > 0 ? [...(service.status?.loadBalancer?.ingress ?? [])] : found
+    const result = patienceMs > 0 ? { requeueAfterMs: patienceMs } : done
     const trouble = troubleOf(service, placement, ours, node => informers.get(pods).byIndex(byNode, node))
     const conditions = withTrouble(service, trouble, clock.now())
     const status = {
@@ -175,13 +183,36 @@ class Balancers {
     if (trouble && (before?.reason !== trouble.reason || before.message !== trouble.message))
       events.event(service, 'Warning', trouble.reason, trouble.message)
     const [old, now] = [addressesOf(service.status?.loadBalancer?.ingress), addressesOf(ingress)]
-    if (sameJson(old, now)) return
+    if (sameJson(old, now)) return result
     if (now.length === 0)
       events.event(service, 'Warning', 'UnAvailableLoadBalancer', 'There are no available nodes for LoadBalancer')
     else {
       const change = `[${old.join(' ')}] -> [${now.join(' ')}]`
       events.event(service, 'Normal', 'UpdatedLoadBalancer', `Updated LoadBalancer with new IPs: ${change}`)
     }
+    return result
+  }
+
+  /**
+   * How long (ms) the published addresses may stay although some have no balancer: while a change of the DaemonSet replaces
+   * its pods they are gone for a moment, which nobody should see in DNS.
+   */
+  #patience(
+    key: ObjectKey,
+    service: Service,
+    found: readonly LoadBalancerIngress[],
+    { clock, informers }: Cluster,
+  ): number {
+    const now = addressesOf(found)
+    const lost = addressesOf(service.status?.loadBalancer?.ingress).some(address => !now.includes(address))
+    const set = informers.get(daemonSets).get(`${this.#options.namespace}/${balancerName(service)}`)
+    const since = this.#replacing.get(key) ?? clock.now()
+    if (!lost || !isReplacing(set)) {
+      this.#replacing.delete(key)
+      return 0
+    }
+    this.#replacing.set(key, since)
+    return Math.max(0, since + replacingMs - clock.now())
   }
 
   /** No load balancer any more: first the DaemonSet goes, then the finalizer, and with it perhaps the service. */
@@ -227,6 +258,14 @@ function withTrouble({ metadata, status }: Service, trouble: Trouble | undefined
     { type: portsCondition, status: 'True', ...trouble, ...observed } as never,
     now,
   )
+}
+
+/** A change of the template has not reached every node's pod. */
+function isReplacing(set: DaemonSet | undefined): boolean {
+  if (!set?.status) return false
+  if ((set.metadata.generation ?? 0) > (set.status.observedGeneration ?? 0)) return true
+  const { desiredNumberScheduled = 0, updatedNumberScheduled = 0, numberReady = 0 } = set.status
+  return Math.min(updatedNumberScheduled, numberReady) < desiredNumberScheduled
 }
 
 /** Labels of others stay; the rest is as desired. */

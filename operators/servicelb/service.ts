@@ -16,7 +16,6 @@ export const enableLabel = `${prefix}/enablelb`
 export const poolLabel = `${prefix}/lbpool`
 export const priorityAnnotation = `${prefix}/priorityclassname`
 export const tolerationsAnnotation = `${prefix}/tolerations`
-const sourceRangesAnnotation = 'service.beta.kubernetes.io/load-balancer-source-ranges'
 /** Upstream's, held until our DaemonSet is gone. */
 export const cleanupFinalizer = 'service.kubernetes.io/load-balancer-cleanup'
 /** K3s' before 1.25; nobody else would ever remove it. */
@@ -36,16 +35,6 @@ export const protocolOf = ({ protocol }: ServicePort): string => protocol ?? 'TC
 /** `svclb-<name>-<start of uid>`; a long name is cut to 48 characters and never ends in a hyphen there. */
 export function balancerName({ metadata: { name = '', uid = '' } }: Service): string {
   return `svclb-${name.length > 48 ? name.slice(0, 48).replace(/-+$/, '') : name}-${uid.slice(0, 8)}`
-}
-
-/** The networks that may use the load balancer, as K3s' pods are told. */
-export function sourceRanges({ metadata, spec }: Service): string {
-  const given = spec.loadBalancerSourceRanges?.length
-    ? spec.loadBalancerSourceRanges
-    : (metadata.annotations?.[sourceRangesAnnotation] ?? '').split(',')
-  const ranges = [...new Set(given.map(range => range.trim()).filter(range => range !== ''))].sort()
-  if (ranges.length > 0) return ranges.join(',')
-  return spec.ipFamilies?.includes('IPv6') ? '0.0.0.0/0,::/0' : '0.0.0.0/0'
 }
 
 /** undefined: the service says nothing; empty: it wants none. */

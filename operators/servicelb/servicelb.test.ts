@@ -136,13 +136,6 @@ describe('the DaemonSet', () => {
         { name: 'lb-udp-53', ports: [{ containerPort: 53, hostPort: 53, protocol: 'UDP' }] },
       ],
     })
-    expect(template('web').containers[0]!.env).toEqual([
-      { name: 'SRC_PORT', value: '80' },
-      { name: 'SRC_RANGES', value: '0.0.0.0/0' },
-      { name: 'DEST_PROTO', value: 'TCP' },
-      { name: 'DEST_PORT', value: '80' },
-      { name: 'DEST_IPS', value: '10.43.0.9' },
-    ])
     expect(harness.client.store.table('/serviceaccounts').has('kube-system/svclb')).toBe(true)
     expect(harness.events()).toContain(
       'AppliedDaemonSet: Applied LoadBalancer DaemonSet kube-system/svclb-web-web-uid-',
@@ -158,20 +151,17 @@ describe('the DaemonSet', () => {
     expect(sets()[0]!.metadata.name).toBe(expected)
   })
 
-  test('with policy Local points at the node port', async () => {
-    await addService('web', {
+  test('is not changed by what only concerns the service table', async () => {
+    await addService('web')
+    const before = setOf('web')
+    const spec = {
       externalTrafficPolicy: 'Local',
-      loadBalancerSourceRanges: ['10.0.0.0/8', '192.0.2.1/32'],
-    })
-    const { env = [] } = template('web').containers[0]!
-    expect(env.find(({ name }) => name === 'SRC_RANGES')?.value).toBe('10.0.0.0/8,192.0.2.1/32')
-    expect(env.find(({ name }) => name === 'DEST_PORT')?.value).toBe('30080')
-    expect(env.find(({ name }) => name === 'DEST_IPS')?.valueFrom?.fieldRef?.fieldPath).toBe('status.hostIPs')
-  })
-
-  test('a service of both families lets both come', async () => {
-    await addService('web', { ipFamilies: ['IPv4', 'IPv6'] })
-    expect(template('web').containers[0]!.env![1]!.value).toBe('0.0.0.0/0,::/0')
+      loadBalancerSourceRanges: ['10.0.0.0/8'],
+      sessionAffinity: 'ClientIP',
+    }
+    await harness.client.patch(services, { name: 'web', namespace: 'default' }, { spec }, { type: 'merge' })
+    await harness.idle()
+    expect(setOf('web')).toEqual(before)
   })
 
   test.each([
@@ -321,6 +311,28 @@ describe('status', () => {
     await harness.idle()
     expect(await addresses('web')).toEqual([])
     expect(harness.events()).toContain('UnAvailableLoadBalancer: There are no available nodes for LoadBalancer')
+  })
+
+  test('keeps addresses while a change of the DaemonSet replaces balancers, but not for ever', async () => {
+    await addNode('a', '192.0.2.10')
+    await addService('web')
+    const pod = await balancerPod('web', 'a')
+    const ports = [{ name: 'b', port: 81, protocol: 'TCP' }]
+    await harness.client.patch(services, { name: 'web', namespace: 'default' }, { spec: { ports } }, { type: 'merge' })
+    await harness.idle()
+    const status = { observedGeneration: 1, desiredNumberScheduled: 1, updatedNumberScheduled: 1, numberReady: 1 }
+    const set = { name: setOf('web')!.metadata.name!, namespace: 'kube-system' }
+    await harness.client.patch(daemonSets, set, { status }, { type: 'merge', subresource: 'status' })
+    await harness.client.delete(pods, { name: pod.metadata.name!, namespace: 'kube-system' }, { gracePeriodSeconds: 0 })
+    await harness.idle()
+    expect(await addresses('web')).toEqual(['192.0.2.10'])
+    await harness.advance(4000)
+    expect(await addresses('web')).toEqual(['192.0.2.10'])
+    await harness.advance(1000)
+    expect(await addresses('web')).toEqual([])
+    await balancerPod('web', 'a')
+    expect(await addresses('web')).toEqual(['192.0.2.10'])
+    expect(harness.events().filter(event => event.startsWith('UnAvailable'))).toHaveLength(1)
   })
 
   test('external addresses alone, once a node has one', async () => {

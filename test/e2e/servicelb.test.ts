@@ -152,6 +152,17 @@ spec:
     await published('web')
   }, 60_000)
 
+  test('a further port comes without a break for the others', async () => {
+    const uid = await cluster.kubectl('get service web -o jsonpath={.metadata.uid}')
+    const events = (await eventsOf('web')).filter(event => event.startsWith('U'))
+    const patch = { spec: { ports: [{ name: 'more', port: 82, targetPort: 80 }] } }
+    await cluster.kubectl(['patch', 'service', 'web', '-p', JSON.stringify(patch)])
+    for (let open = false; !open; open = (await cluster.bed.runOutside(get(82))).code === 0)
+      expect(await ask(8080)).toMatch(/^[ab] /)
+    await cluster.kubectl(`rollout status daemonset/svclb-web-${uid.slice(0, 8)} -n kube-system --timeout=30s`)
+    expect((await eventsOf('web')).filter(event => event.startsWith('U'))).toEqual(events)
+  }, 60_000)
+
   test('source ranges are enforced, overlapping ones too', async () => {
     const ranges = (...list: string[]) =>
       cluster.kubectl(['patch', 'service', 'web', '-p', JSON.stringify({ spec: { loadBalancerSourceRanges: list } })])

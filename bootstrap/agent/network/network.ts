@@ -56,7 +56,7 @@ export async function startNetwork(options: NetworkOptions, deps: NetworkDeps, s
       slices: deps.informers.get(endpointSlices),
       node: options.node,
       nodeIps: [options.nodeIp],
-      balancers: balancersAmong(deps.pods, options.balancerNamespace),
+      balancers: balancersAmong(deps.pods, options.balancerNamespace, clock),
       tell: (service, reason, message) => events.service(service, 'Warning', reason, message),
       clusterCidr: options.clusterCidr,
       exec,

@@ -1,6 +1,6 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { describe, expect, test } from '@jest/globals'
+import { afterAll, describe, expect, test } from '@jest/globals'
 import { createInformers } from '../../../client/informers.ts'
 import { type Pod, pods, type Service } from '../../../client/resources.ts'
 import { FakeClock, turns } from '../../../client/testing/fake-clock.ts'
@@ -32,6 +32,21 @@ const balancer = (name: string, change: { metadata?: object; spec?: object; stat
     status: { phase: 'Running', ...change.status },
   }) as Pod
 
+const stop = new AbortController()
+afterAll(() => stop.abort())
+
+/** Follows the balancers among the pods of a memory client. */
+async function following() {
+  const client = new MemoryClient()
+  const clock = new FakeClock()
+  const informer = createInformers(client, { clock, log, signal: stop.signal, random: () => 0 }).get(pods)
+  const among = balancersAmong(informer, 'kube-system', clock)
+  await among.whenSynced()
+  let changes = 0
+  among.follow(() => changes++, stop.signal)
+  return { client, clock, among, changes: () => changes }
+}
+
 describe('ports held on this node', () => {
   test.each([
     ['a running balancer', {}, ['ns/web 80/TCP']],
@@ -41,20 +56,30 @@ describe('ports held on this node', () => {
     ['one of nobody', { metadata: { labels: {} } }, []],
     ['one with a network of its own, whose ports CNI maps', { spec: { hostNetwork: false } }, []],
   ])('%s', async (_, change, expected) => {
-    const client = new MemoryClient()
-    const stop = new AbortController()
-    const informer = createInformers(client, { clock: new FakeClock(), log, signal: stop.signal, random: () => 0 }).get(
-      pods,
-    )
-    const among = balancersAmong(informer, 'kube-system')
-    await among.whenSynced()
-    let changes = 0
-    among.subscribe(() => changes++)
+    const { client, among, changes } = await following()
     client.seed(pods, balancer('x', change))
     await turns(20)
     expect([...among.held()]).toEqual(expected)
-    expect(changes).toBe(expected.length)
-    stop.abort()
+    expect(changes()).toBe(expected.length)
+  })
+
+  test('those of a balancer that goes stay open for the one that follows, for a while, unless another service takes them', async () => {
+    const { client, among, changes, clock } = await following()
+    client.seed(pods, balancer('x'))
+    await turns(20)
+    await client.delete(pods, { name: 'x', namespace: 'kube-system' }, { gracePeriodSeconds: 0 })
+    await turns(20)
+    expect([...among.held()]).toEqual(['ns/web 80/TCP'])
+    const labels = { ...balancer('y').metadata.labels, 'svccontroller.k3s.cattle.io/svcname': 'other' }
+    client.seed(pods, balancer('y', { metadata: { labels } }))
+    await turns(20)
+    expect([...among.held()]).toEqual(['ns/other 80/TCP'])
+    await client.delete(pods, { name: 'y', namespace: 'kube-system' }, { gracePeriodSeconds: 0 })
+    await turns(20)
+    const before = changes()
+    await clock.advance(5000)
+    expect([...among.held()]).toEqual([])
+    expect(changes()).toBeGreaterThan(before)
   })
 })
 

@@ -60,7 +60,7 @@ export class ServiceProxy {
     }
     const handlers = { added: changed, updated: changed, deleted: changed }
     const stops = [services.subscribe(handlers), slices.subscribe(handlers)]
-    if (balancers) stops.push(balancers.subscribe(changed))
+    balancers?.follow(changed, signal)
     signal.addEventListener('abort', () => {
       this.#health.close()
       for (const stop of stops) stop()
