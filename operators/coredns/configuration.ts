@@ -30,6 +30,8 @@ export interface Configuration {
   readonly endpoints: readonly Endpoint[]
   /** Undefined: the Corefile is read once. */
   readonly reloadMs: number | undefined
+  /** Ports on which classes other than IN are asked about: those where questions are passed on. */
+  readonly anyClass: ReadonlySet<number>
   /** Names of what is not ready yet. */
   readonly notReady: () => readonly string[]
   /** Begins to have effects; they end with the signal. */
@@ -87,6 +89,7 @@ export function configure(
     routes,
     endpoints: uniqueEndpoints(endpoints),
     reloadMs,
+    anyClass: new Set(routes.filter(route => route.plugins.includes('forward')).map(({ port }) => port)),
     notReady: () => readiness.filter(({ ready }) => !ready()).map(({ name }) => name),
     async start(signal) {
       for (const start of starts) await start(signal)

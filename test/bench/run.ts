@@ -20,6 +20,7 @@ const figures = [
   'list',
   'fan-out',
   'datastore',
+  'dns',
 ]
 
 const asked = process.argv.slice(2)

@@ -78,7 +78,7 @@ export class PortResponder implements Responder {
       peer,
       arrived,
     }
-    if (question.class !== classes.IN)
+    if (question.class !== classes.IN && !this.#configuration().anyClass.has(this.#port))
       return this.#finish(packet, query, request, undefined, failure('', rcodes.REFUSED))
     if (query.edns && query.edns.version !== 0)
       return this.#finish(packet, query, request, undefined, failure('', rcodes.BADVERS))

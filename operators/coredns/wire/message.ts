@@ -41,7 +41,9 @@ export function decode(bytes: Buffer): Message {
   if (bytes.length < 12) throw new WireError('shorter than a header')
   const place: Place = { at: 12 }
   const questions = many(bytes.readUInt16BE(4), () => readQuestion(bytes, place))
-  const section = (at: number) => many(bytes.readUInt16BE(at), () => readRecord(bytes, place))
+  // A message that ends before its counts say so is taken as far as it goes, as CoreDNS' library does.
+  const section = (at: number) =>
+    many(bytes.readUInt16BE(at), () => (place.at === bytes.length ? undefined : readRecord(bytes, place)))
   const [answers, authorities, rest] = [section(6), section(8), section(10)]
   const opt = rest.filter(found => found.type === types.OPT)
   return {
@@ -55,9 +57,13 @@ export function decode(bytes: Buffer): Message {
   }
 }
 
-function many<T>(count: number, read: () => T): T[] {
+function many<T>(count: number, read: () => T | undefined): T[] {
   const list: T[] = []
-  for (let index = 0; index < count; index++) list.push(read())
+  for (let index = 0; index < count; index++) {
+    const one = read()
+    if (one === undefined) break
+    list.push(one)
+  }
   return list
 }
 

@@ -49,7 +49,8 @@ class Cache {
   }
 
   serve(request: Request, next: Handler): Reply | Promise<Reply> {
-    if (zoneOf(request.name, this.#config.zones) === undefined) return next(request)
+    const transfer = request.type === types.AXFR || request.type === types.IXFR
+    if (transfer || zoneOf(request.name, this.#config.zones) === undefined) return next(request)
     this.#count('requests_total', 'The count of cache requests.', this.#labels)
     const now = this.#block.effects.now()
     const key = keyOf(request)
@@ -88,8 +89,10 @@ class Cache {
     const expires = item.storedAt + item.ttl * 1000
     // The TTL shrinks when the next second of its life begins.
     const sameUntil = keepTtl ? expires : now + 1000 - ((now - item.storedAt) % 1000)
+    const aged = withTtl(item.reply, ttl)
     return {
-      ...withTtl(item.reply, ttl),
+      ...aged,
+      answers: inCaseOf(request, aged.answers),
       authoritative: true,
       authenticData: item.reply.authenticData && wantsAuthentic(request),
       reusableUntil: left > 0 ? sameUntil : 0,
@@ -197,7 +200,11 @@ class Cache {
 }
 
 const keyOf = (request: Request): string =>
-  `${request.name} ${request.type} ${request.edns?.dnssecOk === true ? 1 : 0}${request.checkingDisabled ? 1 : 0}`
+  `${request.name} ${request.type} ${request.class} ${request.edns?.dnssecOk === true ? 1 : 0}${request.checkingDisabled ? 1 : 0}`
+
+/** The name comes back in the case it was asked in, whoever asked first. */
+const inCaseOf = ({ name, asked }: Request, records: readonly ResourceRecord[]): readonly ResourceRecord[] =>
+  records.map(one => (one.name !== asked && one.name.toLowerCase() === name ? { ...one, name: asked } : one))
 
 const wantsAuthentic = (request: Request): boolean => request.authenticData || request.edns?.dnssecOk === true
 

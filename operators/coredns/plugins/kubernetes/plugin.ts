@@ -115,6 +115,7 @@ class Cluster {
     const ownZone = inOwnCase(request.asked, zone)
     const isServer = request.name === `ns.dns.${zone}`
     const servers = () => nameServers(zone, this.#view, this.#block.effects.addresses)
+    if (isServer && request.type !== types.A && request.type !== types.AAAA) return none
     switch (request.type) {
       case types.A:
       case types.AAAA:
@@ -144,11 +145,11 @@ class Cluster {
       case types.NS:
         return request.name === zone ? nameServerAnswers(request, servers(), ttl) : this.#existence(request.name, zone)
       case types.SOA:
-        if (request.name === zone)
-          return { answers: [soaRecord(ownZone, Math.min(ttl, 300), this.#serial, ttl)], additionals: [] }
-        return this.#existence(request.name, zone)
+        // Like CoreDNS, which does not look whether a name below the zone exists when only its SOA is asked for.
+        if (request.name !== zone) return none
+        return { answers: [soaRecord(ownZone, Math.min(ttl, 300), this.#serial, ttl)], additionals: [] }
       default:
-        return isServer ? none : this.#existence(request.name, zone)
+        return this.#existence(request.name, zone)
     }
   }
 
