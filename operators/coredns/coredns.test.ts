@@ -1,12 +1,12 @@
 import { createSocket, type Socket } from 'node:dgram'
 import { Resolver as DnsClient } from 'node:dns/promises'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import * as codec from 'dns-packet'
-import { endpointSlices, namespaces, services } from '../../bootstrap/client/resources.ts'
+import { configMaps, endpointSlices, events, namespaces, services } from '../../bootstrap/client/resources.ts'
 import { MemoryClient } from '../../bootstrap/client/testing/memory-client.ts'
 import { corednsModule } from './module.ts'
 import { listenDns } from './server/listener.ts'
@@ -39,6 +39,7 @@ describe('the module, asked by a real client', () => {
   let dns: DnsClient
   let ended: Promise<number>
   let port: number
+  let client: MemoryClient
   const stop = new AbortController()
   const output: string[] = []
 
@@ -60,8 +61,12 @@ describe('the module, asked by a real client', () => {
     port = await freePort()
     writeFileSync(join(folder, 'Corefile'), corefile(port, upstream.address().port))
     writeFileSync(join(folder, 'NodeHosts'), '192.0.2.2 node-1\n')
-    const client = new MemoryClient()
+    mkdirSync(join(folder, 'custom'))
+    writeFileSync(join(folder, 'custom/broken.override'), 'rewrite nonsense\n')
+    client = new MemoryClient()
     await fill(client)
+    const metadata = { name: 'coredns-custom', namespace: 'kube-system' }
+    await client.create(configMaps, { apiVersion: 'v1', kind: 'ConfigMap', metadata, data: {} })
     ended = corednsModule.run({
       args: ['-conf', '/etc/coredns/Corefile'],
       env: {},
@@ -83,6 +88,40 @@ describe('the module, asked by a real client', () => {
     expect(await ended).toBe(0)
     upstream.close()
     rmSync(folder, { recursive: true })
+  })
+
+  const told = async () =>
+    (await client.list(events)).items.map(
+      ({ reason, involvedObject: { kind, name }, message }) => `${kind}/${name} ${reason}: ${message}`,
+    )
+
+  test("a user's broken file costs that file at the start, not the DNS, and is told about", async () => {
+    expect(output.join('')).toContain(
+      '[ERROR] plugin/reload: custom/broken.override:1: plugin/rewrite: invalid rule type "nonsense"',
+    )
+    await untilAsync(async () => (await told()).length >= 2)
+    expect((await told()).join()).toContain('InvalidConfiguration: custom/broken.override:1: plugin/rewrite')
+    expect((await told()).map(text => text.split(' ')[0]).sort()).toEqual(['ConfigMap/coredns-custom', 'Pod/coredns'])
+  })
+
+  test('changes are taken up while running; with a mistake in them the last good configuration stays', async () => {
+    const custom = (name: string, text: string) => writeFileSync(join(folder, 'custom', name), text)
+    const own = `own.example:${port} {\n hosts {\n 192.0.2.77 a.own.example\n }\n}\n`
+    rmSync(join(folder, 'custom/broken.override'))
+    custom('own.server', own)
+    await untilAsync(async () => (await dns.resolve4('a.own.example'))[0] === '192.0.2.77')
+    custom('own.server', `${own}other.example {\n nonsense\n}\n`)
+    await until(() =>
+      output.some(
+        line =>
+          line.includes('custom/own.server:7: unknown plugin "nonsense"') ||
+          line.includes('custom/own.server:6: unknown plugin "nonsense"'),
+      ),
+    )
+    expect(await dns.resolve4('a.own.example')).toEqual(['192.0.2.77'])
+    custom('own.server', own.replace('192.0.2.77', '192.0.2.78'))
+    custom('add.override', 'rewrite name old.example a.own.example\n')
+    await untilAsync(async () => (await dns.resolve4('a.own.example'))[0] === '192.0.2.78')
   })
 
   test('services: addresses, ports, headless members, aliases', async () => {
@@ -202,4 +241,8 @@ async function freePort(): Promise<number> {
 
 async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await new Promise(resolve => setImmediate(resolve))
+}
+
+async function untilAsync(condition: () => Promise<boolean>): Promise<void> {
+  while (!(await condition())) await new Promise(resolve => setTimeout(resolve, 10))
 }

@@ -134,8 +134,7 @@ class Cache {
     if (this.#refreshing.has(key)) return
     this.#refreshing.add(key)
     this.#count('prefetch_total', 'The number of times the cache has prefetched a cached item.', this.#labels)
-    // Over TCP the answer comes whole, whatever the client that caused this can take.
-    const answer = Promise.resolve(next({ ...request, transport: 'tcp' }))
+    const answer = Promise.resolve(next(request))
     void answer
       .then(found => this.#keep(key, request, found, hits))
       .catch(() => {})

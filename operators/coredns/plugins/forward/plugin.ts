@@ -103,7 +103,8 @@ class Forwarder {
       } catch (error) {
         problem = `${upstream.name}: ${(error as Error).message}`
         upstream.probe()
-        if (++tries > list.length && upstream.down) break
+        // Twice round is enough: those that refuse do so at once, and asking them on would only burn time.
+        if (++tries >= 2 * list.length) break
       }
     }
     return failure('forward', rcodes.SERVFAIL, problem)
