@@ -1,6 +1,6 @@
 /** The user's values: values files and the --set family merged in Helm's order. */
 
-import type { JsonObject, JsonValue } from './chart.ts'
+import type { JsonObject } from './chart.ts'
 import { jsonType } from './decode.ts'
 import { setFiles, setJson, setLiteral, setStrings, setValues } from './strvals.ts'
 import { isTable, mergeMaps, type Table } from './tables.ts'
@@ -70,8 +70,8 @@ function parseDocument(text: string): Table {
   )
 }
 
-/** Values as JSON text, integers of --set included. */
-export function stringifyValues(value: JsonValue): string {
+/** JSON text of something with values in it, integers of --set included. */
+export function stringifyValues(value: unknown): string {
   return JSON.stringify(value, (_, item: unknown) => (typeof item === 'bigint' ? rawJson(item.toString()) : item))
 }
 

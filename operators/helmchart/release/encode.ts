@@ -7,6 +7,7 @@ import { gunzip, gzip } from 'node:zlib'
 import type { Chart, ChartDependency, ChartFile, ChartMetadata, JsonObject } from '../chart/chart.ts'
 import { resolveDependencies } from '../chart/dependencies.ts'
 import { copyTable } from '../chart/tables.ts'
+import { stringifyValues } from '../chart/values.ts'
 import type { Release, ReleaseHook } from './release.ts'
 
 const compress = promisify(gzip)
@@ -75,7 +76,7 @@ export function releaseJson(release: Release): string {
     ...unknown
   } = release
   const { first_deployed, last_deployed, deleted, description, status, notes, ...moreInfo } = info
-  const text = JSON.stringify({
+  const text = stringifyValues({
     ...present({ name }),
     info: present({ first_deployed, last_deployed, deleted, description, status, notes, ...moreInfo }),
     ...(chart ? { chart: { ...chart, values: sorted(chart.values) } } : {}),

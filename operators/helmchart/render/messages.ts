@@ -24,12 +24,17 @@ export function executionFailure(name: string, error: unknown): Error {
   const { message } = error
   const [, location, rest] = splitThree(message)
   if (rest === undefined) return new Error(`execution error in (${name}): ${message}`, { cause: error })
-  const recursion = /rendering template has a nested reference name: [^\n]*$/.exec(rest)
-  // The chain of a thousand includes that leads there is left out.
-  if (recursion) return new Error(`execution error at (${location}): ${recursion[0]}`, { cause: error })
+  const recursion = recursionIn(rest)
+  if (recursion !== undefined) return new Error(`execution error at (${location}): ${recursion}`, { cause: error })
   const warning = new RegExp(`${warningStart}(.*)${warningEnd}`, 's').exec(rest)
   if (warning) return new Error(`execution error at (${location}): ${warning[1]}`, { cause: error })
   return new Error(traceOf(error) ?? message, { cause: error })
+}
+
+/** Includes without end: Helm prints the whole chain of them, a hundred thousand characters; the last link says it all. */
+function recursionIn(text: string): string | undefined {
+  const known = /rendering template has a nested reference name: [^\n]*$/.exec(text)?.[0]
+  return known ?? /templates or values are nested too deeply/.exec(text)?.[0]
 }
 
 function splitThree(message: string): [string, string?, string?] {

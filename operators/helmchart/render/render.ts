@@ -61,8 +61,9 @@ function validated(validate: () => void): void {
 
 function checkKubeVersion(chart: Chart, kubeVersion: string): void {
   const wanted = chart.metadata.kubeVersion
-  if (!wanted || isCompatibleRange(wanted, parseKubeVersion(kubeVersion).plain)) return
-  throw new Error(`chart requires kubeVersion: ${wanted} which is incompatible with Kubernetes ${kubeVersion}`)
+  const { plain, full } = parseKubeVersion(kubeVersion)
+  if (!wanted || isCompatibleRange(wanted, plain)) return
+  throw new Error(`chart requires kubeVersion: ${wanted} which is incompatible with Kubernetes ${full}`)
 }
 
 /** The template function of that name, for the methods of .Files. */

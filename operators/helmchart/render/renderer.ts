@@ -25,7 +25,7 @@ export interface RendererOptions {
 
 /** Includes may be nested a thousand deep, and each takes a good part of a stack. */
 const stackSizeMb = 64
-/** A chart that grows beyond this ends its thread, not the server. */
+/** A chart that grows beyond this ends its thread. One huge allocation can still take the process with it: V8 aborts then. */
 const maxOldGenerationSizeMb = 1024
 
 /** Starts a thread on the first call; it lives until `close`, one thread for each renderer. */
