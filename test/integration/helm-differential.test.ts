@@ -12,6 +12,8 @@ import { gunzipSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals'
 import type { KubeObject } from '../../bootstrap/api/object.ts'
 import type { Resource } from '../../bootstrap/client/client.ts'
+import { loadKubeconfig } from '../../bootstrap/client/kubeconfig.ts'
+import { remoteClient } from '../../bootstrap/client/remote.ts'
 import {
   type CustomResourceDefinition,
   configMaps,
@@ -28,33 +30,63 @@ import {
 import { loadDirectory } from '../../operators/helmchart/chart/directory.ts'
 import { renderer } from '../../operators/helmchart/job/rendering.ts'
 import type { ActionOptions, DeployOptions, ReleaseActions } from '../../operators/helmchart/release/release.ts'
-import { type Bed, releaseBed } from '../../operators/helmchart/release/testing/bed.ts'
+import { releaseBed, type Workbench, workbenchOn } from '../../operators/helmchart/release/testing/bed.ts'
 import { chart, configMap, gadgets, hook, yaml } from '../../operators/helmchart/release/testing/charts.ts'
+import { missing, startUpstream } from '../interop/upstream.ts'
 
 const run = promisify(execFile)
 const binary = join(import.meta.dirname, '../../.tools/test/helm4/helm')
-const hasHelm = existsSync(binary)
-const suite = hasHelm ? describe : describe.skip
-if (!hasHelm) test('needs Helm 4', () => console.info('skipped: no .tools/test/helm4/helm'))
 
 jest.setTimeout(60_000)
 
-let bed: Bed
+interface Server extends Workbench {
+  /** A file. */
+  readonly kubeconfig: string
+  stop(): Promise<void>
+}
+
+const servers: readonly { readonly name: string; readonly start: () => Promise<Server> }[] = existsSync(binary)
+  ? [
+      { name: 'our API server', start: ours },
+      ...(missing === undefined ? [{ name: "upstream's API server", start: upstream }] : []),
+    ]
+  : []
+if (servers.length === 0) test('needs Helm 4', () => console.info('skipped: no Helm 4 (scripts/oracles.sh builds one)'))
+
+async function ours(): Promise<Server> {
+  const bed = await releaseBed()
+  const folder = await mkdtemp(join(tmpdir(), 'skiff-kubeconfig-'))
+  const kubeconfig = join(folder, 'kubeconfig')
+  await writeFile(kubeconfig, JSON.stringify(bed.kubeconfig))
+  const stop = async () => {
+    await bed.stop()
+    await rm(folder, { recursive: true })
+  }
+  return { ...bed, kubeconfig, stop }
+}
+
+async function upstream(): Promise<Server> {
+  const server = await startUpstream()
+  const { remote } = await loadKubeconfig(server.kubeconfig)
+  const client = remoteClient(remote)
+  const stop = async () => {
+    client.close()
+    await server.remove()
+  }
+  return { ...workbenchOn(client), kubeconfig: server.kubeconfig, stop }
+}
+
+let bed: Server
 let directory: string
-const stop = new AbortController()
-beforeAll(async () => {
-  bed = await releaseBed()
-  void bed.runJobs(stop.signal).catch(() => {})
-  await bed.api.create(customResourceDefinitions, JSON.parse(gadgets('diff.example.com')) as CustomResourceDefinition)
+
+async function start(server: () => Promise<Server>, signal: AbortSignal): Promise<void> {
+  bed = await server()
+  bed.runJobs(signal).catch(error => console.error(error))
+  const crd = JSON.parse(gadgets('diff.example.com')) as CustomResourceDefinition
+  await bed.api.create(customResourceDefinitions, crd)
   directory = await mkdtemp(join(tmpdir(), 'skiff-helm-diff-'))
-  await writeFile(join(directory, 'kubeconfig'), JSON.stringify(bed.kubeconfig))
   await symlink(binary, join(directory, 'helm'))
-})
-afterAll(async () => {
-  stop.abort()
-  await bed.stop()
-  await rm(directory, { recursive: true, force: true })
-})
+}
 
 /** One action, said twice. */
 interface Step {
@@ -69,7 +101,7 @@ type Deploy = Partial<Omit<DeployOptions, 'chart' | 'values'>> & {
 }
 
 async function helm(...args: readonly string[]): Promise<void> {
-  const env = { PATH: '/usr/bin:/bin', HOME: directory, KUBECONFIG: join(directory, 'kubeconfig') }
+  const env = { PATH: '/usr/bin:/bin', HOME: directory, KUBECONFIG: bed.kubeconfig }
   await run(join(directory, 'helm'), args, { env }).catch((error: { stderr: string }) => {
     throw new Error(error.stderr.replace(/^[\s\S]*?Error: (INSTALLATION FAILED: |UPGRADE FAILED: )?/, '').trim())
   })
@@ -253,7 +285,15 @@ const patchWeb = (patch: object) =>
 
 const sides = ['true', 'false'] as const
 
-suite('as Helm 4', () => {
+describe.each(servers)('as Helm 4, on $name', server => {
+  const stop = new AbortController()
+  beforeAll(() => start(server.start, stop.signal))
+  afterAll(async () => {
+    stop.abort()
+    await bed.stop()
+    await rm(directory, { recursive: true, force: true })
+  })
+
   describe.each(sides)('server-side %s', serverSide => {
     const all = [settings({ a: '1' }), web(), service([{ port: 80 }])]
 

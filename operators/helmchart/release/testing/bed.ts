@@ -10,7 +10,8 @@ import { createReleaseActions } from '../engine.ts'
 import type { ReleaseActions } from '../release.ts'
 import { renderCharts } from './charts.ts'
 
-export interface Bed extends AssembledTestServer {
+/** Release engines on some API server. */
+export interface Workbench {
   readonly api: Client
   engine(options?: Partial<EngineOptions>): ReleaseActions
   /** A namespace of the test's own. */
@@ -22,14 +23,18 @@ export interface Bed extends AssembledTestServer {
   runJobs(signal: AbortSignal): Promise<void>
 }
 
+export interface Bed extends Workbench, AssembledTestServer {}
+
 const silent = { debug() {}, info() {}, warn() {}, error() {} }
 
 export async function releaseBed(): Promise<Bed> {
   const server = await assembledTestServer()
-  const api = server.client()
+  return { ...server, ...workbenchOn(server.client()) }
+}
+
+export function workbenchOn(api: Client): Workbench {
   let count = 0
   return {
-    ...server,
     api,
     engine: (options = {}) =>
       createReleaseActions({
@@ -62,7 +67,8 @@ export async function releaseBed(): Promise<Bed> {
 
 async function runJobs(client: Client, signal: AbortSignal): Promise<void> {
   const time = () => new Date().toISOString().replace(/\.\d+Z/, 'Z')
-  for await (const event of client.watch(jobs, {}, signal)) {
+  const { resourceVersion } = await client.list(jobs)
+  for await (const event of client.watch(jobs, { resourceVersion }, signal)) {
     if (event.type !== 'ADDED') continue
     const bad = event.object.metadata.name?.includes('bad')
     const types = bad ? ['FailureTarget', 'Failed'] : ['SuccessCriteriaMet', 'Complete']
