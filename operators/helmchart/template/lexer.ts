@@ -61,6 +61,10 @@ export function describeToken(token: Token): string {
 }
 
 const letterOrDigit = /^[\p{L}\p{Nd}_]$/u
+const wordPattern = /[\p{L}\p{Nd}_]*/uy
+const spacePattern = /[ \t\r\n]*/y
+const stringPattern = /(?:[^"\\\n]|\\[^\n])*/y
+const runePattern = /(?:[^'\\\n]|\\[^\n])*/y
 const eof = ''
 
 function isAlphanumeric(char: string): boolean {
@@ -110,8 +114,9 @@ export class Lexer {
   }
 
   #peek(): string {
-    const code = this.#text.codePointAt(this.#position)
-    return code === undefined ? eof : String.fromCodePoint(code)
+    const unit = this.#text.charCodeAt(this.#position)
+    if (!(unit >= 0xd800 && unit < 0xdc00)) return this.#text[this.#position] ?? eof
+    return String.fromCodePoint(this.#text.codePointAt(this.#position)!)
   }
 
   #advance(): string {
@@ -260,24 +265,31 @@ export class Lexer {
     }
   }
 
+  /** Takes what a sticky pattern matches here. */
+  #take(pattern: RegExp): string {
+    pattern.lastIndex = this.#position
+    const text = pattern.exec(this.#text)?.[0] ?? ''
+    this.#position += text.length
+    return text
+  }
+
   #space(): Token {
-    let count = 0
-    for (; isSpace(this.#peek()); count++) this.#advance()
+    const spaces = this.#take(spacePattern)
+    const { length } = spaces
+    for (let at = spaces.indexOf('\n'); at >= 0; at = spaces.indexOf('\n', at + 1)) this.#line++
     // The last space may belong to a closing delimiter that trims.
     const last = this.#position - 1
     if (isRightTrim(this.#text, last) && this.#text.startsWith(this.#right, last + 2)) {
       if (this.#text[last] === '\n') this.#line--
       this.#position = last
-      if (count === 1) return this.#rightDelimiter()
+      if (length === 1) return this.#rightDelimiter()
     }
     return this.#emit('space')
   }
 
   #identifier(): Token {
-    let char = this.#peek()
-    for (; isAlphanumeric(char); char = this.#peek()) this.#advance()
-    const word = this.#text.slice(this.#start, this.#position)
-    if (!this.#atTerminator()) return this.#error(`bad character ${unicodeName(char)}`)
+    const word = this.#take(wordPattern)
+    if (!this.#atTerminator()) return this.#error(`bad character ${unicodeName(this.#peek())}`)
     if (keywordSet.has(word)) return this.#emit(word as Keyword)
     return this.#emit(word === 'true' || word === 'false' ? 'bool' : 'identifier')
   }
@@ -295,9 +307,8 @@ export class Lexer {
 
   #fieldOrVariable(kind: 'field' | 'variable'): Token {
     if (this.#atTerminator()) return this.#emit(kind === 'field' ? '.' : kind)
-    let char = this.#peek()
-    for (; isAlphanumeric(char); char = this.#peek()) this.#advance()
-    return this.#atTerminator() ? this.#emit(kind) : this.#error(`bad character ${unicodeName(char)}`)
+    this.#take(wordPattern)
+    return this.#atTerminator() ? this.#emit(kind) : this.#error(`bad character ${unicodeName(this.#peek())}`)
   }
 
   #atTerminator(): boolean {
@@ -307,23 +318,16 @@ export class Lexer {
   }
 
   #quoted(mark: string, kind: TokenKind, unterminated: string): Token {
-    for (;;) {
-      let char = this.#advance()
-      if (char === mark) return this.#emit(kind)
-      if (char === '\\') {
-        char = this.#advance()
-        if (char !== eof && char !== '\n') continue
-      }
-      if (char === eof || char === '\n') return this.#error(unterminated)
-    }
+    this.#take(mark === '"' ? stringPattern : runePattern)
+    return this.#take(mark === '"' ? /"/y : /'/y) === mark ? this.#emit(kind) : this.#error(unterminated)
   }
 
   #rawString(): Token {
-    for (;;) {
-      const char = this.#advance()
-      if (char === '`') return this.#emit('raw string')
-      if (char === eof) return this.#error('unterminated raw quoted string')
-    }
+    const end = this.#text.indexOf('`', this.#position)
+    if (end < 0) return this.#error('unterminated raw quoted string')
+    this.#countLines(this.#position, end)
+    this.#position = end + 1
+    return this.#emit('raw string')
   }
 
   #number(): Token {
