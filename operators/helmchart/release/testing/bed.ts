@@ -1,4 +1,6 @@
 /** A whole API server in the test's process, and release engines on it. */
+
+import { setTimeout as delay } from 'node:timers/promises'
 import { isNotFound } from '../../../../bootstrap/api/errors.ts'
 import type { KubeObject } from '../../../../bootstrap/api/object.ts'
 import { type AssembledTestServer, assembledTestServer } from '../../../../bootstrap/apiserver/testing-assembled.ts'
@@ -7,7 +9,7 @@ import { systemClock } from '../../../../bootstrap/client/clock.ts'
 import { configMaps, jobs, namespaces } from '../../../../bootstrap/client/resources.ts'
 import type { EngineOptions } from '../context.ts'
 import { createReleaseActions } from '../engine.ts'
-import type { ReleaseActions } from '../release.ts'
+import type { Release, ReleaseActions } from '../release.ts'
 import { renderCharts } from './charts.ts'
 
 /** Release engines on some API server. */
@@ -25,7 +27,7 @@ export interface Workbench {
 
 export interface Bed extends Workbench, AssembledTestServer {}
 
-const silent = { debug() {}, info() {}, warn() {}, error() {} }
+export const silent = { debug() {}, info() {}, warn() {}, error() {} }
 
 export async function releaseBed(): Promise<Bed> {
   const server = await assembledTestServer()
@@ -77,4 +79,17 @@ async function runJobs(client: Client, signal: AbortSignal): Promise<void> {
     const status = { startTime: time(), conditions, ...ended }
     await client.update(jobs, { ...event.object, status } as typeof event.object, { subresource: 'status' })
   }
+}
+
+/** "2 deployed: Upgrade complete" for each revision. */
+export const summary = (history: readonly Release[]) =>
+  history.map(({ version, info }) => `${version} ${info.status}: ${info.description}`)
+
+/** Resolves once `met` does with true; rejects when it never does. */
+export async function until(met: () => Promise<boolean>): Promise<void> {
+  for (let left = 500; left > 0; left--) {
+    if (await met()) return
+    await delay(10)
+  }
+  throw new Error('it never happened')
 }

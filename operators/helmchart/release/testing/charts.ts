@@ -98,3 +98,33 @@ export function gadgets(group: string): string {
     },
   })
 }
+
+/** A chart that renders to the same documents whatever its values are. */
+export const fixed = (...documents: readonly string[]) => chart('app', () => documents)
+
+/** ConfigMaps that tell the values and the revision. */
+export const webChart = chart('web', ({ values, release }) => [
+  configMap('settings', { color: String(values.color ?? 'none'), revision: String(release.revision) }),
+  ...(values.extra ? [configMap('extra', { is: 'extra' })] : []),
+])
+
+/** A Deployment "web". */
+export const deployment = yaml({
+  apiVersion: 'apps/v1',
+  kind: 'Deployment',
+  metadata: { name: 'web' },
+  spec: {
+    selector: { matchLabels: { app: 'web' } },
+    template: { metadata: { labels: { app: 'web' } }, spec: { containers: [{ name: 'web', image: 'web' }] } },
+  },
+})
+/** A Job; hooks have annotations. */
+export const job = (name: string, annotations: object = {}) =>
+  yaml({
+    apiVersion: 'batch/v1',
+    kind: 'Job',
+    metadata: { name, annotations },
+    spec: { template: { spec: { restartPolicy: 'Never', containers: [{ name: 'a', image: 'a' }] } } },
+  })
+export const gadget = (group: string, spec: object = {}) =>
+  yaml({ apiVersion: `${group}/v1`, kind: 'Gadget', metadata: { name: 'gadget' }, spec })

@@ -1,0 +1,93 @@
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals'
+import { deployments, namespaces, secrets } from '../../../bootstrap/client/resources.ts'
+import { type Bed, releaseBed, summary, until } from './testing/bed.ts'
+import { configMap, deployment, fixed, hook, job, webChart } from './testing/charts.ts'
+
+jest.setTimeout(60_000)
+
+let bed: Bed
+const stop = new AbortController()
+beforeAll(async () => {
+  bed = await releaseBed()
+  void bed.runJobs(stop.signal).catch(() => {})
+})
+afterAll(async () => {
+  stop.abort()
+  await bed.stop()
+})
+
+describe('two at once', () => {
+  test('of two upgrades one is refused, and the release is whole', async () => {
+    const namespace = await bed.namespace()
+    const to = { name: 'web', namespace, chart: webChart }
+    await bed.engine().install({ ...to, values: {} })
+    const outcomes = await Promise.allSettled(
+      ['red', 'green'].map(color => bed.engine().upgrade({ ...to, values: { color } })),
+    )
+    const refused = outcomes.flatMap(outcome =>
+      outcome.status === 'rejected' ? [(outcome.reason as Error).message] : [],
+    )
+    expect(refused).toHaveLength(1)
+    expect(['release: already exists', 'another operation (install/upgrade/rollback) is in progress']).toContain(
+      refused[0],
+    )
+    expect(summary(await bed.engine().history('web', namespace))).toEqual([
+      '1 superseded: Install complete',
+      '2 deployed: Upgrade complete',
+    ])
+  })
+
+  test('an uninstall during an install leaves nothing once it is repeated', async () => {
+    const namespace = await bed.namespace()
+    const installing = bed
+      .engine()
+      .install({
+        name: 'app',
+        namespace,
+        chart: fixed(deployment, configMap('settings', {})),
+        values: {},
+        wait: true,
+        timeoutMs: 500,
+      })
+      .catch(() => {})
+    await until(async () => (await bed.get(deployments as never, namespace, 'web')) !== undefined)
+    await bed.engine().uninstall({ name: 'app', namespace, wait: true })
+    await installing
+    expect(await bed.engine().uninstall({ name: 'app', namespace })).toBeUndefined()
+    expect([await bed.configMaps(namespace), await bed.get(deployments as never, namespace, 'web')]).toEqual([
+      {},
+      undefined,
+    ])
+  })
+})
+
+describe('a namespace that is going away', () => {
+  async function terminate(namespace: string): Promise<void> {
+    await bed.api.delete(namespaces, { name: namespace })
+    expect((await bed.api.get(namespaces, { name: namespace })).metadata.deletionTimestamp).toBeDefined()
+  }
+
+  test('does not keep a release from being uninstalled', async () => {
+    const namespace = await bed.namespace()
+    const engine = bed.engine()
+    const app = fixed(
+      configMap('settings', {}),
+      job('before', { 'helm.sh/hook': 'pre-delete' }),
+      hook('after', 'post-delete'),
+    )
+    await engine.install({ name: 'app', namespace, chart: app, values: {} })
+    await terminate(namespace)
+    await engine.uninstall({ name: 'app', namespace, wait: true })
+    expect(await engine.history('app', namespace)).toEqual([])
+    expect(await bed.configMaps(namespace)).toEqual({})
+  })
+
+  test('takes no new release, and none is left half there', async () => {
+    const namespace = await bed.namespace()
+    await terminate(namespace)
+    await expect(
+      bed.engine().install({ name: 'web', namespace, chart: webChart, values: {}, createNamespace: true }),
+    ).rejects.toThrow('because it is being terminated')
+    expect((await bed.api.list(secrets, { namespace })).items).toEqual([])
+  })
+})
