@@ -79,7 +79,7 @@ function timeMethods(instant: Instant, text: () => string): FunctionTable {
 
 /** Sprig's functions; `now` is in milliseconds since 1970. */
 export function dateFunctions(now: () => number): FunctionTable {
-  const current = (): bigint => BigInt(Math.round(now() * 1_000_000))
+  const current = (): bigint => BigInt(Math.round(now() * 1000)) * 1000n
   const fromValue = (value: GoValue, kinds: readonly string[]): bigint => {
     if (value instanceof GoStruct && value.type.name === timeType.name) return instantOf(value).nanoseconds
     if (typeof value === 'bigint') return value * billion

@@ -215,8 +215,19 @@ export class Execution implements CallSite {
     if (this.#depth >= maxDepth) this.fail(`exceeded maximum template depth (${maxDepth})`)
     const data = node.pipe ? this.pipeline(node.pipe) : undefined
     const run = new Execution(tree, data, this.#environment, this.#depth + 1)
-    run.list(tree.root)
+    this.#within(node, () => run.list(tree.root))
     this.#out += run.#out
+  }
+
+  /** The stack ends long before Go's limit: the innermost template that has room left reports it. */
+  #within(node: TemplateNode, run: () => unknown): void {
+    try {
+      run()
+    } catch (error) {
+      if (!(error instanceof RangeError && /call stack/.test(error.message))) throw error
+      this.#node = node
+      this.fail(`exceeded maximum template depth (${maxDepth})`)
+    }
   }
 
   pipeline(pipe: PipeNode): GoValue {
