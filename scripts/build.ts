@@ -11,6 +11,7 @@ await build({
   entryPoints: {
     skiff: 'skiff.ts',
     'sqlite-writer': 'bootstrap/datastore/sqlite/writer.ts',
+    'helm-render': 'operators/helmchart/render/worker.ts',
     operator: 'operators/sdk/index.ts',
   },
   outdir: 'dist',

@@ -136,6 +136,7 @@ export class EmbeddedContainer {
       stdout: text => log.write('stdout', text),
       stderr: text => log.write('stderr', text),
       signal,
+      ended: this.#ended.signal,
     }
     try {
       const module = await this.#deps.load()

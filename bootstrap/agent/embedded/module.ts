@@ -22,6 +22,8 @@ export interface EmbeddedContext {
   stderr(text: string): void
   /** Aborted for SIGTERM; the module then has the grace period to return. After that, its client no longer works. */
   readonly signal: AbortSignal
+  /** Aborted when the container has ended, SIGKILL in other words: whatever the module still does is for nobody. */
+  readonly ended?: AbortSignal
 }
 
 export interface EmbeddedModule {

@@ -1,8 +1,7 @@
 /** The chart of a Job: found, fetched, unpacked. */
 import type { Chart } from '../chart/chart.ts'
-import { loadArchive, loadBase64 } from '../chart/load.ts'
 import { parseDockerConfig } from '../sources/docker-config.ts'
-import { chartSource, fetchChart } from '../sources/source.ts'
+import { type ChartSource, chartSource, fetchChart } from '../sources/source.ts'
 import type { JobFiles } from './files.ts'
 import type { JobRequest } from './request.ts'
 
@@ -10,17 +9,18 @@ export interface FetchDeps {
   readonly signal: AbortSignal
   readonly proxies: { readonly [name: string]: string | undefined }
   readonly say: (text: string) => void
+  readonly load: (archive: Uint8Array, name: string) => Promise<Chart>
 }
 
 /** Rejects with Error, one line that says what is wrong with which chart. */
 export async function chartOf(
   request: JobRequest,
   files: JobFiles,
-  { signal, proxies, say }: FetchDeps,
+  { signal, proxies, say, load }: FetchDeps,
 ): Promise<Chart> {
   const { name, chart, repo, version, plainHttp, insecure, passCredentials } = request
-  if (files.content !== undefined) return loadBase64(files.content.trim(), `${name}.tgz`)
-  const source = chartSource(chart, repo, version)
+  const source: ChartSource =
+    files.content === undefined ? chartSource(chart, repo, version) : { kind: 'content', base64: files.content }
   const { auth, ca, clusterCa } = files
   const [username, password] = [auth.get('username'), auth.get('password')]
   const isRepository = source.kind === 'repository'
@@ -45,6 +45,7 @@ export async function chartOf(
       },
     },
   )
-  say(`Pulled: ${fetched.from}\n${fetched.digest === undefined ? '' : `Digest: ${fetched.digest}\n`}`)
-  return loadArchive(fetched.archive, fetched.from)
+  if (source.kind !== 'content')
+    say(`Pulled: ${fetched.from}\n${fetched.digest === undefined ? '' : `Digest: ${fetched.digest}\n`}`)
+  return load(fetched.archive, source.kind === 'content' ? `${name}.tgz` : fetched.from)
 }

@@ -8,7 +8,13 @@ const asked = {
   name: 'web',
   expectedRevision: 3,
   failurePolicy: 'reinstall' as FailurePolicy,
+  configHash: 'OURS',
 } as const
+const at = (revision: number, status: ReleaseStatus = 'deployed', configHash = 'THEIRS') => ({
+  status,
+  revision,
+  configHash,
+})
 const text = (decision: Decision): string =>
   decision.kind === 'stop'
     ? `exit ${decision.exitCode}: ${decision.saying}`
@@ -38,7 +44,7 @@ describe('install', () => {
     ['unknown', 'abort', abort('unknown')],
     ['uninstalled', 'abort', reinstall('uninstalled')],
   ])('%s with policy %s: %s', (status, failurePolicy, wanted) => {
-    expect(text(decide({ ...asked, failurePolicy }, { status, revision: 3 }))).toBe(wanted)
+    expect(text(decide({ ...asked, failurePolicy }, at(3, status)))).toBe(wanted)
   })
 
   test('nothing there, whatever was expected', () => {
@@ -49,7 +55,7 @@ describe('install', () => {
 describe('delete', () => {
   const remove = { ...asked, action: 'delete' } as const
   test.each<ReleaseStatus>(['deployed', 'failed', 'pending-install', 'uninstalling', 'uninstalled'])('%s', status => {
-    expect(text(decide(remove, { status, revision: 3 }))).toBe('uninstall (Uninstalling helm chart)')
+    expect(text(decide(remove, at(3, status)))).toBe('uninstall (Uninstalling helm chart)')
   })
 
   test('nothing there', () => {
@@ -59,13 +65,21 @@ describe('delete', () => {
 
 describe('another revision than expected', () => {
   test.each(['install', 'delete'] as const)('%s does nothing', action => {
-    expect(text(decide({ ...asked, action }, { status: 'deployed', revision: 4 }))).toBe(
+    expect(text(decide({ ...asked, action }, at(4)))).toBe(
       'exit 0: Current release revision 4 does not match expected revision 3',
     )
   })
 
   test('any will do where none is expected', () => {
-    const decision = decide({ ...asked, expectedRevision: undefined }, { status: 'deployed', revision: 4 })
+    const decision = decide({ ...asked, expectedRevision: undefined }, at(4))
     expect(text(decision)).toBe('upgrade (Upgrading helm chart)')
+  })
+
+  test.each<[ReleaseStatus, string]>([
+    ['failed', 'uninstall (Uninstalling failed helm chart), install'],
+    ['pending-upgrade', 'mark-failed, upgrade (Retrying upgrade of helm chart)'],
+    ['deployed', 'exit 0: Current release revision 4 does not match expected revision 3'],
+  ])('%s by an earlier try of the same Job', (status, wanted) => {
+    expect(text(decide(asked, at(4, status, 'OURS')))).toBe(wanted)
   })
 })

@@ -21,9 +21,11 @@ export type Decision =
 export interface LastRevision {
   readonly status: ReleaseStatus
   readonly revision: number
+  /** Of the configuration it was made from; empty when nobody said. */
+  readonly configHash: string
 }
 
-type Asked = Pick<JobRequest, 'action' | 'name' | 'expectedRevision' | 'failurePolicy'>
+type Asked = Pick<JobRequest, 'action' | 'name' | 'expectedRevision' | 'failurePolicy' | 'configHash'>
 
 export function decide(request: Asked, last: LastRevision | undefined): Decision {
   const { action, expectedRevision } = request
@@ -31,10 +33,15 @@ export function decide(request: Asked, last: LastRevision | undefined): Decision
     if (action === 'delete') return stop('No helm chart installed; nothing to delete')
     return act({ kind: 'install' })
   }
-  if (expectedRevision !== undefined && expectedRevision !== last.revision)
+  if (expectedRevision !== undefined && expectedRevision !== last.revision && !isOwnAttempt(request, last))
     return stop(`Current release revision ${last.revision} does not match expected revision ${expectedRevision}`)
   if (action === 'delete') return act({ kind: 'uninstall', saying: 'Uninstalling helm chart', strict: false })
   return decideInstall(request, last.status)
+}
+
+/** An earlier try of the same Job that did not get through: its back-off goes on, where klipper-helm would end it. */
+function isOwnAttempt({ action, configHash }: Asked, last: LastRevision): boolean {
+  return action === 'install' && configHash !== '' && configHash === last.configHash && last.status !== 'deployed'
 }
 
 function decideInstall(request: Asked, status: ReleaseStatus): Decision {

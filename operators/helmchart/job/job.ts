@@ -38,7 +38,7 @@ export async function runJob(request: JobRequest, deps: JobDeps): Promise<number
 
 function lastRevision(history: readonly Release[]): LastRevision | undefined {
   const last = history.at(-1)
-  return last && { status: last.info.status, revision: last.version }
+  return last && { status: last.info.status, revision: last.version, configHash: last.labels?.[configHashKey] ?? '' }
 }
 
 /** What went wrong, in helm's words; undefined when nothing did. */

@@ -4,33 +4,20 @@ import type { EmbeddedContext, EmbeddedModule } from '../../../bootstrap/agent/e
 import { systemClock } from '../../../bootstrap/client/clock.ts'
 import type { Logger } from '../../runtime/operator.ts'
 import { createReleaseActions } from '../release/engine.ts'
+import { openRenderer } from '../render/renderer.ts'
 import { chartOf } from './chart.ts'
 import { readJobFiles } from './files.ts'
 import { runJob } from './job.ts'
-import { renderer } from './rendering.ts'
-import { parseRequest } from './request.ts'
+import { type JobRequest, parseRequest } from './request.ts'
 
 export const helmModule: EmbeddedModule = {
   /** SIGTERM is not heeded: a release must not be left half done. What takes too long is cut off by the container's end. */
   async run(context) {
-    const { args, env, client, hostPath, stdout, stderr } = context
+    const { args, env, stdout, stderr } = context
     const conclude = concluder(context)
     try {
       if (env.HELM_VERSION === 'v2') return refuseV2(stdout, conclude)
-      const request = parseRequest(args, env)
-      const files = await readJobFiles(hostPath, request.name)
-      const { signal } = new AbortController()
-      const actions = createReleaseActions({
-        client,
-        clock: systemClock,
-        driver: request.driver,
-        hookOutput: stdout,
-        log: loggerTo(stderr),
-        render: renderer(loggerTo(stderr)),
-        signal,
-      })
-      const chart = () => chartOf(request, files, { signal, proxies: env, say: stdout })
-      return await runJob(request, { actions, chart, values: files.values, stdout, stderr, conclude })
+      return await perform(parseRequest(args, env), context, conclude)
     } catch (error) {
       const message = (error as Error).message
       stderr(`Error: ${message}\n`)
@@ -38,6 +25,34 @@ export const helmModule: EmbeddedModule = {
       return 1
     }
   },
+}
+
+async function perform(
+  request: JobRequest,
+  context: EmbeddedContext,
+  conclude: (line: string) => void,
+): Promise<number> {
+  const { client, env, hostPath, stdout, stderr } = context
+  const signal = context.ended ?? new AbortController().signal
+  const log = loggerTo(stderr)
+  const files = await readJobFiles(hostPath, request.name)
+  const renderer = openRenderer({ signal, warn: message => log.warn({}, message) })
+  try {
+    const actions = createReleaseActions({
+      client,
+      clock: systemClock,
+      driver: request.driver,
+      hookOutput: stdout,
+      log,
+      render: renderer.render,
+      signal,
+    })
+    const fetching = { signal, proxies: env, say: stdout, load: renderer.load }
+    const chart = () => chartOf(request, files, fetching)
+    return await runJob(request, { actions, chart, values: files.values, stdout, stderr, conclude })
+  } finally {
+    await renderer.close()
+  }
 }
 
 const usageError = 64

@@ -82,7 +82,7 @@ export function releaseJson(release: Release): string {
     ...(chart ? { chart: { ...chart, values: sorted(chart.values) } } : {}),
     ...present({ config: sorted(config), manifest, hooks: hooks?.map(hookJson), version, namespace, apply_method }),
     ...unknown,
-  })
+  } as unknown as JsonObject)
   return text.replace(/[<>&\u2028\u2029]/g, escaped)
 }
 
