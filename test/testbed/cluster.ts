@@ -23,6 +23,8 @@ export interface ClusterOptions {
   readonly path?: string
   /** Only the API: no node, so nothing to wait for but the API. */
   readonly disableAgent?: boolean
+  /** The packaged ingress, which takes ports 80 and 443 of the node; off unless told. */
+  readonly traefik?: boolean
   /** Files in server/manifests before the start. */
   readonly manifests?: { readonly [file: string]: string }
 }
@@ -96,8 +98,9 @@ export class Cluster {
 
   /** Starts the server again (or for the first time) on the same machine and data-dir; resolves when its node is Ready. */
   async restart(): Promise<void> {
-    const { flags = [], disableAgent = false } = this.#options
-    const all = ['--data-dir', this.file(''), ...(disableAgent ? ['--disable-agent'] : []), ...flags]
+    const { flags = [], disableAgent = false, traefik = false } = this.#options
+    const off = [...(disableAgent ? ['--disable-agent'] : []), ...(traefik ? [] : ['--disable', 'traefik'])]
+    const all = ['--data-dir', this.file(''), ...off, ...flags]
     const server = this.#spawnServer(['server', ...all])
     this.#server = server
     const from = this.#log.length

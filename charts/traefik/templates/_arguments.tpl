@@ -1,5 +1,6 @@
 {{- /* Traefik's static configuration, a line per argument. */ -}}
 {{- define "traefik.arguments" -}}
+{{- $ports := include "traefik.ports" . | fromYaml }}
 {{- range $argument := .Values.globalArguments }}
 - {{ $argument | quote }}
 {{- end }}
@@ -9,7 +10,7 @@
 {{- if .Values.global.sendAnonymousUsage }}
 - "--global.sendAnonymousUsage"
 {{- end }}
-{{- range $name, $config := .Values.ports }}
+{{- range $name, $config := $ports }}
 {{- if $config }}
 - "--entryPoints.{{ $name }}.address={{ $config.hostIP }}:{{ $config.port }}/{{ default "tcp" $config.protocol | lower }}"
 {{- with $config.asDefault }}

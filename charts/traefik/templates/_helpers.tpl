@@ -54,3 +54,14 @@ embedded/ingress
 {{- if kindIs "bool" .expose -}}{{- if .expose -}}yes{{- end -}}
 {{- else if (default dict .expose).default -}}yes{{- end -}}
 {{- end -}}
+
+{{- /* The ports as YAML. A port of the user's that is that of probes moves the latter aside: older guides have such values. */ -}}
+{{- define "traefik.ports" -}}
+{{- $ports := deepCopy .Values.ports -}}
+{{- range $name, $config := .Values.ports -}}
+{{- if and $config (ne $name "traefik") (eq (int $config.port) (int $.Values.ports.traefik.port)) -}}
+{{- $_ := set $ports.traefik "port" 9000 -}}
+{{- end -}}
+{{- end -}}
+{{- toYaml $ports -}}
+{{- end -}}

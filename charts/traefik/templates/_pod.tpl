@@ -1,8 +1,9 @@
 {{- define "traefik.pod" -}}
+{{- $ports := include "traefik.ports" . | fromYaml -}}
 metadata:
   {{- $annotations := .Values.deployment.podAnnotations }}
   {{- if and .Values.metrics .Values.metrics.prometheus }}
-  {{- $port := (index .Values.ports .Values.metrics.prometheus.entryPoint).port | toString }}
+  {{- $port := (index $ports .Values.metrics.prometheus.entryPoint).port | toString }}
   {{- $annotations = merge (dict "prometheus.io/scrape" "true" "prometheus.io/path" "/metrics" "prometheus.io/port" $port) $annotations }}
   {{- end }}
   {{- with $annotations }}
@@ -73,13 +74,13 @@ spec:
       readinessProbe:
         httpGet:
           path: /ping
-          port: {{ .Values.ports.traefik.port }}
+          port: {{ $ports.traefik.port }}
           scheme: HTTP
         {{- toYaml .Values.readinessProbe | nindent 8 }}
       livenessProbe:
         httpGet:
           path: /ping
-          port: {{ .Values.ports.traefik.port }}
+          port: {{ $ports.traefik.port }}
           scheme: HTTP
         {{- toYaml .Values.livenessProbe | nindent 8 }}
       {{- with .Values.deployment.lifecycle }}
@@ -87,7 +88,7 @@ spec:
         {{- toYaml . | nindent 8 }}
       {{- end }}
       ports:
-        {{- range $name, $config := .Values.ports }}
+        {{- range $name, $config := $ports }}
         {{- if $config }}
         - name: {{ $name | lower }}
           containerPort: {{ default $config.port $config.containerPort }}
