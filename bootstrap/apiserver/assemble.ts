@@ -27,6 +27,7 @@ import { type Aggregation, type AggregationOptions, aggregation } from './extens
 import type { ProxyIdentity } from './extension/aggregation/connections.ts'
 import { CustomResources } from './extension/crd-controller.ts'
 import { customResourceDefinitionStrategy } from './extension/crd-strategy.ts'
+import { webhookAdmission } from './extension/webhooks/webhooks.ts'
 import { aggregatedOpenApiRoute, discoveryRoute, openApiRoute, openIdRoute } from './http/documents.ts'
 import { inProcessClient } from './inprocess.ts'
 import { strategyOf } from './kinds/index.ts'
@@ -67,7 +68,7 @@ export interface AssembleOptions
   readonly serviceCidrs: readonly string[]
   readonly nodePorts?: readonly [number, number]
   readonly embeddedModules?: () => ReadonlySet<string>
-  /** Webhooks and policies. */
+  /** Policies; they come before the webhooks. */
   readonly admissionExtensions?: (parts: {
     registry: KindRegistry
     store: Store
@@ -127,7 +128,10 @@ export async function assembleApiServer(options: AssembleOptions): Promise<Assem
     ...(options.random ? { random: options.random } : {}),
   })
   background(allocator.follow(await store.resource('', 'services', true), signal))
-  const extensions = options.admissionExtensions?.({ registry, store, reader }) ?? []
+  const extensions = [
+    ...(options.admissionExtensions?.({ registry, store, reader }) ?? []),
+    ...(await webhookAdmission({ ...options, registry, store, reader, background })),
+  ]
   const { audiences } = options.serviceAccounts
   const self = () => inProcessClient(server, serverUser)
   const others = await aggregated(options, { store, reader, registry, background, client: self })

@@ -64,7 +64,10 @@ export function admissionChain(deps: ChainDeps): AdmissionChain {
     resourceQuota(deps),
   ]
   return {
-    mutate: request => runAll(plugins, 'mutate', request),
+    async mutate(request) {
+      await runAll(plugins, 'mutate', request)
+      if (plugins.some(plugin => plugin.again?.(request))) await runAll(plugins, 'mutate', request)
+    },
     validate: request => runAll(plugins, 'validate', request),
   }
 }

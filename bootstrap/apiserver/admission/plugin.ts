@@ -34,4 +34,6 @@ export interface AdmissionPlugin {
   readonly name: string
   mutate?(request: AdmissionRequest): void | Promise<void>
   validate?(request: AdmissionRequest): void | Promise<void>
+  /** Asked after all have mutated: whether all are to do so once more. */
+  again?(request: AdmissionRequest): boolean
 }

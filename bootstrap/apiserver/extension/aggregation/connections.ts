@@ -1,7 +1,6 @@
 /** TLS connections to aggregated servers: as the front proxy, checked against the APIService's bundle. */
 import type { LocalNode } from '../../../streaming/local-node.ts'
 import type { Address } from './endpoints.ts'
-import type { RemoteService } from './services.ts'
 
 /** PEM: the certificate and key by which aggregated servers know this one. */
 export interface ProxyIdentity {
@@ -9,8 +8,15 @@ export interface ProxyIdentity {
   readonly key: string
 }
 
-/** `checked`: the server's certificate must be signed by the APIService's bundle, for the Service's name. */
-export type Connections = (remote: RemoteService, address: Address, checked: boolean) => Promise<LocalNode>
+/** How a server is known: its certificate must be signed by the bundle (else by the machine's authorities), for the name. */
+export interface ServerTrust {
+  readonly caBundle: string | undefined
+  readonly insecure: boolean
+  readonly serverName: string
+}
+
+/** Without `checked` any certificate will do. */
+export type Connections = (trust: ServerTrust, address: Address, checked: boolean) => Promise<LocalNode>
 
 const idleLimit = 32
 
@@ -22,10 +28,9 @@ export function connections(identity: ProxyIdentity | undefined, signal: AbortSi
     open.clear()
   }
   signal.addEventListener('abort', closeAll, { once: true })
-  return async (remote, address, checked) => {
-    const verify = checked && !remote.insecure
-    const { name, namespace } = remote.service
-    const key = JSON.stringify([address, verify, name, namespace, verify ? remote.caBundle : ''])
+  return async ({ caBundle, insecure, serverName }, address, checked) => {
+    const verify = checked && !insecure
+    const key = JSON.stringify([address, verify, serverName, verify ? caBundle : ''])
     const known = open.get(key)
     if (known) return known
     const { localNodeConnect } = await import('../../../streaming/local-node.ts')
@@ -34,8 +39,8 @@ export function connections(identity: ProxyIdentity | undefined, signal: AbortSi
     const made = localNodeConnect({
       ...address,
       ...(identity ?? {}),
-      serverName: `${name}.${namespace}.svc`,
-      ...(verify ? { ca: remote.caBundle } : { insecure: true }),
+      serverName,
+      ...(verify ? { ca: caBundle } : { insecure: true }),
     })
     open.set(key, made)
     return made

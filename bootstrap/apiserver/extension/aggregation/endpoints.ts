@@ -22,8 +22,11 @@ export interface EndpointParts {
 
 const serviceLabel = 'kubernetes.io/service-name'
 
-/** All ready addresses behind the port the APIService names. */
-export function reachable(parts: EndpointParts, { service: { namespace, name, port } }: RemoteService): Reachable {
+/** All ready addresses behind the port of a Service that an APIService or a webhook names. */
+export function reachable(
+  parts: EndpointParts,
+  { service: { namespace, name, port } }: Pick<RemoteService, 'service'>,
+): Reachable {
   const quoted = `service/${name} in ${JSON.stringify(namespace)}`
   const service = parts.reader.get('', 'services', namespace, name) as unknown as Service | undefined
   if (!service) return { reason: 'ServiceNotFound', message: `${quoted} is not present` }

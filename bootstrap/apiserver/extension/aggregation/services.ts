@@ -14,6 +14,8 @@ export interface RemoteService {
   /** PEM; undefined: the machine's own trust. */
   readonly caBundle: string | undefined
   readonly insecure: boolean
+  /** The name its certificate must be for: that of the Service. */
+  readonly serverName: string
   readonly groupPriority: number
   readonly versionPriority: number
   /** Its Available condition is True. */
@@ -39,6 +41,7 @@ export function remoteServiceOf(object: KubeObject): RemoteService | undefined {
     },
     caBundle: caBundle ? Buffer.from(caBundle, 'base64').toString('utf8') : undefined,
     insecure: insecureSkipTLSVerify,
+    serverName: `${spec.service.name}.${spec.service.namespace}.svc`,
     groupPriority: spec.groupPriorityMinimum ?? 0,
     versionPriority: spec.versionPriority ?? 0,
     available: condition?.status === 'True',

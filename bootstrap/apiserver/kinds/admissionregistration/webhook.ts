@@ -1,13 +1,16 @@
 /** MutatingWebhookConfiguration and ValidatingWebhookConfiguration. */
 import { field } from '../../../api/errors.ts'
+import { qualifiedNameErrors } from '../../../api/labels.ts'
 import type { Draft } from '../../../api/object.ts'
 import type {
   AdmissionregistrationV1WebhookClientConfig as ClientConfig,
+  MatchCondition,
   MutatingWebhook,
   MutatingWebhookConfiguration,
   RuleWithOperations,
   ValidatingWebhookConfiguration,
 } from '../../../api/types.gen.ts'
+import { programOf } from '../../extension/webhooks/expressions.ts'
 import type { Errors, TypedColumn } from '../common/build.ts'
 import { ageColumn, nameColumn, strategy } from '../common/build.ts'
 import { supportedOrEmpty } from '../common/checks.ts'
@@ -61,6 +64,31 @@ function* webhookErrors(webhook: Webhook, path: string): Errors {
   yield* selectorErrors(webhook.namespaceSelector, `${path}.namespaceSelector`)
   yield* selectorErrors(webhook.objectSelector, `${path}.objectSelector`)
   yield* clientErrors(webhook.clientConfig, `${path}.clientConfig`)
+  yield* conditionErrors(webhook.matchConditions ?? [], `${path}.matchConditions`)
+}
+
+const maxConditions = 64
+
+function* conditionErrors(conditions: readonly MatchCondition[], path: string): Errors {
+  if (conditions.length > maxConditions) yield field.tooMany(path, conditions.length, maxConditions)
+  const names = new Set<string>()
+  for (const [index, { name, expression }] of conditions.entries()) {
+    const at = `${path}[${index}]`
+    if (!name) yield field.required(`${at}.name`)
+    else for (const text of qualifiedNameErrors(name)) yield field.invalid(`${at}.name`, name, text)
+    if (names.has(name)) yield field.duplicate(`${at}.name`, name)
+    names.add(name)
+    if (!expression?.trim()) yield field.required(`${at}.expression`)
+    else yield* expressionErrors(expression, `${at}.expression`)
+  }
+}
+
+function* expressionErrors(expression: string, path: string): Errors {
+  try {
+    programOf(expression)
+  } catch (error) {
+    yield field.invalid(path, expression, `compilation failed: ${(error as Error).message}`)
+  }
 }
 
 /** A name of at least three segments, "a.example.com". */
