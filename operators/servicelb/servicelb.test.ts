@@ -11,6 +11,8 @@ import {
   type Service,
   services,
 } from '../../bootstrap/client/resources.ts'
+import { daemonSetController } from '../core/workloads/daemonset/daemon-set.ts'
+import { nodeOf } from '../core/workloads/daemonset/placement.ts'
 import { Harness } from '../runtime/testing/harness.ts'
 import { serviceLb } from './operator.ts'
 import { serviceLbCleanup } from './release.ts'
@@ -530,6 +532,58 @@ describe('a port two services want', () => {
     await balancerPod('web', 'a')
     expect(await condition('web')).toBeUndefined()
   })
+})
+
+test('with the DaemonSet controller: pods are where the port is won, and move with it', async () => {
+  const both = new Harness()
+  await both.start(serviceLb(options), daemonSetController())
+  const labels = (pool: string) => ({ [svccontroller('enablelb')]: 'true', [svccontroller('lbpool')]: pool })
+  for (const [name, pool] of [['a', 'one'], ['b', 'one'], ['c', 'two']] as const) // biome-ignore format: one line
+    both.client.seed(nodes, {
+      apiVersion: 'v1',
+      kind: 'Node',
+      metadata: { name, labels: labels(pool) },
+      spec: {},
+      status: { conditions: [{ type: 'Ready', status: 'True' }] },
+    } as Node)
+  const balancer = (name: string, second: number, pool?: string) =>
+    both.client.seed(services, {
+      apiVersion: 'v1',
+      kind: 'Service',
+      metadata: {
+        name,
+        namespace: 'default',
+        uid: `${name}-uid-1234567`,
+        creationTimestamp: `2026-01-01T00:00:0${second}Z`,
+        ...(pool ? { labels: { [svccontroller('lbpool')]: pool } } : {}),
+      },
+      spec: { type: 'LoadBalancer', ports: [{ port: 80, protocol: 'TCP' }] },
+    } as Service)
+  const where = () => {
+    const all = [...both.client.store.table('/pods').values()] as unknown as Pod[]
+    const alive = all.filter(pod => pod.metadata.deletionTimestamp === undefined)
+    return alive.map(pod => `${pod.metadata.labels![svccontroller('svcname')]} on ${nodeOf(pod)}`).sort()
+  }
+  balancer('pooled', 1, 'one')
+  balancer('everywhere', 2)
+  await both.idle()
+  expect(where()).toEqual(['everywhere on c', 'pooled on a', 'pooled on b'])
+  await both.client.delete(services, { name: 'pooled', namespace: 'default' })
+  await both.idle()
+  expect(where().filter(each => each.startsWith('everywhere'))).toEqual([
+    'everywhere on a',
+    'everywhere on b',
+    'everywhere on c',
+  ])
+  await both.client.patch(
+    nodes,
+    { name: 'b' },
+    { metadata: { labels: { [svccontroller('enablelb')]: 'false' } } },
+    { type: 'merge' },
+  )
+  await both.idle()
+  expect(where().filter(each => each.startsWith('everywhere'))).toEqual(['everywhere on a', 'everywhere on c'])
+  await both.stop()
 })
 
 test('beside its balancers a service has a DaemonSet of the short name as well, without pods, for as long as it lives', async () => {

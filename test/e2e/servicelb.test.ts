@@ -241,14 +241,28 @@ spec: { terminationGracePeriodSeconds: 0, containers: [{ name: web, image: '${we
     )
   }, 60_000)
 
-  test('--disable servicelb lets go of what earlier runs balanced', async () => {
+  test('a server that stops and starts again leaves balancers as they are', async () => {
     await cluster.apply(balancer('web', 'ports: [{ port: 80 }]'))
     await published('web')
+    const state = () =>
+      cluster.kubectl(
+        'get daemonsets,pods -A -l svccontroller.k3s.cattle.io/svcname=web -o jsonpath={.items[*].metadata.uid}{.items[*].metadata.generation}',
+      )
+    const before = await state()
+    await cluster.stopServer()
+    expect(await ask(80)).toMatch(/^[ab] /)
+    await cluster.restart()
+    expect(await ask(80)).toMatch(/^[ab] /)
+    // A further service shows that the operator has been at work.
+    await cluster.apply(balancer('next', 'ports: [{ port: 84 }]'))
+    await published('next')
+    expect(await state()).toBe(before)
+  }, 60_000)
+
+  test('--disable servicelb lets go of what earlier runs balanced', async () => {
     const folder = join(cluster.bed.dir, 'rancher/k3s')
     mkdirSync(folder, { recursive: true })
     await cluster.stopServer()
-    // Nothing of a load balancer is in the server's process.
-    expect(await ask(80)).toMatch(/^[ab] /)
     writeFileSync(join(folder, 'config.yaml'), 'disable: [servicelb]\n')
     await cluster.restart()
     await until(async () => expect(await balancersLeft()).toBe(''))
