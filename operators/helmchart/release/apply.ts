@@ -1,4 +1,5 @@
 /** Creates, changes and deletes the objects of a release (Helm's pkg/kube/client.go). */
+import { setImmediate as turn } from 'node:timers/promises'
 import { ignoreNotFound, isConflict, isNotFound } from '../../../bootstrap/api/errors.ts'
 import type { KubeObject } from '../../../bootstrap/api/object.ts'
 import { retryOnConflict } from '../../runtime/apply.ts'
@@ -25,14 +26,14 @@ export async function createAll(context: Context, targets: readonly Target[], mo
   })
 }
 
+/** The objects of one kind are worked on side by side; the thread is let go between starts. */
 async function perform(targets: readonly Target[], work: (target: Target) => Promise<void>): Promise<void> {
   const failures: unknown[] = []
-  for (let start = 0; start < targets.length; ) {
-    let end = start
-    while (end < targets.length && targets[end]!.resource.kind === targets[start]!.resource.kind) end++
-    const results = await Promise.allSettled(targets.slice(start, end).map(work))
-    failures.push(...results.flatMap(result => (result.status === 'rejected' ? [result.reason] : [])))
-    start = end
+  const running: Promise<unknown>[] = []
+  for (const [index, target] of targets.entries()) {
+    running.push(work(target).catch(error => failures.push(error)))
+    if (targets[index + 1]?.resource.kind === target.resource.kind) await turn()
+    else await Promise.all(running)
   }
   throwAll(failures)
 }

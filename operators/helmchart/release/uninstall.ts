@@ -1,7 +1,6 @@
 /** `helm uninstall` (pkg/action/uninstall.go): works on a release in any state, however often it is asked. */
 import { isStatusError } from '../../../bootstrap/api/errors.ts'
 import type { KubeObject } from '../../../bootstrap/api/object.ts'
-import { parseYamlLeniently } from '../../../bootstrap/api/yaml.ts'
 import { namespaces } from '../../../bootstrap/client/resources.ts'
 import { deleteAll } from './apply.ts'
 import { checkReachable } from './cluster.ts'
@@ -9,7 +8,7 @@ import { type Context, checkAborted, defaultTimeoutMs, messageOf } from './conte
 import { runHooks } from './hooks.ts'
 import { uninstallOrder } from './kind-order.ts'
 import { nameProblem } from './names.ts'
-import { flatten, splitManifest, type Target, targetsOf } from './objects.ts'
+import { objectsOf, type Target, targetsOf } from './objects.ts'
 import { waitUntilGone } from './readiness/wait.ts'
 import { mark, type Record, recordOf, timeText } from './record.ts'
 import type { ActionOptions, Release } from './release.ts'
@@ -100,11 +99,11 @@ async function isTerminating({ client }: Context, name: string): Promise<boolean
 
 /** What is deleted, in order; what says `helm.sh/resource-policy` stays. Kinds that are gone took their objects with them. */
 async function deletions(context: Context, release: Release): Promise<Target[]> {
-  const objects: KubeObject[] = []
-  for (const document of splitManifest(release.manifest)) {
-    const { value } = read(document)
-    if (typeof value === 'object' && value !== null) objects.push(...flatten(value as KubeObject))
-  }
+  const objects = await objectsOf(release.manifest).catch(error => {
+    throw new Error(`corrupted release record. You must manually delete the resources: ${messageOf(error)}`, {
+      cause: error,
+    })
+  })
   const kept = objects.filter(isKept)
   for (const { kind, metadata } of kept)
     context.log.info({ kind, name: metadata.name }, 'kept due to the resource policy')
@@ -113,16 +112,6 @@ async function deletions(context: Context, release: Release): Promise<Target[]> 
     .filter(object => !isKept(object))
     .sort((a, b) => order(a) - order(b) || (a.kind < b.kind ? -1 : a.kind > b.kind ? 1 : 0))
   return targetsOf(context.cluster, sorted, release.namespace, 'skip')
-}
-
-function read(document: string): { value: unknown } {
-  try {
-    return parseYamlLeniently(document)
-  } catch (error) {
-    throw new Error(`corrupted release record. You must manually delete the resources: ${messageOf(error)}`, {
-      cause: error,
-    })
-  }
 }
 
 const isKept = ({ metadata }: KubeObject) =>
