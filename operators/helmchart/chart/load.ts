@@ -1,12 +1,12 @@
 /** From the files of a chart to a Chart, by the rules of Helm's loader. */
 
+import { readYaml } from '../yaml/unmarshal.ts'
 import { isGzip, newBudget, type UnpackBudget, unpack } from './archive.ts'
 import type { Chart, ChartFile, ChartMetadata, JsonObject } from './chart.ts'
 import { isObject } from './decode.ts'
 import { decodeMetadata, type RawMetadata, validateMetadata } from './metadata.ts'
 import { describeContent } from './sniff.ts'
 import { parseValues } from './values.ts'
-import { readYaml } from './yaml/unmarshal.ts'
 
 /**
  * Loads a chart from the bytes of a .tgz. Throws Error with one line in Helm's words: not an archive, hostile names, too

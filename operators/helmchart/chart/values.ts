@@ -1,10 +1,10 @@
 /** The user's values: values files and the --set family merged in Helm's order. */
 
+import { readYaml } from '../yaml/unmarshal.ts'
 import type { JsonObject } from './chart.ts'
 import { jsonType } from './decode.ts'
 import { setFiles, setJson, setLiteral, setStrings, setValues } from './strvals.ts'
 import { isTable, mergeMaps, type Table } from './tables.ts'
-import { readYaml } from './yaml/unmarshal.ts'
 
 /** What a user gives; each list in its order. */
 export interface UserValues {

@@ -1,9 +1,8 @@
 /** Helm's YAML functions: what sigs.k8s.io/yaml writes and reads. */
 import { type FunctionTable, GoError, goFunction } from '../template/functions.ts'
 import { GoInteger, GoStruct, type GoValue, isMap, isNilContainer } from '../template/values.ts'
-import { YamlSyntaxError } from '../yaml/cursor.ts'
-import { decodeYaml } from '../yaml/decode.ts'
 import { resolvePlain } from '../yaml/scalars.ts'
+import { readYaml } from '../yaml/unmarshal.ts'
 import { kubernetesStyle, prettyStyle, writeYaml, type YamlValue } from '../yaml/writer.ts'
 import { encodeJson, jsonKind } from './json.ts'
 
@@ -108,11 +107,10 @@ function prettyValue(value: GoValue): YamlValue {
     : mapped(value as { [key: string]: GoValue }, prettyValue, key => key)
 }
 
+/** Throws Error with upstream's message. */
 function decodeAs(text: string, wantsList: boolean): GoValue {
-  const value = decodeYaml(text)
-  if (containsNonFinite(value))
-    throw new GoError(`error converting YAML to JSON: json: unsupported value: ${nonFiniteName(value)}`)
-  if (value === null || value === undefined) return wantsList ? [] : {}
+  const value = readYaml(text) ?? null
+  if (value === null) return wantsList ? [] : {}
   if (wantsList ? Array.isArray(value) : isMap(value)) return value
   const type = wantsList ? '[]interface {}' : 'map[string]interface {}'
   throw new GoError(
@@ -120,27 +118,6 @@ function decodeAs(text: string, wantsList: boolean): GoValue {
   )
 }
 
-function findNonFinite(value: GoValue): number | undefined {
-  if (typeof value === 'number') return Number.isFinite(value) ? undefined : value
-  if (typeof value !== 'object' || value === null) return undefined
-  for (const item of Object.values(value)) {
-    const found = findNonFinite(item)
-    if (found !== undefined) return found
-  }
-  return undefined
-}
-
-function containsNonFinite(value: GoValue): boolean {
-  return findNonFinite(value) !== undefined
-}
-
-function nonFiniteName(value: GoValue): string {
-  const found = findNonFinite(value)!
-  return Number.isNaN(found) ? 'NaN' : found > 0 ? '+Inf' : '-Inf'
-}
-
 function messageOf(error: unknown): string {
-  if (error instanceof YamlSyntaxError) return `error converting YAML to JSON: ${error.message}`
-  if (error instanceof GoError) return error.message
-  throw error
+  return (error as Error).message
 }

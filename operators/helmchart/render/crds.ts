@@ -4,7 +4,7 @@ import type { Chart } from '../chart/chart.ts'
 import { isObject } from '../chart/decode.ts'
 import { resolveDependencies } from '../chart/dependencies.ts'
 import { copyTable } from '../chart/tables.ts'
-import { readYaml } from '../chart/yaml/unmarshal.ts'
+import { readYaml } from '../yaml/unmarshal.ts'
 import { splitDocuments } from './documents.ts'
 import type { Manifest, RenderRequest } from './rendered.ts'
 

@@ -1,7 +1,7 @@
 /** From rendered files to the release's objects: splitting, parsing, telling hooks from manifests, ordering. */
 import type { KubeObject } from '../../../bootstrap/api/object.ts'
 import { decodeStruct, isObject, type Struct } from '../chart/decode.ts'
-import { readYaml } from '../chart/yaml/unmarshal.ts'
+import { readYaml } from '../yaml/unmarshal.ts'
 import { installOrder, sortByKind } from './kind-order.ts'
 import type { HookDeletePolicy, HookEvent, HookManifest, Manifest } from './rendered.ts'
 import { baseName } from './scope.ts'

@@ -1,98 +1,147 @@
-/** A place in a YAML text, and the mistakes reported there. */
+/** A place in a YAML text, and the classes of characters that YAML 1.1 knows. Columns count characters, not bytes. */
 
 export interface Mark {
-  /** Both from 0. */
+  /** 0-based. */
   readonly line: number
   readonly column: number
-  /** Characters before it. */
+  /** Characters since the start. */
   readonly index: number
 }
 
-/** A mistake, in the words and with the line number of go-yaml: "yaml: line 2: mapping values are not allowed in this context". */
-export class YamlSyntaxError extends Error {
-  constructor(message: string) {
-    super(`yaml: ${message}`)
-    this.name = 'YamlSyntaxError'
+/**
+ * A mistake in the text; the message is the one of Go's yaml.v2, without its prefix "yaml: ". Scanner and parser count lines
+ * differently there: a mistake in the very first line has none.
+ */
+export class YamlProblem extends Error {
+  constructor(problem: string, line = 0) {
+    super(line === 0 ? problem : `line ${line}: ${problem}`)
+    this.name = 'YamlProblem'
   }
 }
 
-/** Characters by their role in YAML; the empty string stands for the end. */
-export const isBreak = (char: string): boolean =>
-  char === '\n' || char === '\r' || char === '\x85' || char === '\u2028' || char === '\u2029'
-export const isEnd = (char: string): boolean => char === '' || char === '\0'
-export const isBlank = (char: string): boolean => char === ' ' || char === '\t'
-export const isBreakOrEnd = (char: string): boolean => isEnd(char) || isBreak(char)
-export const isBlankOrEnd = (char: string): boolean => isBlank(char) || isBreakOrEnd(char)
-export const isWord = (char: string): boolean => /^[0-9A-Za-z_-]$/.test(char)
+export function scannerProblem(problem: string, at: Mark, context: Mark): YamlProblem {
+  return new YamlProblem(problem, at.line > 0 ? at.line + 1 : context.line)
+}
+
+export function parserProblem(problem: string, at: Mark, context?: Mark): YamlProblem {
+  return new YamlProblem(problem, at.line > 0 ? at.line : (context?.line ?? 0))
+}
+
+/** The end of the text reads as this. */
+export const end = -1
+
+const tab = 9
+const lineFeed = 10
+const carriageReturn = 13
+const space = 32
+const nextLine = 0x85
+const lineSeparator = 0x2028
+const paragraphSeparator = 0x2029
+
+export const isBlank = (code: number): boolean => code === space || code === tab
+export const isBreak = (code: number): boolean =>
+  code === lineFeed ||
+  code === carriageReturn ||
+  code === nextLine ||
+  code === lineSeparator ||
+  code === paragraphSeparator
+export const isBreakOrEnd = (code: number): boolean => code === end || isBreak(code)
+export const isBlankOrEnd = (code: number): boolean => isBlank(code) || isBreakOrEnd(code)
+export const isDigit = (code: number): boolean => code >= 0x30 && code <= 0x39
+export const isAlpha = (code: number): boolean =>
+  isDigit(code) || (code >= 0x41 && code <= 0x5a) || (code >= 0x61 && code <= 0x7a) || code === 0x5f || code === 0x2d
 
 export class Cursor {
   readonly #text: string
   #at = 0
-  #index = 0
   line = 0
   column = 0
+  index = 0
 
   constructor(text: string) {
-    this.#text = text.startsWith('\ufeff') ? text.slice(1) : text
-    checkCharacters(this.#text)
-  }
-
-  /** The character (UTF-16 unit) some way ahead. */
-  peek(ahead = 0): string {
-    return this.#text[this.#at + ahead] ?? ''
-  }
-
-  startsWith(text: string): boolean {
-    return this.#text.startsWith(text, this.#at)
+    this.#text = text
   }
 
   mark(): Mark {
-    return { line: this.line, column: this.column, index: this.#index }
+    return { line: this.line, column: this.column, index: this.index }
   }
 
-  /** Takes one character that is no line break. */
-  take(): string {
-    const char = this.peek()
-    this.#at++
-    // The second half of a character beyond the basic plane counts nothing.
-    if (!/[\udc00-\udfff]/.test(char)) {
-      this.#index++
-      this.column++
+  /** The UTF-16 unit `ahead` of here; `end` behind the text. */
+  peek(ahead = 0): number {
+    return this.#codeAt(this.#at + ahead)
+  }
+
+  is(character: string): boolean {
+    return this.#text.charCodeAt(this.#at) === character.charCodeAt(0)
+  }
+
+  /** Passes one character that is no line break. */
+  skip(): void {
+    const code = this.peek()
+    this.#at += code >= 0xd800 && code < 0xdc00 ? 2 : 1
+    this.column++
+    this.index++
+  }
+
+  read(): string {
+    const from = this.#at
+    this.skip()
+    return this.#text.slice(from, this.#at)
+  }
+
+  /** Reads up to the first character for which `stops` holds; it is told the one behind, too. */
+  readUntil(stops: (code: number, next: number) => boolean): string {
+    const from = this.#at
+    let at = from
+    let low = 0
+    for (let code = this.#codeAt(at); ; at++) {
+      const next = this.#codeAt(at + 1)
+      if (stops(code, next)) break
+      if (code >= 0xdc00 && code < 0xe000) low++
+      code = next
     }
-    return char
+    this.#at = at
+    this.column += at - from - low
+    this.index += at - from - low
+    return this.#text.slice(from, at)
   }
 
-  skip(count = 1): void {
-    for (let index = 0; index < count; index++) this.take()
+  #codeAt(at: number): number {
+    return at < this.#text.length ? this.#text.charCodeAt(at) : end
   }
 
-  /** Takes a line break, as the line feed it counts for; nothing when there is none. */
-  takeBreak(): string {
-    const char = this.peek()
-    if (!isBreak(char)) return ''
-    const width = char === '\r' && this.peek(1) === '\n' ? 2 : 1
-    this.#at += width
-    this.#index += width
+  skipBlanks(): void {
+    while (isBlank(this.peek())) this.skip()
+  }
+
+  skipComment(): void {
+    if (this.is('#')) this.readUntil(isBreakOrEnd)
+  }
+
+  /** Passes a line break, if there is one; returns it as the text has it: "\n" but for Unicode's own separators. */
+  readBreak(): string {
+    const code = this.peek()
+    if (!isBreak(code)) return ''
+    const length = code === carriageReturn && this.peek(1) === lineFeed ? 2 : 1
+    this.#at += length
+    this.index += length
     this.column = 0
     this.line++
-    return char === '\u2028' || char === '\u2029' ? char : '\n'
+    return code === lineSeparator || code === paragraphSeparator ? String.fromCharCode(code) : '\n'
   }
 
-  /** "---" or "..." on a line of its own. */
+  /** Whether "---" or "..." stands here, at the start of a line. */
   atDocumentIndicator(): boolean {
-    return this.column === 0 && (this.startsWith('---') || this.startsWith('...')) && isBlankOrEnd(this.peek(3))
+    if (this.column !== 0) return false
+    const code = this.peek()
+    if (code !== 0x2d && code !== 0x2e) return false
+    return this.peek(1) === code && this.peek(2) === code && isBlankOrEnd(this.peek(3))
   }
 
-  /** A mistake found while splitting into tokens. */
-  fail(problem: string, context: Mark): never {
-    if (this.line !== 0) throw new YamlSyntaxError(`line ${this.line + 1}: ${problem}`)
-    throw new YamlSyntaxError(context.line !== 0 ? `line ${context.line}: ${problem}` : problem)
+  /** The end of the text counts as the start of a line of its own. */
+  closeLastLine(): void {
+    if (this.column === 0) return
+    this.column = 0
+    this.line++
   }
-}
-
-function checkCharacters(text: string): void {
-  if (/[\udc80-\udcff]/.test(text) && !text.isWellFormed()) throw new YamlSyntaxError('invalid leading UTF-8 octet')
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the forbidden ones
-  if (/[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\uffff]/.test(text))
-    throw new YamlSyntaxError('control characters are not allowed')
 }

@@ -1,27 +1,36 @@
-/** Builds the nodes of a YAML document out of tokens, with libyaml's messages. */
-import { type Mark, YamlSyntaxError } from './cursor.ts'
-import { Scanner, type Token } from './scanner.ts'
+/** Tokens into the nodes of the first document, in libyaml's grammar and with its complaints. */
+import { type Mark, parserProblem, YamlProblem } from './cursor.ts'
+import { Scanner, type Token, type TokenType } from './scanner.ts'
 
-interface Place {
-  readonly line: number
-  readonly tag: string
-}
+export type Node =
+  | {
+      readonly is: 'scalar'
+      readonly value: string
+      readonly tag: string
+      readonly implicit: boolean
+      readonly line: number
+    }
+  | { readonly is: 'mapping'; readonly entries: [Node, Node][]; readonly tag: string; readonly line: number }
+  | { readonly is: 'sequence'; readonly items: Node[]; readonly tag: string; readonly line: number }
+  | { readonly is: 'alias'; readonly name: string; readonly target: Node; readonly line: number }
 
-export type YamlNode =
-  | (Place & { readonly kind: 'scalar'; readonly value: string; readonly plain: boolean })
-  | (Place & { readonly kind: 'sequence'; readonly items: readonly YamlNode[] })
-  | (Place & { readonly kind: 'mapping'; readonly entries: readonly (readonly [YamlNode, YamlNode])[] })
-  | (Place & { readonly kind: 'alias'; readonly name: string; readonly target: YamlNode })
-
-/** The first document of a text; undefined when there is none. Throws YamlSyntaxError. */
-export function parseDocument(text: string): YamlNode | undefined {
+/** The first document; undefined when there is none. Throws YamlProblem; what follows the document is not looked at. */
+export function parseDocument(text: string): Node | undefined {
   return new Parser(text).document()
 }
 
+const contentEnds: readonly TokenType[] = [
+  'version directive',
+  'tag directive',
+  'document start',
+  'document end',
+  'stream end',
+]
+
 class Parser {
   readonly #scanner: Scanner
-  readonly #anchors = new Map<string, YamlNode>()
-  readonly #handles = new Map([
+  readonly #anchors = new Map<string, Node>()
+  readonly #tagPrefixes = new Map([
     ['!', '!'],
     ['!!', 'tag:yaml.org,2002:'],
   ])
@@ -30,217 +39,217 @@ class Parser {
     this.#scanner = new Scanner(text)
   }
 
-  document(): YamlNode | undefined {
+  document(): Node | undefined {
     const first = this.#scanner.peek()
-    if (first.kind === 'stream end') return undefined
-    if (first.kind !== 'directive' && first.kind !== 'document start') return this.#contents(this.#node(true, false))
+    if (first.type === 'stream end') return undefined
     this.#directives()
-    const start = this.#scanner.next()
-    if (start.kind !== 'document start') fail('did not find expected <document start>', start.start)
-    const { kind } = this.#scanner.peek()
-    if (kind === 'directive' || kind === 'document start' || kind === 'document end' || kind === 'stream end')
-      return empty(this.#scanner.peek().start)
-    return this.#contents(this.#node(true, false))
-  }
-
-  /** What follows the document's only node has to end it. */
-  #contents(node: YamlNode): YamlNode {
+    const hasStart = this.#scanner.peek().type === 'document start'
+    if (!hasStart && (first.type === 'version directive' || first.type === 'tag directive'))
+      throw parserProblem('did not find expected <document start>', this.#scanner.peek().mark)
+    if (hasStart) this.#scanner.take()
+    const node = contentEnds.includes(this.#scanner.peek().type) && hasStart ? this.#empty() : this.#node(true, false)
+    // Go asks for the end of the document, and with it for the token that follows.
     this.#scanner.peek()
     return node
   }
 
   #directives(): void {
-    let version = false
-    while (this.#scanner.peek().kind === 'directive') {
-      const { value, start } = this.#scanner.next()
-      const tag = /^%TAG[ \t]+(![\w-]*!?)[ \t]+(\S+)/.exec(value)
-      if (tag) this.#handles.set(tag[1]!, tag[2]!)
-      else {
-        if (version) fail('found duplicate %YAML directive', start)
-        if (!/^%YAML[ \t]+1\.1[ \t]*(?:#.*)?$/.test(value)) fail('found incompatible YAML document', start)
-        version = true
-      }
+    let hasVersion = false
+    const own = new Set<string>()
+    for (;;) {
+      const token = this.#scanner.peek()
+      if (token.type === 'version directive') {
+        if (hasVersion) throw parserProblem('found duplicate %YAML directive', token.mark)
+        if (token.value !== '1.1') throw parserProblem('found incompatible YAML document', token.mark)
+        hasVersion = true
+      } else if (token.type === 'tag directive') {
+        if (own.has(token.value!)) throw parserProblem('found duplicate %TAG directive', token.mark)
+        own.add(token.value!)
+        this.#tagPrefixes.set(token.value!, token.suffix!)
+      } else return
+      this.#scanner.take()
     }
   }
 
-  #node(block: boolean, indentless: boolean): YamlNode {
+  #empty(): Node {
+    return { is: 'scalar', value: '', tag: '', implicit: true, line: this.#scanner.peek().mark.line }
+  }
+
+  #node(block: boolean, indentless: boolean): Node {
     const first = this.#scanner.peek()
-    if (first.kind === 'alias') return this.#alias(this.#scanner.next())
-    const { tag, anchor } = this.#properties()
+    if (first.type === 'alias') return this.#alias()
+    const { anchor, tag } = this.#properties()
     const token = this.#scanner.peek()
-    const node = this.#content(token, first.start, tag, block, indentless, anchor !== undefined)
+    const node = this.#content(token, tag, block, indentless, anchor)
+    if (node !== undefined) return node
+    if (anchor !== undefined || tag !== '')
+      return this.#anchored(anchor, { is: 'scalar', value: '', tag, implicit: tag === '', line: first.mark.line })
+    throw parserProblem('did not find expected node content', token.mark, first.mark)
+  }
+
+  #alias(): Node {
+    const { value, mark } = this.#scanner.take()
+    const target = this.#anchors.get(value!)
+    if (target === undefined) throw new YamlProblem(`unknown anchor '${value}' referenced`)
+    return { is: 'alias', name: value!, target, line: mark.line }
+  }
+
+  #anchored<T extends Node>(anchor: string | undefined, node: T): T {
     if (anchor !== undefined) this.#anchors.set(anchor, node)
     return node
   }
 
-  #alias({ value, start }: Token): YamlNode {
-    const target = this.#anchors.get(value)
-    if (!target) throw new YamlSyntaxError(`unknown anchor '${value}' referenced`)
-    return { kind: 'alias', line: start.line, tag: '', name: value, target }
-  }
-
-  #properties(): { tag: string; anchor: string | undefined } {
-    let tag = ''
+  /** An anchor and a tag in either order. */
+  #properties(): { anchor: string | undefined; tag: string } {
     let anchor: string | undefined
-    const start = this.#scanner.peek().start
-    const seen = new Set<string>()
-    for (;;) {
-      const { kind } = this.#scanner.peek()
-      if ((kind !== 'anchor' && kind !== 'tag') || seen.has(kind)) return { tag, anchor }
-      seen.add(kind)
-      const token = this.#scanner.next()
-      if (kind === 'anchor') anchor = token.value
-      else tag = this.#tag(token, start)
-    }
-  }
-
-  #tag(token: Token, context: Mark): string {
-    if (token.handle === '') return token.value
-    const prefix = this.#handles.get(token.handle!)
-    if (prefix === undefined) fail('found undefined tag handle', token.start, context)
-    return prefix + token.value
-  }
-
-  #content(token: Token, start: Mark, tag: string, block: boolean, indentless: boolean, anchored: boolean): YamlNode {
-    const place = { line: start.line, tag }
-    if (indentless && token.kind === '-') return { kind: 'sequence', ...place, items: this.#indentlessItems() }
-    switch (token.kind) {
-      case 'scalar':
-        this.#scanner.next()
-        return {
-          kind: 'scalar',
-          ...place,
-          value: token.value,
-          plain: tag === '!' || (tag === '' && token.plain === true),
-        }
-      case '[':
-        return { kind: 'sequence', ...place, items: this.#flowItems() }
-      case '{':
-        return { kind: 'mapping', ...place, entries: this.#flowEntries() }
-      case 'block sequence start':
-        if (block) return { kind: 'sequence', ...place, items: this.#blockItems() }
-        break
-      case 'block mapping start':
-        if (block) return { kind: 'mapping', ...place, entries: this.#blockEntries() }
-    }
-    if (anchored || tag !== '') return { kind: 'scalar', ...place, value: '', plain: tag === '' }
-    return fail('did not find expected node content', token.start, start)
-  }
-
-  #blockItems(): YamlNode[] {
-    const { start } = this.#scanner.next()
-    const items: YamlNode[] = []
-    for (;;) {
-      const token = this.#scanner.next()
-      if (token.kind === 'block end') return items
-      if (token.kind !== '-') fail("did not find expected '-' indicator", token.start, start)
-      const { kind } = this.#scanner.peek()
-      items.push(kind === '-' || kind === 'block end' ? empty(token.start) : this.#node(true, false))
-    }
-  }
-
-  #indentlessItems(): YamlNode[] {
-    const items: YamlNode[] = []
-    while (this.#scanner.peek().kind === '-') {
-      const { start } = this.#scanner.next()
-      const { kind } = this.#scanner.peek()
-      const none = kind === '-' || kind === 'key' || kind === 'value' || kind === 'block end'
-      items.push(none ? empty(start) : this.#node(true, false))
-    }
-    return items
-  }
-
-  #blockEntries(): (readonly [YamlNode, YamlNode])[] {
-    const { start } = this.#scanner.next()
-    const entries: (readonly [YamlNode, YamlNode])[] = []
-    for (;;) {
+    let tag = ''
+    const first = this.#scanner.peek()
+    for (let part = 0; part < 2; part++) {
       const token = this.#scanner.peek()
-      if (token.kind === 'block end') {
-        this.#scanner.next()
-        return entries
+      if (token.type === 'anchor' && anchor === undefined) anchor = this.#scanner.take().value
+      else if (token.type === 'tag' && tag === '') tag = this.#tag(this.#scanner.take(), first.mark)
+      else break
+    }
+    return { anchor, tag }
+  }
+
+  #tag({ value: handle, suffix, mark }: Token, context: Mark): string {
+    if (handle === '') return suffix!
+    const prefix = this.#tagPrefixes.get(handle!)
+    if (prefix === undefined) throw parserProblem('found undefined tag handle', mark, context)
+    return prefix + suffix
+  }
+
+  #content(
+    token: Token,
+    tag: string,
+    block: boolean,
+    indentless: boolean,
+    anchor: string | undefined,
+  ): Node | undefined {
+    const { line } = token.mark
+    switch (token.type) {
+      case 'scalar': {
+        const { value, plain } = this.#scanner.take()
+        const implicit = (tag === '' && plain === true) || tag === '!'
+        return this.#anchored(anchor, { is: 'scalar', value: value!, tag, implicit, line })
       }
-      if (token.kind !== 'key') fail('did not find expected key', token.start, start)
-      this.#scanner.next()
-      const key = this.#blockPart(token.start)
-      entries.push([key, this.#blockValue()])
+      case '-':
+        if (!indentless) return undefined
+        return this.#sequence(anchor, tag, line, items => this.#indentlessItems(items))
+      case '[':
+        return this.#sequence(anchor, tag, line, items => this.#flowItems(items))
+      case '{':
+        return this.#mapping(anchor, tag, line, entries => this.#flowEntries(entries))
+      case 'block sequence start':
+        return block ? this.#sequence(anchor, tag, line, items => this.#blockItems(items)) : undefined
+      case 'block mapping start':
+        return block ? this.#mapping(anchor, tag, line, entries => this.#blockEntries(entries)) : undefined
+      default:
+        return undefined
     }
   }
 
-  #blockValue(): YamlNode {
-    const token = this.#scanner.peek()
-    if (token.kind !== 'value') return empty(token.start)
-    this.#scanner.next()
-    return this.#blockPart(token.start)
+  /** A collection can be referred to from within itself, so it is known before its members are. */
+  #sequence(anchor: string | undefined, tag: string, line: number, fill: (items: Node[]) => void): Node {
+    const node = this.#anchored(anchor, { is: 'sequence', items: [] as Node[], tag, line })
+    fill(node.items)
+    return node
   }
 
-  #blockPart(mark: Mark): YamlNode {
-    const { kind } = this.#scanner.peek()
-    return kind === 'key' || kind === 'value' || kind === 'block end' ? empty(mark) : this.#node(true, true)
+  #mapping(anchor: string | undefined, tag: string, line: number, fill: (entries: [Node, Node][]) => void): Node {
+    const node = this.#anchored(anchor, { is: 'mapping', entries: [] as [Node, Node][], tag, line })
+    fill(node.entries)
+    return node
   }
 
-  #flowItems(): YamlNode[] {
-    const { start } = this.#scanner.next()
-    const items: YamlNode[] = []
-    for (let first = true; this.#scanner.peek().kind !== ']'; first = false) {
-      if (!first && this.#separated(']', "did not find expected ',' or ']'", start)) break
-      items.push(this.#scanner.peek().kind === 'key' ? this.#flowPair() : this.#node(false, false))
+  #nextIs(...types: readonly TokenType[]): boolean {
+    return types.includes(this.#scanner.peek().type)
+  }
+
+  #blockItems(items: Node[]): void {
+    const start = this.#scanner.take().mark
+    while (this.#nextIs('-')) {
+      this.#scanner.take()
+      items.push(this.#nextIs('-', 'block end') ? this.#empty() : this.#node(true, false))
     }
-    this.#scanner.next()
-    return items
+    if (!this.#nextIs('block end'))
+      throw parserProblem("did not find expected '-' indicator", this.#scanner.peek().mark, start)
+    this.#scanner.take()
   }
 
-  /** Takes the comma between two items; true when the collection ends after it. */
-  #separated(end: ']' | '}', problem: string, start: Mark): boolean {
-    const token = this.#scanner.peek()
-    if (token.kind !== ',') fail(problem, token.start, start)
-    this.#scanner.next()
-    return this.#scanner.peek().kind === end
+  #indentlessItems(items: Node[]): void {
+    while (this.#nextIs('-')) {
+      this.#scanner.take()
+      items.push(this.#nextIs('-', '?', ':', 'block end') ? this.#empty() : this.#node(true, false))
+    }
   }
 
-  /** A map of one entry inside of [ ]. */
-  #flowPair(): YamlNode {
-    const { start } = this.#scanner.next()
-    const key = this.#flowPart(['value', ',', ']'])
-    return { kind: 'mapping', line: start.line, tag: '', entries: [[key, this.#flowValue(']')]] }
+  #blockEntries(entries: [Node, Node][]): void {
+    const start = this.#scanner.take().mark
+    while (this.#nextIs('?')) {
+      this.#scanner.take()
+      const key = this.#blockPart()
+      const hasValue = this.#nextIs(':')
+      if (hasValue) this.#scanner.take()
+      entries.push([key, hasValue ? this.#blockPart() : this.#empty()])
+    }
+    if (!this.#nextIs('block end')) throw parserProblem('did not find expected key', this.#scanner.peek().mark, start)
+    this.#scanner.take()
   }
 
-  #flowEntries(): (readonly [YamlNode, YamlNode])[] {
-    const { start } = this.#scanner.next()
-    const entries: (readonly [YamlNode, YamlNode])[] = []
-    for (let first = true; this.#scanner.peek().kind !== '}'; first = false) {
-      if (!first && this.#separated('}', "did not find expected ',' or '}'", start)) break
-      if (this.#scanner.peek().kind === 'key') {
-        this.#scanner.next()
-        const key = this.#flowPart(['value', ',', '}'])
+  #blockPart(): Node {
+    return this.#nextIs('?', ':', 'block end') ? this.#empty() : this.#node(true, true)
+  }
+
+  #flowItems(items: Node[]): void {
+    const start = this.#scanner.take().mark
+    for (let first = true; !this.#nextIs(']'); first = false) {
+      if (!first) this.#flowSeparator("did not find expected ',' or ']'", start)
+      if (this.#nextIs('?')) items.push(this.#pair())
+      else if (!this.#nextIs(']')) items.push(this.#node(false, false))
+      else break
+    }
+    this.#scanner.take()
+  }
+
+  #flowSeparator(problem: string, start: Mark): void {
+    if (!this.#nextIs(',')) throw parserProblem(problem, this.#scanner.peek().mark, start)
+    this.#scanner.take()
+  }
+
+  /** `key: value` alone in a flow sequence. */
+  #pair(): Node {
+    const { line } = this.#scanner.take().mark
+    const key = this.#nextIs(':', ',', ']') ? this.#skippedEmpty() : this.#node(false, false)
+    const value = this.#flowValue(']')
+    return { is: 'mapping', entries: [[key, value]], tag: '', line }
+  }
+
+  /** libyaml passes over the token that stands where the key is missing. */
+  #skippedEmpty(): Node {
+    const node = this.#empty()
+    this.#scanner.take()
+    return node
+  }
+
+  #flowValue(close: ']' | '}'): Node {
+    if (!this.#nextIs(':')) return this.#empty()
+    this.#scanner.take()
+    return this.#nextIs(',', close) ? this.#empty() : this.#node(false, false)
+  }
+
+  #flowEntries(entries: [Node, Node][]): void {
+    const start = this.#scanner.take().mark
+    for (let first = true; !this.#nextIs('}'); first = false) {
+      if (!first) this.#flowSeparator("did not find expected ',' or '}'", start)
+      if (this.#nextIs('?')) {
+        this.#scanner.take()
+        const key = this.#nextIs(':', ',', '}') ? this.#empty() : this.#node(false, false)
         entries.push([key, this.#flowValue('}')])
-      } else {
-        const key = this.#node(false, false)
-        entries.push([key, empty(this.#scanner.peek().start)])
-      }
+      } else if (!this.#nextIs('}')) entries.push([this.#node(false, false), this.#empty()])
+      else break
     }
-    this.#scanner.next()
-    return entries
+    this.#scanner.take()
   }
-
-  #flowValue(end: ']' | '}'): YamlNode {
-    const token = this.#scanner.peek()
-    if (token.kind !== 'value') return empty(token.start)
-    this.#scanner.next()
-    return this.#flowPart([',', end])
-  }
-
-  #flowPart(enders: readonly string[]): YamlNode {
-    const token = this.#scanner.peek()
-    return enders.includes(token.kind) ? empty(token.start) : this.#node(false, false)
-  }
-}
-
-function empty({ line }: Mark): YamlNode {
-  return { kind: 'scalar', line, tag: '', value: '', plain: true }
-}
-
-/** Unlike those of the scanner, lines of the parser's problems are counted from 0. */
-function fail(problem: string, mark: Mark, context?: Mark): never {
-  const line = mark.line || (context?.line ?? 0)
-  throw new YamlSyntaxError(line !== 0 ? `line ${line}: ${problem}` : problem)
 }

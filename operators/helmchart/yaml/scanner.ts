@@ -1,10 +1,23 @@
-/** Splits a YAML text into tokens, by libyaml's rules for simple keys and indentation. */
-import { Cursor, isBlankOrEnd, isBreak, isBreakOrEnd, isEnd, isWord, type Mark } from './cursor.ts'
-import { scanBlock, scanPlain, scanQuoted } from './scan-scalars.ts'
+/** YAML 1.1 text into tokens, with the rules, limits and complaints of libyaml as Go has it. */
+import { scanBlockScalar } from './block-scalar.ts'
+import {
+  Cursor,
+  end,
+  isAlpha,
+  isBlank,
+  isBlankOrEnd,
+  isBreakOrEnd,
+  type Mark,
+  scannerProblem,
+  YamlProblem,
+} from './cursor.ts'
+import { scanDirective, scanTag } from './directives.ts'
+import { foldBreaks, scanQuoted, scanSpace } from './quoted.ts'
 
-export type TokenKind =
+export type TokenType =
   | 'stream end'
-  | 'directive'
+  | 'version directive'
+  | 'tag directive'
   | 'document start'
   | 'document end'
   | 'block sequence start'
@@ -16,334 +29,356 @@ export type TokenKind =
   | '}'
   | ','
   | '-'
-  | 'key'
-  | 'value'
+  | '?'
+  | ':'
   | 'alias'
   | 'anchor'
   | 'tag'
   | 'scalar'
 
 export interface Token {
-  readonly kind: TokenKind
-  readonly start: Mark
-  /** The text of scalars, names of anchors, the suffix of a tag. */
-  readonly value: string
-  /** The handle of a tag. */
-  readonly handle?: string
-  /** A scalar without quotes. */
+  readonly type: TokenType
+  readonly mark: Mark
+  /** Text of a scalar, name of an anchor, handle of a tag, version of a directive. */
+  readonly value?: string
+  /** The rest of a tag, or the prefix a tag directive gives. */
+  readonly suffix?: string
   readonly plain?: boolean
 }
 
-/** Where a key without "?" may have begun. */
-interface SimpleKey {
-  possible: boolean
+/** A token that turns out to be a key if ":" follows on its line. */
+interface PossibleKey {
+  readonly number: number
   readonly required: boolean
-  readonly token: number
   readonly mark: Mark
 }
 
-const maxDepth = 10_000
-const noKey = (mark: Mark, token: number): SimpleKey => ({ possible: false, required: false, token, mark })
+const deepest = 10_000
+const longestKey = 1024
 
 export class Scanner {
   readonly #cursor: Cursor
-  readonly #queue: Token[] = []
+  readonly #tokens: Token[] = []
+  /** Tokens handed out so far: the first of `#tokens` has this number. */
   #taken = 0
   #indent = -1
   readonly #indents: number[] = []
-  readonly #keys: SimpleKey[]
-  /** The keys a token may start. An empty collection forgets its own, as upstream: `{}: x` ends after the `{}`. */
-  readonly #keysByToken = new Map<number, SimpleKey>()
+  /** For each flow level the key that may be; none in its place when there is none. */
+  readonly #keys: (PossibleKey | undefined)[] = [undefined]
   #keyAllowed = true
-  #flow = 0
   #ended = false
 
+  /** Throws YamlProblem for characters YAML does not allow. */
   constructor(text: string) {
+    if (/[\p{Cs}]/u.test(text)) throw new YamlProblem('invalid leading UTF-8 octet')
+    // Control characters other than tab, line feed, carriage return and next line.
+    if (/[^\t\n\r\u0085\P{Cc}]|[\uFFFE\uFFFF]/u.test(text)) throw new YamlProblem('control characters are not allowed')
     this.#cursor = new Cursor(text)
-    this.#keys = [noKey(this.#cursor.mark(), 0)]
   }
 
+  /** The next token, left where it is. Throws YamlProblem. */
   peek(): Token {
-    while (this.#needsMore()) this.#fetch()
-    return this.#queue[0]!
+    while (this.#tokens.length === 0 || this.#firstMayBeKey()) this.#fetch()
+    return this.#tokens[0]!
   }
 
-  next(): Token {
+  take(): Token {
     const token = this.peek()
-    if (token.kind !== 'stream end') {
-      this.#queue.shift()
-      this.#taken++
-    }
+    this.#tokens.shift()
+    this.#taken++
     return token
   }
 
-  /** The first token of the queue may yet turn out to be the start of a key. */
-  #needsMore(): boolean {
-    if (this.#queue.length === 0) return true
-    const key = this.#keysByToken.get(this.#taken)
-    return key !== undefined && this.#isValid(key) && !this.#ended
+  #firstMayBeKey(): boolean {
+    for (let level = this.#keys.length - 1; level >= 0; level--)
+      if (this.#keys[level]?.number === this.#taken) return this.#isStillKey(level)
+    return false
   }
 
-  #isValid(key: SimpleKey): boolean {
-    if (!key.possible) return false
-    const here = this.#cursor.mark()
-    if (key.mark.line >= here.line && key.mark.index + 1024 >= here.index) return true
-    if (key.required) this.#cursor.fail("could not find expected ':'", key.mark)
-    key.possible = false
+  /** A key ends with its line, and is not too long. */
+  #isStillKey(level: number): boolean {
+    const key = this.#keys[level]
+    if (key === undefined) return false
+    const { line, index } = this.#cursor
+    if (key.mark.line >= line && key.mark.index + longestKey >= index) return true
+    this.#dropKey(level)
     return false
+  }
+
+  #dropKey(level = this.#keys.length - 1): void {
+    const key = this.#keys[level]
+    if (key?.required) throw scannerProblem("could not find expected ':'", this.#cursor.mark(), key.mark)
+    this.#keys[level] = undefined
   }
 
   #saveKey(): void {
     if (!this.#keyAllowed) return
+    this.#dropKey()
     const mark = this.#cursor.mark()
-    const required = this.#flow === 0 && this.#indent === this.#cursor.column
-    this.#removeKey()
-    const key = { possible: true, required, token: this.#taken + this.#queue.length, mark }
-    this.#keys[this.#keys.length - 1] = key
-    this.#keysByToken.set(key.token, key)
+    const required = !this.#inFlow && this.#indent === mark.column
+    this.#keys[this.#keys.length - 1] = { number: this.#taken + this.#tokens.length, required, mark }
   }
 
-  #removeKey(): void {
-    const key = this.#keys.at(-1)!
-    if (!key.possible) return
-    if (key.required) this.#cursor.fail("could not find expected ':'", key.mark)
-    key.possible = false
-    this.#keysByToken.delete(key.token)
+  get #inFlow(): boolean {
+    return this.#keys.length > 1
   }
 
-  #push(kind: TokenKind, start: Mark, value = '', more: { handle?: string; plain?: boolean } = {}): void {
-    this.#queue.push({ kind, start, value, ...more })
+  #fetch(): void {
+    const cursor = this.#cursor
+    this.#skipToToken()
+    this.#unroll(cursor.column)
+    const fetch = this.#atLineStart() ?? this.#fetcherOf(String.fromCharCode(cursor.peek()), cursor.peek(1))
+    if (fetch === undefined)
+      throw scannerProblem('found character that cannot start any token', cursor.mark(), cursor.mark())
+    fetch()
   }
 
-  #roll(column: number, kind: TokenKind, mark: Mark, at = this.#queue.length): void {
-    if (this.#flow > 0 || this.#indent >= column) return
+  /** What only the end of the text or the start of a line can hold. */
+  #atLineStart(): (() => void) | undefined {
+    if (this.#cursor.peek() === end) return () => this.#fetchEnd()
+    if (this.#cursor.column === 0 && this.#cursor.is('%')) return () => this.#fetchDirective()
+    return this.#cursor.atDocumentIndicator() ? () => this.#fetchDocumentIndicator() : undefined
+  }
+
+  #fetcherOf(character: string, next: number): (() => void) | undefined {
+    switch (character) {
+      case '[':
+      case '{':
+        return () => this.#fetchFlowStart(character)
+      case ']':
+      case '}':
+        return () => this.#fetchFlowEnd(character)
+      case ',':
+        return () => this.#fetchSeparator()
+      case '-':
+        if (isBlankOrEnd(next)) return () => this.#fetchEntry()
+        break
+      case '?':
+        if (this.#inFlow || isBlankOrEnd(next)) return () => this.#fetchKey()
+        break
+      case ':':
+        if (this.#inFlow || isBlankOrEnd(next)) return () => this.#fetchValue()
+        break
+      case '*':
+        return () => this.#fetchAnchor('alias')
+      case '&':
+        return () => this.#fetchAnchor('anchor')
+      case '!':
+        return () => this.#fetchTag()
+      case '|':
+      case '>':
+        if (!this.#inFlow) return () => this.#fetchBlockScalar()
+        break
+      case "'":
+      case '"':
+        return () => this.#fetchQuoted()
+    }
+    return this.#startsPlain(character, next) ? () => this.#fetchPlain() : undefined
+  }
+
+  #startsPlain(character: string, next: number): boolean {
+    if (character === '-') return !isBlank(next)
+    if (character === '?' || character === ':') return !this.#inFlow && !isBlankOrEnd(next)
+    return !isBlankOrEnd(character.charCodeAt(0)) && !/[,[\]{}#&*!|>'"%@`]/.test(character)
+  }
+
+  #simple(type: TokenType): void {
+    const mark = this.#cursor.mark()
+    this.#cursor.skip()
+    this.#tokens.push({ type, mark })
+  }
+
+  /** White space, comments and line breaks; a new line may start a key. */
+  #skipToToken(): void {
+    const cursor = this.#cursor
+    for (;;) {
+      if (cursor.column === 0 && cursor.peek() === 0xfeff) cursor.skip()
+      while (cursor.is(' ') || ((this.#inFlow || !this.#keyAllowed) && cursor.is('\t'))) cursor.skip()
+      cursor.skipComment()
+      if (cursor.readBreak() === '') return
+      if (!this.#inFlow) this.#keyAllowed = true
+    }
+  }
+
+  /** Opens a block collection where the indentation grows; `at` puts its start before tokens that wait already. */
+  #roll(column: number, type: TokenType, mark: Mark, at = this.#tokens.length): void {
+    if (this.#inFlow || this.#indent >= column) return
     this.#indents.push(this.#indent)
     this.#indent = column
-    if (this.#indents.length > maxDepth) this.#cursor.fail(`exceeded max depth of ${maxDepth}`, mark)
-    this.#insert(at, { kind, start: mark, value: '' })
+    if (this.#indents.length > deepest)
+      throw scannerProblem(`exceeded max depth of ${deepest}`, this.#cursor.mark(), mark)
+    this.#tokens.splice(at, 0, { type, mark })
   }
 
-  #insert(at: number, token: Token): void {
-    this.#queue.splice(at < 0 ? this.#queue.length : at, 0, token)
-  }
-
+  /** Closes block collections that are indented deeper than `column`. */
   #unroll(column: number): void {
-    if (this.#flow > 0) return
+    if (this.#inFlow) return
     while (this.#indent > column) {
-      this.#push('block end', this.#cursor.mark())
+      this.#tokens.push({ type: 'block end', mark: this.#cursor.mark() })
       this.#indent = this.#indents.pop()!
     }
   }
 
-  #fetch(): void {
-    this.#toNextToken()
-    this.#unroll(this.#cursor.column)
-    this.#handler(this.#cursor.peek())()
-  }
-
-  /** What a token that starts with this character is read by. */
-  #handler(char: string): () => void {
-    const cursor = this.#cursor
-    if (isEnd(char)) return () => this.#streamEnd()
-    if (cursor.column === 0 && char === '%') return () => this.#directive()
-    if (cursor.atDocumentIndicator()) return () => this.#documentIndicator()
-    const blankFollows = isBlankOrEnd(cursor.peek(1))
-    const inFlow = this.#flow > 0
-    if (char === '[' || char === '{') return () => this.#flowStart(char)
-    if (char === ']' || char === '}') return () => this.#flowEnd(char)
-    if (char === ',') return () => this.#flowEntry()
-    if (char === '-' && blankFollows) return () => this.#blockEntry()
-    if (char === '?' && (inFlow || blankFollows)) return () => this.#key()
-    if (char === ':' && (inFlow || blankFollows)) return () => this.#value()
-    if (char === '*' || char === '&') return () => this.#anchor(char === '*' ? 'alias' : 'anchor')
-    if (char === '!') return () => this.#tag()
-    if ((char === '|' || char === '>') && !inFlow) return () => this.#block()
-    if (char === "'" || char === '"') return () => this.#quoted()
-    if (/^[#|>%@`]$/.test(char) || isBlankOrEnd(char))
-      cursor.fail('found character that cannot start any token', cursor.mark())
-    return () => this.#plain()
-  }
-
-  #toNextToken(): void {
-    const cursor = this.#cursor
-    for (;;) {
-      if (cursor.column === 0 && cursor.peek() === '\ufeff') cursor.take()
-      while (cursor.peek() === ' ' || ((this.#flow > 0 || !this.#keyAllowed) && cursor.peek() === '\t')) cursor.take()
-      if (cursor.peek() === '#') while (!isBreakOrEnd(cursor.peek())) cursor.take()
-      if (!isBreak(cursor.peek())) return
-      cursor.takeBreak()
-      if (this.#flow === 0) this.#keyAllowed = true
-    }
-  }
-
-  #streamEnd(): void {
-    const cursor = this.#cursor
-    if (cursor.column !== 0) {
-      cursor.column = 0
-      cursor.line++
-    }
-    this.#unroll(-1)
-    this.#removeKey()
-    this.#keyAllowed = false
-    this.#push('stream end', cursor.mark())
+  #fetchEnd(): void {
+    if (this.#ended) throw new YamlProblem('attempted to go past the end of stream; corrupted value?')
     this.#ended = true
-  }
-
-  #documentIndicator(): void {
+    this.#cursor.closeLastLine()
     this.#unroll(-1)
-    this.#removeKey()
+    this.#dropKey()
     this.#keyAllowed = false
-    const start = this.#cursor.mark()
-    const kind = this.#cursor.peek() === '-' ? 'document start' : 'document end'
-    this.#cursor.skip(3)
-    this.#push(kind, start)
+    this.#tokens.push({ type: 'stream end', mark: this.#cursor.mark() })
   }
 
-  /** %YAML and %TAG; the value is the line. */
-  #directive(): void {
-    const cursor = this.#cursor
+  #fetchDirective(): void {
     this.#unroll(-1)
-    this.#removeKey()
+    this.#dropKey()
     this.#keyAllowed = false
-    const start = cursor.mark()
-    let line = ''
-    while (!isBreakOrEnd(cursor.peek())) line += cursor.take()
-    if (/^%(?:[^\w-]|$)/.test(line)) cursor.fail('could not find expected directive name', start)
-    if (!/^%[\w-]+(?:[ \t]|$)/.test(line)) cursor.fail('found unexpected non-alphabetical character', start)
-    if (!/^%(?:YAML|TAG)(?:[ \t]|$)/.test(line)) cursor.fail('found unknown directive name', start)
-    if (/^%YAML[ \t]+(?!\d)/.test(line)) cursor.fail('did not find expected version number', start)
-    if (/^%YAML[ \t]+\d+(?!\.|\d)/.test(line)) cursor.fail("did not find expected digit or '.' character", start)
-    cursor.takeBreak()
-    this.#push('directive', start, line)
+    this.#tokens.push(scanDirective(this.#cursor))
   }
 
-  #flowStart(kind: '[' | '{'): void {
-    this.#saveKey()
-    this.#keys.push(noKey(this.#cursor.mark(), this.#taken + this.#queue.length))
-    if (++this.#flow > maxDepth) this.#cursor.fail(`exceeded max depth of ${maxDepth}`, this.#cursor.mark())
-    this.#keyAllowed = true
-    this.#single(kind)
-  }
-
-  #flowEnd(kind: ']' | '}'): void {
-    this.#removeKey()
-    if (this.#flow > 0) {
-      this.#flow--
-      this.#keysByToken.delete(this.#keys.pop()!.token)
-    }
+  #fetchDocumentIndicator(): void {
+    this.#unroll(-1)
+    this.#dropKey()
     this.#keyAllowed = false
-    this.#single(kind)
-  }
-
-  #flowEntry(): void {
-    this.#removeKey()
-    this.#keyAllowed = true
-    this.#single(',')
-  }
-
-  #single(kind: TokenKind): void {
-    const start = this.#cursor.mark()
-    this.#cursor.take()
-    this.#push(kind, start)
-  }
-
-  #blockEntry(): void {
-    this.#blockStart('block sequence entries are not allowed in this context', 'block sequence start')
-    this.#removeKey()
-    this.#keyAllowed = true
-    this.#single('-')
-  }
-
-  #blockStart(refusal: string, kind: TokenKind): void {
-    if (this.#flow > 0) return
     const mark = this.#cursor.mark()
-    if (!this.#keyAllowed) this.#cursor.fail(refusal, mark)
-    this.#roll(mark.column, kind, mark)
+    const type = this.#cursor.is('-') ? 'document start' : 'document end'
+    for (let at = 0; at < 3; at++) this.#cursor.skip()
+    this.#tokens.push({ type, mark })
   }
 
-  #key(): void {
-    this.#blockStart('mapping keys are not allowed in this context', 'block mapping start')
-    this.#removeKey()
-    this.#keyAllowed = this.#flow === 0
-    this.#single('key')
+  #fetchFlowStart(type: '[' | '{'): void {
+    this.#saveKey()
+    this.#keys.push(undefined)
+    const mark = this.#cursor.mark()
+    if (this.#keys.length - 1 > deepest) throw scannerProblem(`exceeded max depth of ${deepest}`, mark, mark)
+    this.#keyAllowed = true
+    this.#simple(type)
   }
 
-  #value(): void {
-    const key = this.#keys.at(-1)!
-    if (this.#isValid(key)) {
-      const at = key.token - this.#taken
-      this.#insert(at, { kind: 'key', start: key.mark, value: '' })
+  #fetchFlowEnd(type: ']' | '}'): void {
+    this.#dropKey()
+    if (this.#inFlow) this.#keys.pop()
+    this.#keyAllowed = false
+    this.#simple(type)
+  }
+
+  #fetchSeparator(): void {
+    this.#dropKey()
+    this.#keyAllowed = true
+    this.#simple(',')
+  }
+
+  #fetchTag(): void {
+    this.#saveKey()
+    this.#keyAllowed = false
+    this.#tokens.push(scanTag(this.#cursor))
+  }
+
+  #fetchEntry(): void {
+    const mark = this.#cursor.mark()
+    if (!this.#inFlow) {
+      if (!this.#keyAllowed) throw scannerProblem('block sequence entries are not allowed in this context', mark, mark)
+      this.#roll(mark.column, 'block sequence start', mark)
+    }
+    this.#dropKey()
+    this.#keyAllowed = true
+    this.#simple('-')
+  }
+
+  #fetchKey(): void {
+    const mark = this.#cursor.mark()
+    if (!this.#inFlow) {
+      if (!this.#keyAllowed) throw scannerProblem('mapping keys are not allowed in this context', mark, mark)
+      this.#roll(mark.column, 'block mapping start', mark)
+    }
+    this.#dropKey()
+    this.#keyAllowed = !this.#inFlow
+    this.#simple('?')
+  }
+
+  #fetchValue(): void {
+    const mark = this.#cursor.mark()
+    const level = this.#keys.length - 1
+    const key = this.#isStillKey(level) ? this.#keys[level] : undefined
+    if (key !== undefined) {
+      const at = key.number - this.#taken
+      this.#tokens.splice(at, 0, { type: '?', mark: key.mark })
       this.#roll(key.mark.column, 'block mapping start', key.mark, at)
-      key.possible = false
-      this.#keysByToken.delete(key.token)
+      this.#keys[level] = undefined
       this.#keyAllowed = false
     } else {
-      this.#blockStart('mapping values are not allowed in this context', 'block mapping start')
-      this.#keyAllowed = this.#flow === 0
+      if (!this.#inFlow) {
+        if (!this.#keyAllowed) throw scannerProblem('mapping values are not allowed in this context', mark, mark)
+        this.#roll(mark.column, 'block mapping start', mark)
+      }
+      this.#keyAllowed = !this.#inFlow
     }
-    this.#single('value')
+    this.#simple(':')
   }
 
-  #anchor(kind: 'alias' | 'anchor'): void {
-    const cursor = this.#cursor
+  #fetchAnchor(type: 'anchor' | 'alias'): void {
     this.#saveKey()
     this.#keyAllowed = false
-    const start = cursor.mark()
-    cursor.take()
-    let name = ''
-    while (isWord(cursor.peek())) name += cursor.take()
-    if (name === '' || !(isBlankOrEnd(cursor.peek()) || '?:,]}%@`'.includes(cursor.peek())))
-      cursor.fail('did not find expected alphabetic or numeric character', start)
-    this.#push(kind, start, name)
+    const mark = this.#cursor.mark()
+    this.#cursor.skip()
+    const value = this.#cursor.readUntil(code => !isAlpha(code))
+    const code = this.#cursor.peek()
+    if (value === '' || !(isBlankOrEnd(code) || '?:,]}%@`'.includes(String.fromCharCode(code))))
+      throw scannerProblem('did not find expected alphabetic or numeric character', this.#cursor.mark(), mark)
+    this.#tokens.push({ type, mark, value })
   }
 
-  #tag(): void {
-    const cursor = this.#cursor
-    this.#saveKey()
-    this.#keyAllowed = false
-    const start = cursor.mark()
-    let text = ''
-    const verbatim = cursor.startsWith('!<')
-    if (verbatim) cursor.skip(2)
-    while (/^[\w\-;/?:@&=+$,.!~*'()[\]%]$/.test(cursor.peek())) text += cursor.take()
-    if (verbatim) {
-      if (cursor.peek() !== '>') cursor.fail("did not find the expected '>'", start)
-      cursor.take()
-    }
-    if (!isBlankOrEnd(cursor.peek())) cursor.fail('did not find expected whitespace or line break', start)
-    const [, handle = '', suffix = ''] = verbatim ? ['', '', text] : (/^(![\w-]*!|!)(.*)$/.exec(text) ?? [])
-    const bare = !verbatim && text === '!'
-    this.#push('tag', start, bare ? '!' : unescapeUri(suffix), { handle: bare ? '' : handle })
-  }
-
-  #block(): void {
-    this.#removeKey()
+  #fetchBlockScalar(): void {
+    this.#dropKey()
     this.#keyAllowed = true
-    const start = this.#cursor.mark()
-    this.#push('scalar', start, scanBlock(this.#cursor, this.#indent))
+    const mark = this.#cursor.mark()
+    this.#tokens.push({ type: 'scalar', mark, value: scanBlockScalar(this.#cursor, this.#indent) })
   }
 
-  #quoted(): void {
+  #fetchQuoted(): void {
     this.#saveKey()
     this.#keyAllowed = false
-    const start = this.#cursor.mark()
-    this.#push('scalar', start, scanQuoted(this.#cursor))
+    const mark = this.#cursor.mark()
+    this.#tokens.push({ type: 'scalar', mark, value: scanQuoted(this.#cursor) })
   }
 
-  #plain(): void {
+  #fetchPlain(): void {
     this.#saveKey()
     this.#keyAllowed = false
-    const start = this.#cursor.mark()
-    const { value, lineEnded } = scanPlain(this.#cursor, this.#indent, this.#flow > 0)
-    this.#push('scalar', start, value, { plain: true })
-    if (lineEnded) this.#keyAllowed = true
+    const mark = this.#cursor.mark()
+    const { value, endsLine } = this.#scanPlain()
+    this.#tokens.push({ type: 'scalar', mark, value, plain: true })
+    if (endsLine) this.#keyAllowed = true
   }
-}
 
-function unescapeUri(text: string): string {
-  try {
-    return decodeURIComponent(text)
-  } catch {
-    return text
+  /** Words and what is between them, up to what cannot be part of a plain scalar. */
+  #scanPlain(): { value: string; endsLine: boolean } {
+    const cursor = this.#cursor
+    const start = cursor.mark()
+    const indent = this.#indent + 1
+    const inFlow = this.#inFlow
+    const stops = (code: number, next: number) =>
+      isBlankOrEnd(code) ||
+      (code === 0x3a && isBlankOrEnd(next)) ||
+      (inFlow && (code === 0x2c || code === 0x3f || code === 0x5b || code === 0x5d || code === 0x7b || code === 0x7d))
+    const check = () => {
+      if (cursor.column < indent && cursor.is('\t'))
+        throw scannerProblem('found a tab character that violates indentation', cursor.mark(), start)
+    }
+    let value = ''
+    let space = { blanks: '', broken: false, first: '', further: '' }
+    for (;;) {
+      if (cursor.atDocumentIndicator() || cursor.is('#')) break
+      const word = cursor.readUntil(stops)
+      if (word !== '') {
+        value += (space.broken ? foldBreaks(space) : space.blanks) + word
+        space = { blanks: '', broken: false, first: '', further: '' }
+      }
+      const code = cursor.peek()
+      if (!isBlank(code) && (isBreakOrEnd(code) ? code === end : true)) break
+      space = scanSpace(cursor, false, check)
+      if (!inFlow && cursor.column < indent) break
+    }
+    return { value, endsLine: space.broken }
   }
 }

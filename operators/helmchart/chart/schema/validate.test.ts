@@ -186,7 +186,7 @@ test.each<[string, string, string | undefined]>([
   ['uri', '/b', 'relative url'],
   ['uri-reference', '/b', undefined],
   ['json-pointer', '/a~2', '~ must be followed by 0 or 1'],
-  ['regex', '(', '"(" is not valid regex: Invalid regular expression: /(/: Unterminated group'],
+  ['regex', '(', 'error parsing regexp: missing closing ): `(`'],
   ['nobody-knows', 'x', undefined],
 ])('format %s of %s', (format, text, problem) => {
   expect(formatProblem(format, text)).toBe(problem)

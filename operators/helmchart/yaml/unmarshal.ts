@@ -2,10 +2,11 @@
  * YAML as Helm reads it everywhere (sigs.k8s.io/yaml over yaml.v2): the first document of a text as JSON. Keys are texts,
  * numbers float64, aliases and merge keys are resolved, and mistakes are told in Go's words.
  */
-import { type Json, put, type Table } from '../tables.ts'
+import { type Json, put, type Table } from '../chart/tables.ts'
 import { YamlProblem } from './cursor.ts'
 import { type Node, parseDocument } from './parser.ts'
-import { resolveScalar, type Scalar } from './resolve.ts'
+import { resolveScalar } from './resolve.ts'
+import type { YamlScalar } from './scalars.ts'
 
 export interface ReadOptions {
   /** Integers that a float64 cannot hold are bigints then, instead of being rounded. */
@@ -78,7 +79,7 @@ class Decoder {
     return result
   }
 
-  #number(value: Scalar): Json {
+  #number(value: YamlScalar): Json {
     if (typeof value === 'number' && !Number.isFinite(value))
       throw new Error(`json: unsupported value: ${Number.isNaN(value) ? 'NaN' : value > 0 ? '+Inf' : '-Inf'}`)
     if (typeof value !== 'bigint') return value
@@ -123,7 +124,7 @@ function isMerge(node: Node): boolean {
   return node.is === 'scalar' && node.value === '<<' && (node.implicit || node.tag === 'tag:yaml.org,2002:merge')
 }
 
-function scalarOf(node: Node & { is: 'scalar' }): Scalar {
+function scalarOf(node: Node & { is: 'scalar' }): YamlScalar {
   return node.tag === '' && !node.implicit ? node.value : resolveScalar(node.tag, node.value)
 }
 
