@@ -1,3 +1,5 @@
+import { createServer } from 'node:http2'
+import type { AddressInfo } from 'node:net'
 import { afterEach, beforeEach, expect, test } from '@jest/globals'
 import { errors, isStatusError } from '../api/errors.ts'
 import { remoteClient } from './remote.ts'
@@ -69,4 +71,17 @@ test('a failure without a Status keeps its text', async () => {
 test('a server that cannot be reached is an error, not a crash', async () => {
   const lost = remoteClient({ server: 'http://127.0.0.1:1' })
   await expect(lost.list(pods)).rejects.toThrow('ECONNREFUSED')
+})
+
+test('a path that answers with text, as logs do', async () => {
+  const plain = createServer()
+  plain.on('stream', stream => {
+    stream.respond({ ':status': 200, 'content-type': 'text/plain' })
+    stream.end('a line\n')
+  })
+  await new Promise<void>(resolve => plain.listen(0, '127.0.0.1', resolve))
+  const lines = remoteClient({ server: `http://127.0.0.1:${(plain.address() as AddressInfo).port}` })
+  expect(await lines.raw('GET', '/log')).toBe('a line\n')
+  lines.close()
+  await new Promise(resolve => plain.close(resolve))
 })

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals'
 import type { KubeObject } from '../../../bootstrap/api/object.ts'
-import { jobs } from '../../../bootstrap/client/resources.ts'
+import type { Client, Resource } from '../../../bootstrap/client/client.ts'
+import { jobs, pods, serviceAccounts } from '../../../bootstrap/client/resources.ts'
 import { type Bed, releaseBed, summary } from './testing/bed.ts'
 import { configMap, fixed, hook, job } from './testing/charts.ts'
 
@@ -68,6 +69,41 @@ describe('hooks', () => {
     )
     await engine.upgrade({ ...to, chart: fixed(job('good', policies)) })
     expect(await bed.get(jobs as never, namespace, 'good')).toBeUndefined()
+  })
+
+  test('the logs of those that ask for it are passed on', async () => {
+    const namespace = await bed.namespace()
+    const pod = (job: string) => ({
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { name: `${job}-pod`, namespace, labels: { 'job-name': job } },
+      spec: { containers: [{ name: 'a', image: 'a' }] },
+    })
+    const account = { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'default', namespace } }
+    await bed.api.create(serviceAccounts, account)
+    for (const name of ['good', 'bad', 'quiet']) await bed.api.create(pods as Resource, pod(name))
+    const said: string[] = []
+    // No kubelet is here to be asked for logs.
+    const client: Client = new Proxy(bed.api, {
+      get: (target, name) =>
+        name === 'raw'
+          ? async (method: string, path: string) =>
+              path.includes('/log?') ? `${method} ${path}\n` : target.raw(method, path)
+          : (Reflect.get(target, name) as (...args: unknown[]) => unknown).bind(target),
+    })
+    const engine = bed.engine({ client, hookOutput: text => said.push(text) })
+    const asks = (policy: string) => ({ 'helm.sh/hook': 'pre-install', 'helm.sh/hook-output-log-policy': policy })
+    const app = fixed(job('good', asks('hook-succeeded')), job('quiet', asks('hook-failed')))
+    await engine.install({ name: 'good', namespace, chart: app, values: {} })
+    const failing = engine.install({
+      name: 'bad',
+      namespace,
+      chart: fixed(job('bad', asks('hook-failed'))),
+      values: {},
+    })
+    await expect(failing).rejects.toThrow('Job Failed')
+    const path = (name: string) => `GET /api/v1/namespaces/${namespace}/pods/${name}-pod/log?container=a\n`
+    expect(said).toEqual([path('good'), path('bad')])
   })
 
   test('tests are run on demand and recorded', async () => {
