@@ -1,6 +1,9 @@
 /** The parts of the Gateway API that are read and written here. */
 import type { KubeObject } from '../../../bootstrap/api/object.ts'
 
+/** The API group. */
+export const group = 'gateway.networking.k8s.io'
+
 export interface Condition {
   readonly type: string
   readonly status: 'True' | 'False' | 'Unknown'

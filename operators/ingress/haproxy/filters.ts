@@ -142,7 +142,9 @@ function redirect({ scheme, host, port, path, status, unlessScheme }: Extract<Fi
   const lines: string[] = []
   if (path?.type === 'full') lines.push(`http-request set-path ${formatWord(path.value)}`)
   if (path?.type === 'prefix') lines.push(...replacePrefix(path.prefix, path.value))
-  const name = host === undefined ? '%[req.hdr(host),host_only]' : literal(host)
+  // Without a word about scheme and port, those of the request stay.
+  const asAsked = scheme === undefined && port === undefined ? '%[req.hdr(host)]' : '%[req.hdr(host),host_only]'
+  const name = host === undefined ? asAsked : literal(host)
   const to = (protocol: 'http' | 'https', condition: string): string[] => {
     const suffix = port === undefined || port === (protocol === 'https' ? 443 : 80) ? '' : `:${port}`
     return redirectsBy(status, word(`${protocol}://${name}${suffix}%[pathq]`), condition, unlessScheme)
