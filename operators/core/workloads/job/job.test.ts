@@ -117,6 +117,20 @@ describe('a Job', () => {
     expect(await status()).toMatchObject({ failed: 2, active: 1 })
   })
 
+  test.each([
+    [0, 0, []],
+    [0, 1, ['FailureTarget/BackoffLimitExceeded']],
+    [2, 1, []],
+    [2, 2, ['FailureTarget/BackoffLimitExceeded']],
+  ])('with limit %i counts %i restarts of containers in their pod', async (backoffLimit, restartCount, wanted) => {
+    const spec = { restartPolicy: 'OnFailure', containers: [{ name: 'c', image: 'i' }] }
+    await create({ backoffLimit, template: { metadata: { labels: { 'job-name': 'task' } }, spec } })
+    const containerStatuses = [{ name: 'c', image: '', imageID: '', ready: false, restartCount, state: {} }]
+    await report(harness, active()[0] as Pod, { phase: 'Running', containerStatuses })
+    await harness.idle()
+    expect((await conditions()).slice(0, 1)).toEqual(wanted)
+  })
+
   test('fails beyond its backoff limit, stopping what still runs', async () => {
     await create({ backoffLimit: 0, completions: 2, parallelism: 2 })
     await end(active()[0], 'Failed')

@@ -46,11 +46,24 @@ function failure(job: Job, owned: readonly Pod[], account: Account, now: number)
   const ended = account.failedIndexes.size + account.completedIndexes.size
   if (account.failedIndexes.size > 0 && completions !== undefined && ended >= completions)
     return { type, reason: 'FailedIndexes', message: 'Job has failed indexes' }
-  if (account.failed > (job.spec.backoffLimit ?? (countsPerIndex(job) ? Number.POSITIVE_INFINITY : 6)))
+  const limit = job.spec.backoffLimit ?? (countsPerIndex(job) ? Number.POSITIVE_INFINITY : 6)
+  if (account.failed > limit || hasRestartedTooOften(job, owned, limit))
     return { type, reason: 'BackoffLimitExceeded', message: 'Job has reached the specified backoff limit' }
   if (deadlineInMs(job, now) === 0)
     return { type, reason: 'DeadlineExceeded', message: 'Job was active longer than specified deadline' }
   return undefined
+}
+
+/** Containers that are restarted in their pods never make a pod fail: their restarts count instead. */
+function hasRestartedTooOften(job: Job, owned: readonly Pod[], limit: number): boolean {
+  if (job.spec.template.spec?.restartPolicy !== 'OnFailure') return false
+  const alive = owned.filter(({ status }) => status?.phase === 'Running' || status?.phase === 'Pending')
+  const containers = alive.flatMap(({ status }) => [
+    ...(status?.initContainerStatuses ?? []),
+    ...(status?.containerStatuses ?? []),
+  ])
+  const restarts = containers.reduce((sum, { restartCount }) => sum + restartCount, 0)
+  return limit === 0 ? restarts > 0 : restarts >= limit
 }
 
 function success(job: Job, account: Account, active: number): Verdict | undefined {
