@@ -160,7 +160,9 @@ export async function assembleApiServer(options: AssembleOptions): Promise<Assem
       discoveryRoute(discovery(registry, { serverAddress: options.serverAddress ?? '', external: others.external })),
       openIdRoute(tokens),
       aggregatedOpenApiRoute(others),
-      openApiRoute(openapi(registry, { version: gitVersion, signal, external: others.openApi })),
+      openApiRoute(
+        openapi(registry, { version: gitVersion, signal, external: others.openApi, foreign: others.openApiV2 }),
+      ),
     ],
   })
   const client = (user: UserInfo = serverUser) => inProcessClient(server, user)

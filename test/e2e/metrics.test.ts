@@ -1,5 +1,6 @@
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals'
-import { type Cluster, canRunClusters, startCluster } from '../testbed/cluster.ts'
+import { type Cluster, canRunClusters, nodeAddress, startCluster } from '../testbed/cluster.ts'
 import { busyboxImage } from '../testbed/images.ts'
 import { kubectls } from '../testbed/tools.ts'
 
@@ -24,6 +25,31 @@ spec:
         image: ${busyboxImage}
         command: [sleep, infinity]
         resources: {requests: {cpu: 50m}}
+`
+
+const elsewhere = `
+apiVersion: v1
+kind: Service
+metadata: {name: elsewhere, namespace: kube-system}
+spec: {ports: [{port: 443, targetPort: 4444}]}
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: elsewhere, namespace: kube-system, labels: {kubernetes.io/service-name: elsewhere}}
+addressType: IPv4
+endpoints: [{addresses: [${nodeAddress}], conditions: {ready: true}}]
+ports: [{name: '', port: 4444, protocol: TCP}]
+---
+apiVersion: apiregistration.k8s.io/v1
+kind: APIService
+metadata: {name: v1beta1.metrics.k8s.io}
+spec:
+  service: {name: elsewhere, namespace: kube-system}
+  group: metrics.k8s.io
+  version: v1beta1
+  insecureSkipTLSVerify: true
+  groupPriorityMinimum: 100
+  versionPriority: 100
 `
 
 if (!canRunClusters) {
@@ -88,15 +114,40 @@ if (!canRunClusters) {
     })
   })
 
-  test('--disable metrics-server leaves it out', async () => {
-    const cluster = await startCluster({ disableAgent: true, flags: ['--disable', 'metrics-server'] })
+  test('--disable metrics-server leaves it out; the same function runs alone, as any aggregated server', async () => {
+    const cluster = await startCluster({ flags: ['--disable', 'metrics-server'] })
+    const kubeconfig = join(cluster.bed.dir, 'rancher/k3s/k3s.yaml')
+    const tls = cluster.file('server/tls')
+    const flags = [
+      '--secure-port=4444',
+      '--kubelet-preferred-address-types=InternalIP',
+      '--metric-resolution=10s',
+      `--kubelet-certificate-authority=${tls}/server-ca.crt`,
+      `--kubelet-client-certificate=${tls}/client-admin.crt`,
+      `--kubelet-client-key=${tls}/client-admin.key`,
+    ]
+    const skiff = join(import.meta.dirname, '../../bin/skiff')
+    const alone = cluster.bed.spawn([skiff, 'operator', 'metrics-server', '--kubeconfig', kubeconfig, '--', ...flags])
     try {
-      await cluster.kubectl('wait --for=create deploy/coredns -n kube-system --timeout=30s')
-      expect(await cluster.kubectl('get deploy -n kube-system -o name')).toBe('deployment.apps/coredns\n')
+      expect(await cluster.kubectl('get deploy -n kube-system -o name')).not.toContain('metrics-server')
       const { stderr } = await cluster.tryKubectl('top nodes')
       expect(stderr).toContain('Metrics API not available')
+      await cluster.apply(elsewhere)
+      await cluster.waitFor('--for=condition=Available apiservice/v1beta1.metrics.k8s.io')
+      expect(await untilTop(cluster)).toMatch(new RegExp(`${cluster.nodeName} +\\d+m`))
     } finally {
+      alone.kill()
       await cluster.destroy()
     }
   })
+}
+
+/** The first rounds take a second or two. */
+async function untilTop(cluster: Cluster): Promise<string> {
+  for (const end = Date.now() + 30_000; ; ) {
+    const { stdout, stderr, code } = await cluster.tryKubectl('top nodes --no-headers')
+    if (code === 0) return stdout
+    if (Date.now() > end) throw new Error(stderr)
+    await new Promise(resolve => setTimeout(resolve, 300))
+  }
 }

@@ -165,6 +165,15 @@ describe('an APIService with a Service', () => {
     const { body } = await http.get('/openapi/v3')
     const url = body.paths[`apis/${group}/${version}`].serverRelativeURL
     expect((await http.get(url)).body.components.schemas.Flunder.description).toBe('Flunder flunds.')
+    const { paths, definitions } = (await http.get('/openapi/v2')).body
+    expect(paths[`${root}/flunders`].get.parameters).toEqual([expect.objectContaining({ name: 'pretty', in: 'query' })])
+    expect(paths).not.toHaveProperty(['/apis/apps/v1/stolen'])
+    expect(definitions['com.example.wardle.Flunder'].description).toBe('Flunder flunds.')
+    expect(definitions['io.k8s.api.core.v1.Pod'].properties).toHaveProperty('spec')
+    const packed = await http.get('/openapi/v2', {
+      accept: 'application/com.github.proto-openapi.spec.v2@v1.0+protobuf',
+    })
+    expect([packed.status, packed.text.includes('com.example.wardle.Flunder')]).toEqual([200, true])
   })
 
   test('is told who asks, and nothing the client made up', async () => {

@@ -59,6 +59,7 @@ export async function extensionServer(clientCa: string, name: string, port = 0):
       return json(response, 200, { paths: { [`apis/${groupVersion}`]: { serverRelativeURL: url } } })
     }
     if (path === `/openapi/v3/apis/${groupVersion}`) return json(response, 200, openApi())
+    if (path === '/openapi/v2') return json(response, 200, openApiV2())
     const [, namespace, object] =
       new RegExp(`^/apis/${groupVersion}/(?:namespaces/([^/]+)/)?flunders(?:/([^/]+))?$`).exec(path) ?? []
     if (searchParams.get('watch')) {
@@ -153,6 +154,20 @@ function openApi(): object {
   }
   const paths = { [`/apis/${groupVersion}/namespaces/{namespace}/flunders`]: { get: operation } }
   return { openapi: '3.0.0', info: { title: 'x', version: '1' }, paths, components: { schemas: { Flunder: schema } } }
+}
+
+function openApiV2(): object {
+  const kind = { group, version, kind: 'Flunder' }
+  const ref = { $ref: '#/definitions/com.example.wardle.Flunder' }
+  const get = { responses: { 200: { description: 'OK', schema: ref } }, parameters: [{ $ref: '#/parameters/pretty' }] }
+  const pretty = { name: 'pretty', in: 'query', type: 'string', uniqueItems: true }
+  const mine = { type: 'object', description: 'Flunder flunds.', 'x-kubernetes-group-version-kind': [kind] }
+  return {
+    swagger: '2.0',
+    paths: { [`/apis/${groupVersion}/flunders`]: { get }, '/apis/apps/v1/stolen': { get } },
+    definitions: { 'com.example.wardle.Flunder': mine, 'io.k8s.api.core.v1.Pod': mine },
+    parameters: { pretty },
+  }
 }
 
 function identity(name: string): { ca: string; cert: string; key: string } {

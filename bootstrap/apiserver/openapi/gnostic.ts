@@ -111,9 +111,23 @@ interface Encoded {
 
 /** Entries as they stand in the messages of paths and definitions, one after another, to be made in slices. */
 export function* encodedEntries(entries: Iterable<EntryV2>): Generator<Encoded> {
-  for (const { in: where, name, value } of entries) {
-    const [message, content] = where === 'paths' ? ['Paths', pathItem(value)] : ['Definitions', schema(value)]
-    yield { in: where, data: codec.encode(message!, { entries: [{ name, value: content }] }) }
+  for (const entry of entries) {
+    const data = entry.foreign ? orNothing(() => encoded(entry)) : encoded(entry)
+    if (data) yield { in: entry.in, data }
+  }
+}
+
+function encoded({ in: where, name, value }: EntryV2): Buffer {
+  const [message, content] = where === 'paths' ? ['Paths', pathItem(value)] : ['Definitions', schema(value)]
+  return codec.encode(message!, { entries: [{ name, value: content }] })
+}
+
+/** What other servers write may be more than this form is for. */
+function orNothing(work: () => Buffer): Buffer | undefined {
+  try {
+    return work()
+  } catch {
+    return undefined
   }
 }
 

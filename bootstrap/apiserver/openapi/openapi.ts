@@ -2,6 +2,7 @@
 import type { KindRegistry } from '../schema/registry.ts'
 import { loadDescriptions } from '../schema/tables.ts'
 import { DocumentCache } from './cache.ts'
+import { type ForeignDocument, mergedEntries } from './foreign.ts'
 import { encodedEntries, protobufV2 } from './gnostic.ts'
 import { type DocumentSet, digest, documentSets, type GroupVersionDocument } from './hashes.ts'
 import type { Descriptions } from './schemas.ts'
@@ -26,6 +27,8 @@ export interface OpenApiOptions {
   readonly signal?: AbortSignal
   /** URLs of OpenAPI v3 documents that other servers have, by "apis/GROUP/VERSION". */
   readonly external?: () => ReadonlyMap<string, string>
+  /** OpenAPI v2 documents of other servers, asked for with every request for ours. */
+  readonly foreign?: () => Promise<readonly ForeignDocument[]>
 }
 
 const jsonType = 'application/json'
@@ -40,12 +43,18 @@ const year = 365 * 24 * 3600 * 1000
  */
 export function openapi(
   registry: KindRegistry,
-  { version = 'v1.36.0', idleMilliseconds = 120_000, signal, external = () => new Map() }: OpenApiOptions = {},
+  {
+    version = 'v1.36.0',
+    idleMilliseconds = 120_000,
+    signal,
+    external = () => new Map(),
+    foreign = async () => [],
+  }: OpenApiOptions = {},
 ): (path: string, query: URLSearchParams, headers: RequestHeaders) => Promise<OpenApiAnswer | undefined> {
   const cache = new DocumentCache(idleMilliseconds, signal)
   const sets = documentSets(registry, version)
   const modified = new Date().toUTCString()
-  const context: Context = { cache, version, modified }
+  const context: Context = { cache, version, modified, foreign }
   return async (path, query, headers) => {
     if (path === '/openapi/v2') return answerV2(context, sets(), formOf(headers), headers)
     if (path === '/swagger-2.0.0.pb-v1') return answerV2(context, sets(), 'protobuf', headers)
@@ -59,6 +68,7 @@ interface Context {
   readonly cache: DocumentCache
   readonly version: string
   readonly modified: string
+  readonly foreign: () => Promise<readonly ForeignDocument[]>
 }
 
 type Form = 'json' | 'protobuf' | 'unacceptable'
@@ -104,13 +114,17 @@ async function answerV2(
 ): Promise<OpenApiAnswer> {
   if (form === 'unacceptable') return { status: 406, headers: { vary: 'Accept' }, body: nothing }
   const { version } = context
+  const foreign = await context.foreign()
   const kinds = () => [...set.documents.values()].flatMap(document => document.kinds)
-  const entries = (descriptions: Descriptions) => entriesV2(kinds(), descriptions)
+  const own = (descriptions: Descriptions) => entriesV2(kinds(), descriptions)
+  const entries = (descriptions: Descriptions) =>
+    foreign.length === 0 ? own(descriptions) : mergedEntries(own(descriptions), foreign)
   const made = {
     json: async () => Buffer.from((await collected(jsonV2(entries(loadDescriptions()), version))).join('')),
     protobuf: async () => protobufV2(await collected(encodedEntries(entries(loadDescriptions()))), version),
   }
-  const document = { name: `v2 ${form}`, hash: set.hash, make: made[form] }
+  const hash = foreign.length === 0 ? set.hash : digest([set.hash, ...foreign.map(other => other.hash)].join(' '))
+  const document = { name: `v2 ${form}`, hash, make: made[form] }
   return cachedAnswer(context, document, headers, { 'content-type': form === 'json' ? jsonType : protobufType })
 }
 

@@ -5,10 +5,10 @@ import { patchTypes, responseText, responseTypes } from './media.ts'
 import { meta, type Operation, operationModels, type Path, pathsOf, queryParameters } from './paths.ts'
 import { closure, type Descriptions, definition, type JsonSchema, refTo } from './schemas.ts'
 
-/** One entry of the document's two big maps. */
+/** One entry of the document's two big maps; `foreign` when it comes from another server. */
 export type EntryV2 =
-  | { readonly in: 'paths'; readonly name: string; readonly value: JsonSchema }
-  | { readonly in: 'definitions'; readonly name: string; readonly value: JsonSchema }
+  | { readonly in: 'paths'; readonly name: string; readonly value: JsonSchema; readonly foreign?: true }
+  | { readonly in: 'definitions'; readonly name: string; readonly value: JsonSchema; readonly foreign?: true }
 
 /** The rest of the document. */
 export const headV2 = (version: string) => ({ swagger: '2.0', info: { title: 'Kubernetes', version } })

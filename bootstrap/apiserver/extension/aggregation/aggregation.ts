@@ -9,6 +9,7 @@ import type { UserInfo } from '../../auth/user.ts'
 import type { ExternalVersion } from '../../discovery/documents.ts'
 import type { ApiRequest, ApiResponse } from '../../http/message.ts'
 import type { RequestInfo } from '../../http/requestinfo.ts'
+import type { ForeignDocument } from '../../openapi/foreign.ts'
 import type { KindRegistry } from '../../schema/registry.ts'
 import type { Store } from '../../store/store.ts'
 import { keepTrustPublished, type Trust } from './authentication-config.ts'
@@ -54,6 +55,8 @@ export interface Aggregation {
   external(): readonly ExternalVersion[]
   /** URLs of OpenAPI documents of others, by "apis/GROUP/VERSION". */
   openApi(): ReadonlyMap<string, string>
+  /** The OpenAPI v2 documents of others, as far as they answer. */
+  openApiV2(): Promise<readonly ForeignDocument[]>
   /** Answers /openapi/v3/apis/GROUP/VERSION of others. */
   openApiDocument(request: ApiRequest): Promise<ApiResponse> | undefined
   /** Starts to look after APIServices and the ConfigMap of trust. */
@@ -83,6 +86,7 @@ export async function aggregation(options: AggregationOptions): Promise<Aggregat
     },
     external: () => availability?.external() ?? none,
     openApi: () => availability?.openApi() ?? noUrls,
+    openApiV2: async () => (await availability?.openApiV2()) ?? [],
     openApiDocument(request) {
       const path = /^\/openapi\/v3\/apis\/([^/]+)\/([^/]+)$/.exec(request.path)
       const remote = path ? remotes.find(path[1]!, path[2]!) : undefined

@@ -9,10 +9,18 @@ import type { APIService, APIServiceCondition } from '../../../api/types.gen.ts'
 import type { Client, Resource } from '../../../client/client.ts'
 import type { Clock } from '../../../client/clock.ts'
 import type { ExternalVersion } from '../../discovery/documents.ts'
+import type { ForeignDocument } from '../../openapi/foreign.ts'
 import type { Connections } from './connections.ts'
 import { type Address, type EndpointParts, reachable } from './endpoints.ts'
 import { identityHeaders } from './proxy.ts'
-import { aggregator, externalVersion, type Fetch, type RemoteDocument, readDiscovery } from './remote-discovery.ts'
+import {
+  aggregator,
+  externalVersion,
+  type Fetch,
+  type RemoteDocument,
+  readDiscovery,
+  readOpenApiV2,
+} from './remote-discovery.ts'
 import type { RemoteService, RemoteServices } from './services.ts'
 
 export interface AvailabilityParts extends EndpointParts {
@@ -86,6 +94,18 @@ export class Availability {
       if (url !== undefined) urls.set(`apis/${group}/${version}`, url)
     }
     return urls
+  }
+
+  /** OpenAPI v2 documents, one per APIService whose server answers. */
+  async openApiV2(): Promise<ForeignDocument[]> {
+    const available = this.#parts.remotes.all().filter(remote => remote.available)
+    const read = available.map(async remote => {
+      const found = reachable(this.#parts, remote)
+      if (!('at' in found)) return undefined
+      const fetch = this.#fetch(remote, found.at[Math.floor(this.#parts.random() * found.at.length)]!, true)
+      return await readOpenApiV2(fetch, remote).catch(() => undefined)
+    })
+    return (await Promise.all(read)).filter(document => document !== undefined)
   }
 
   /** A Service or its endpoints changed. */

@@ -1,5 +1,7 @@
 /** What an aggregated server says it serves: its discovery documents and its OpenAPI index. */
+import { createHash } from 'node:crypto'
 import type { ExternalVersion, ResourceDiscovery } from '../../discovery/documents.ts'
+import type { ForeignDocument } from '../../openapi/foreign.ts'
 
 /** Resolves with status, headers and body of a GET as `user`; rejects when the server cannot be reached. */
 export type Fetch = (
@@ -59,6 +61,15 @@ async function openApiUrl(fetch: Fetch, { group, version }: GroupVersion): Promi
     paths?: { readonly [path: string]: { readonly serverRelativeURL?: string } }
   }
   return paths?.[`apis/${group}/${version}`]?.serverRelativeURL
+}
+
+/** Undefined where the server has none. */
+export async function readOpenApiV2(fetch: Fetch, at: GroupVersion): Promise<ForeignDocument | undefined> {
+  const { status, body } = await fetch('/openapi/v2', { accept: 'application/json' }, openApiUser)
+  if (status !== 200) return undefined
+  const text = body.toString('utf8')
+  const hash = createHash('sha256').update(text).digest('hex')
+  return { root: `/apis/${at.group}/${at.version}`, hash, text }
 }
 
 interface ListedResource {
