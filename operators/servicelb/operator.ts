@@ -25,7 +25,7 @@ import { findCondition, setCondition, withoutCondition } from '../runtime/condit
 import { type Cluster, done, type EventRecorder, type Operator, on, type Result } from '../runtime/operator.ts'
 import { accountName, type BalancerOptions, balancerOf } from './daemon-set.ts'
 import { type Placement, placements } from './placement.ts'
-import { isHeld, letGo } from './release.ts'
+import { isHeld, letGo, withoutFinalizers } from './release.ts'
 import { addedTolerations, balancerName, cleanupFinalizer, oldFinalizer, servedBy, wantsBalancer } from './service.ts'
 import { hasShortName, shortName, shortNamed } from './short-name.ts'
 import { addressesOf, ingressOf, portsCondition, type Trouble, troubleOf } from './status.ts'
@@ -218,8 +218,8 @@ class Balancers {
   /** No load balancer any more: first the DaemonSet goes, then the finalizer, and with it perhaps the service. */
   async #release(key: ObjectKey, service: Service, cluster: Cluster): Promise<void> {
     const sets = this.#setsOf(key, cluster)
-    // A class that is not ours, and not because this service changed hands: somebody else's finalizer.
-    if (sets.length === 0 && service.spec.loadBalancerClass) return
+    // Of another class, and never ours: upstream's finalizer is that other controller's.
+    if (sets.length === 0 && service.spec.loadBalancerClass) return withoutFinalizers(service, [oldFinalizer], cluster)
     if (sets.length === 0 && !isHeld(service)) return
     const { events } = cluster
     if (sets.length > 0) upstream(events).event(service, 'Normal', 'DeletingLoadBalancer', 'Deleting load balancer')

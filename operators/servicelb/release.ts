@@ -14,7 +14,8 @@ export const isHeld = ({ metadata }: Service): boolean =>
   (metadata.finalizers ?? []).some(each => ourFinalizers.includes(each))
 
 /** Takes the addresses back, then the finalizers. */
-export async function letGo(service: Service, { client }: Pick<Cluster, 'client'>): Promise<void> {
+export async function letGo(service: Service, cluster: Pick<Cluster, 'client'>): Promise<void> {
+  const { client } = cluster
   const { loadBalancer, conditions } = service.status ?? {}
   const published = (loadBalancer?.ingress ?? []).length > 0 || findCondition(conditions, portsCondition) !== undefined
   const rest = withoutCondition(conditions, portsCondition)
@@ -22,9 +23,18 @@ export async function letGo(service: Service, { client }: Pick<Cluster, 'client'
     published && service.metadata.deletionTimestamp === undefined
       ? await updateStatus(client, services, service, { ...service.status, loadBalancer: {}, conditions: rest })
       : service
-  if (!isHeld(latest)) return
-  const finalizers = (latest.metadata.finalizers ?? []).filter(each => !ourFinalizers.includes(each))
-  await client.update(services, { ...latest, metadata: { ...latest.metadata, finalizers } })
+  await withoutFinalizers(latest, ourFinalizers, cluster)
+}
+
+export async function withoutFinalizers(
+  service: Service,
+  unwanted: readonly string[],
+  { client }: Pick<Cluster, 'client'>,
+): Promise<void> {
+  const { finalizers = [] } = service.metadata
+  const left = finalizers.filter(each => !unwanted.includes(each))
+  if (left.length === finalizers.length) return
+  await client.update(services, { ...service, metadata: { ...service.metadata, finalizers: left } })
 }
 
 /**

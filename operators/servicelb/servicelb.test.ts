@@ -227,15 +227,14 @@ describe('the DaemonSet', () => {
 })
 
 describe('whose service', () => {
-  test('only the default class', async () => {
-    await addService(
-      'other',
-      { loadBalancerClass: 'example.com/lb' },
-      { finalizers: ['service.kubernetes.io/load-balancer-cleanup'] },
-    )
-    await addService('inner', { type: 'ClusterIP' })
+  test('only the default class; K3s’ old finalizer goes from others, too', async () => {
+    const cleanup = 'service.kubernetes.io/load-balancer-cleanup'
+    const finalizers = [cleanup, svccontroller('daemonset')]
+    await addService('other', { loadBalancerClass: 'example.com/lb' }, { finalizers })
+    await addService('inner', { type: 'ClusterIP' }, { finalizers })
     expect(sets()).toEqual([])
-    expect((await current('other')).metadata.finalizers).toEqual(['service.kubernetes.io/load-balancer-cleanup'])
+    expect((await current('other')).metadata.finalizers).toEqual([cleanup])
+    expect((await current('inner')).metadata.finalizers ?? []).toEqual([])
   })
 
   test('K3s’ old finalizer goes, upstream’s comes', async () => {

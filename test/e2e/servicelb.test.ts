@@ -166,8 +166,9 @@ spec:
   test('source ranges are enforced, overlapping ones too', async () => {
     const ranges = (...list: string[]) =>
       cluster.kubectl(['patch', 'service', 'web', '-p', JSON.stringify({ spec: { loadBalancerSourceRanges: list } })])
-    await ranges('203.0.113.0/24')
+    await ranges(`${nodeAddress}/32`)
     await until(async () => expect((await cluster.bed.runOutside(get(8080))).stderr).toContain('timed out'))
+    expect(await cluster.exec(get(8080))).toMatch(/^[ab] /)
     await ranges('198.51.0.0/16', `${outsideAddress}/32`)
     await until(async () => expect(await ask(8080)).toMatch(/^[ab] /))
     expect(await eventsOf('web')).not.toEqual(expect.arrayContaining([expect.stringContaining('Failed')]))
