@@ -48,6 +48,7 @@ const parts: { readonly [name: string]: Part } = {
     crds: ['helmcharts.helm.cattle.io.yaml', 'helmchartconfigs.helm.cattle.io.yaml'],
   },
   'metrics-server': {},
+  'local-path': {},
   deploy: { operators: kernel => [deploy(kernel)], crds: ['addons.k3s.cattle.io.yaml'] },
 }
 
@@ -56,6 +57,8 @@ const embeddedModules: EmbeddedModules = new Map([
   ['helm', async () => (await import('./helmchart/job/module.ts')).helmModule],
   ['coredns', async () => (await import('./coredns/module.ts')).corednsModule],
   ['ingress', async () => (await import('./ingress/module.ts')).ingressModule],
+  ['local-path', async () => (await import('./localpath/module.ts')).localPathModule],
+  ['local-path-helper', async () => (await import('./localpath/helper.ts')).localPathHelperModule],
   ['metrics-server', async () => (await import('./metrics/module.ts')).metricsModule],
 ])
 

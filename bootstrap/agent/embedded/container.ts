@@ -154,9 +154,12 @@ export class EmbeddedContainer {
 
 /** Follows the volume mounts, the longest matching one first. */
 function hostPathOf(config: ContainerConfig, path: string): string {
-  const mounts = config.mounts.filter(
-    mount => path === mount.containerPath || path.startsWith(`${mount.containerPath.replace(/\/$/, '')}/`),
-  )
-  const mount = mounts.sort((a, b) => b.containerPath.length - a.containerPath.length)[0]
-  return mount ? mount.hostPath + path.slice(mount.containerPath.length) : path
+  const mounts = config.mounts
+    .map(({ containerPath, hostPath }) => ({
+      at: containerPath.replace(/\/+$/, ''),
+      hostPath: hostPath.replace(/\/+$/, ''),
+    }))
+    .filter(({ at }) => path === at || path.startsWith(`${at}/`))
+  const mount = mounts.sort((a, b) => b.at.length - a.at.length)[0]
+  return mount ? mount.hostPath + path.slice(mount.at.length) : path
 }

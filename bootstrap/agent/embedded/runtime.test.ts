@@ -36,6 +36,7 @@ const containerConfig = (image: string): ContainerConfig =>
     envs: [{ key: 'A', value: Buffer.from('b') }],
     mounts: [
       { containerPath: '/etc/app', hostPath: '/host/volume', readonly: true, propagation: 'PROPAGATION_PRIVATE' },
+      { containerPath: '/etc/slash/', hostPath: '/host/slash/', readonly: true, propagation: 'PROPAGATION_PRIVATE' },
     ],
     labels: {},
     annotations: {},
@@ -90,6 +91,7 @@ test('a module gets its arguments, environment, mounts and pod, and its output b
     pod: { name: 'dns', ips: ['10.42.0.9'], nodeName: 'n1' },
   })
   expect(seen!.hostPath('/etc/app/file')).toBe('/host/volume/file')
+  expect(seen!.hostPath('/etc/slash/file')).toBe('/host/slash/file')
   expect(seen!.hostPath('/etc/application')).toBe('/etc/application')
   const stamp = '1970-01-01T00:00:01.000000000Z'
   expect(readFileSync(join(logDirectory, 'c/0.log'), 'utf8')).toBe(

@@ -1,0 +1,556 @@
+import { mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
+import {
+  type Node,
+  nodes,
+  type PersistentVolumeClaim,
+  type Pod,
+  persistentVolumeClaims,
+  persistentVolumes,
+  pods,
+  type StorageClass,
+  storageClasses,
+} from '../../bootstrap/client/resources.ts'
+import { turns } from '../../bootstrap/client/testing/fake-clock.ts'
+import { Harness } from '../runtime/testing/harness.ts'
+import { parseConfig, pathsOn, SettingsError, type StorageConfig } from './config.ts'
+import { localPathHelperModule } from './helper.ts'
+import { helperPod, type Scripts } from './helper-pod.ts'
+import { HelperRuns } from './helper-runs.ts'
+import { fillPattern } from './pattern.ts'
+import { provisionOperator } from './provision.ts'
+import { countsProjects, limitSize, mountOf } from './quota.ts'
+import { removeOperator } from './remove.ts'
+import { SettingsFiles } from './settings.ts'
+import { planRemoval, planVolume } from './volume.ts'
+
+const everywhere = (...paths: string[]) => ({ nodePathMap: [{ node: 'DEFAULT_PATH_FOR_NON_LISTED_NODES', paths }] })
+const config = (data: object = everywhere('/data')): StorageConfig => parseConfig(JSON.stringify(data))
+
+const claim = (spec: object = {}, metadata: object = {}): PersistentVolumeClaim =>
+  ({
+    apiVersion: 'v1',
+    kind: 'PersistentVolumeClaim',
+    metadata: { name: 'data', namespace: 'shop', uid: 'u-1', resourceVersion: '7', ...metadata },
+    spec: {
+      accessModes: ['ReadWriteOnce'],
+      storageClassName: 'local-path',
+      resources: { requests: { storage: '1Gi' } },
+      ...spec,
+    },
+  }) as PersistentVolumeClaim
+const storageClass = (more: object = {}): StorageClass =>
+  ({
+    apiVersion: 'storage.k8s.io/v1',
+    kind: 'StorageClass',
+    metadata: { name: 'local-path', annotations: { defaultVolumeType: 'local' } },
+    provisioner: 'rancher.io/local-path',
+    reclaimPolicy: 'Delete',
+    volumeBindingMode: 'WaitForFirstConsumer',
+    ...more,
+  }) as StorageClass
+const node = (name: string, labels: object = { 'kubernetes.io/hostname': `${name}.lan` }): Node =>
+  ({ apiVersion: 'v1', kind: 'Node', metadata: { name, labels }, spec: {} }) as Node
+
+const scripts: Scripts = {
+  setup: '#!/bin/sh\nset -eu\nmkdir -m 0777 -p "${' + 'VOL_DIR}"\nchmod 700 "${' + 'VOL_DIR}/.."\n',
+  teardown: '#!/bin/sh\nset -eu\nrm -rf "${' + 'VOL_DIR}"',
+  helperPod:
+    'apiVersion: v1\nkind: Pod\nmetadata: { name: helper-pod }\nspec: { runtimeClassName: embedded, containers: [{ name: helper-pod, image: embedded/local-path-helper }] }',
+}
+const helper = {
+  namespace: 'kube-system',
+  serviceAccount: 'sa',
+  configMap: 'local-path-config',
+  image: 'busybox',
+  embedded: true,
+}
+
+describe('config.json', () => {
+  test.each([
+    ['{', /^config\.json: .*JSON/],
+    ['[]', 'config.json: config.json must be an object'],
+    [{ nodePathMap: [{ node: 'a', paths: ['x'] }] }, 'path must start with / for path x on node a'],
+    [{ nodePathMap: [{ node: 'a', paths: ['//'] }] }, "cannot use root ('/') as path on node a"],
+    [{ nodePathMap: [{ node: 'a', paths: ['/x', '/x/'] }] }, 'duplicate path /x/ on node a'],
+    [{ nodePathMap: [{ node: 'a' }, { node: 'a' }] }, 'duplicate node a'],
+    [{ nodePathMap: [{ paths: [] }] }, 'nodePathMap[0] needs a node'],
+    [{ storageClassConfigs: { x: { nodePathMap: 3 } } }, 'storageClassConfigs.x.nodePathMap must be a list'],
+    [{ cmdTimeoutSeconds: 'x' }, 'cmdTimeoutSeconds must be a whole number'],
+  ])('%j is refused', (data, message) => {
+    const parse = () => parseConfig(typeof data === 'string' ? data : JSON.stringify(data))
+    expect(parse).toThrow(SettingsError)
+    expect(parse).toThrow(message)
+  })
+
+  test("a node's own entry, then the longest pattern, then all others; none is an error", () => {
+    const list = [
+      { node: 'DEFAULT_PATH_FOR_NON_LISTED_NODES', paths: ['/other'] },
+      { node: 'ssd-*', paths: ['/ssd'] },
+      { node: 'ssd-1?', paths: ['/teens'] },
+      { node: 'ssd-12', paths: ['/twelve'] },
+      { node: 'empty', paths: [] },
+    ]
+    expect(['ssd-12', 'ssd-13', 'ssd-2', 'hdd'].map(name => pathsOn(list, name)[0])).toEqual([
+      '/twelve',
+      '/teens',
+      '/ssd',
+      '/other',
+    ])
+    expect(() => pathsOn(list, 'empty')).toThrow('no local path available on node empty')
+    expect(() => pathsOn(list.slice(1), 'hdd')).toThrow("config doesn't contain node hdd")
+  })
+})
+
+describe('the volume of a claim', () => {
+  const plan = (
+    given: { claim?: PersistentVolumeClaim; class?: StorageClass; config?: object; node?: Node | null } = {},
+  ) =>
+    planVolume(
+      given.claim ?? claim(),
+      given.class ?? storageClass(),
+      given.node === null ? undefined : (given.node ?? node('n1')),
+      config(given.config),
+      () => 0,
+    )
+
+  test('names, source, affinity and reservation', () => {
+    expect(plan().volume).toEqual({
+      apiVersion: 'v1',
+      kind: 'PersistentVolume',
+      metadata: {
+        name: 'pvc-u-1',
+        annotations: {
+          'local.path.provisioner/selected-node': 'n1',
+          'pv.kubernetes.io/provisioned-by': 'rancher.io/local-path',
+        },
+      },
+      spec: {
+        persistentVolumeReclaimPolicy: 'Delete',
+        accessModes: ['ReadWriteOnce'],
+        volumeMode: 'Filesystem',
+        capacity: { storage: '1Gi' },
+        storageClassName: 'local-path',
+        claimRef: {
+          apiVersion: 'v1',
+          kind: 'PersistentVolumeClaim',
+          name: 'data',
+          namespace: 'shop',
+          uid: 'u-1',
+          resourceVersion: '7',
+        },
+        local: { path: '/data/pvc-u-1_shop_data' },
+        nodeAffinity: {
+          required: {
+            nodeSelectorTerms: [
+              { matchExpressions: [{ key: 'kubernetes.io/hostname', operator: 'In', values: ['n1.lan'] }] },
+            ],
+          },
+        },
+      },
+    })
+  })
+
+  test.each([
+    [
+      'the claim says hostPath',
+      { claim: claim({}, { annotations: { volumeType: 'hostPath' } }) },
+      { hostPath: { path: '/data/pvc-u-1_shop_data', type: 'DirectoryOrCreate' } },
+    ],
+    [
+      'the class says nothing',
+      { class: storageClass({ metadata: { name: 'local-path' } }) },
+      { hostPath: { type: 'DirectoryOrCreate' } },
+    ],
+    [
+      'nodePath',
+      { class: storageClass({ parameters: { nodePath: '/b' } }), config: everywhere('/a', '/b') },
+      { local: { path: '/b/pvc-u-1_shop_data' } },
+    ],
+    [
+      'pathPattern',
+      { class: storageClass({ parameters: { pathPattern: '{{ .PVC.Namespace }}/{{ .PVC.Name }}/x' } }) },
+      { local: { path: '/data/shop/data/x' } },
+    ],
+    [
+      'an unsafe pathPattern that is allowed',
+      { class: storageClass({ parameters: { pathPattern: 'all/{{ .PVName }}', allowUnsafePathPattern: 'true' } }) },
+      { local: { path: '/data/all/pvc-u-1' } },
+    ],
+    [
+      'nodeAffinityKey',
+      { class: storageClass({ parameters: { nodeAffinityKey: 'zone' } }), node: node('n1', { zone: 'z' }) },
+      { nodeAffinity: { required: { nodeSelectorTerms: [{ matchExpressions: [{ key: 'zone', values: ['z'] }] }] } } },
+    ],
+    [
+      'a shared file system',
+      { config: { sharedFileSystemPath: '/nfs' }, claim: claim({ accessModes: ['ReadWriteMany'] }), node: null },
+      { local: { path: '/nfs/pvc-u-1_shop_data' }, accessModes: ['ReadWriteMany'] },
+    ],
+    [
+      'places of its own class',
+      { config: { storageClassConfigs: { 'local-path': everywhere('/own') } } },
+      { local: { path: '/own/pvc-u-1_shop_data' } },
+    ],
+  ])('%s', (_, given, spec) => {
+    expect(plan(given).volume.spec).toMatchObject(spec)
+  })
+
+  test.each([
+    [
+      'many writers',
+      { claim: claim({ accessModes: ['ReadWriteMany'] }) },
+      'NodePath only supports ReadWriteOnce and ReadWriteOncePod',
+    ],
+    ['a selector', { claim: claim({ selector: {} }) }, 'claim.Spec.Selector is not supported'],
+    [
+      'a block device',
+      { claim: claim({ volumeMode: 'Block' }) },
+      'rancher.io/local-path does not support block volume provisioning',
+    ],
+    ['no node', { node: null }, 'configuration error, no node was specified'],
+    [
+      'a path that is not listed',
+      { class: storageClass({ parameters: { nodePath: '/c' } }) },
+      "config doesn't contain path /c on node n1",
+    ],
+    [
+      'a pattern outside of the claim',
+      { class: storageClass({ parameters: { pathPattern: 'all' } }) },
+      'pathPattern must start with {{ .PVC.Namespace }}/{{ .PVC.Name }}/: all',
+    ],
+    [
+      'a pattern that climbs',
+      { class: storageClass({ parameters: { pathPattern: 'shop/data/../../../etc' } }) },
+      'folder path contains invalid references',
+    ],
+    [
+      'an allowed pattern that leads nowhere',
+      { class: storageClass({ parameters: { pathPattern: '', allowUnsafePathPattern: 'true' } }) },
+      'invalid path /data',
+    ],
+    [
+      'an unknown type',
+      { claim: claim({}, { annotations: { volumeType: 'nfs' } }) },
+      '"nfs" is not a recognised volume type',
+    ],
+    [
+      'both kinds of places',
+      { config: { ...everywhere('/a'), sharedFileSystemPath: '/b' } },
+      'both nodePathMap and sharedFileSystemPath are defined',
+    ],
+    ['no places', { config: {} }, 'both nodePathMap and sharedFileSystemPath are unconfigured'],
+    [
+      'a class that is not listed',
+      { config: { storageClassConfigs: { other: everywhere('/a') } } },
+      'no entry for the storage class local-path',
+    ],
+  ])('%s is refused', (_, given, message) => {
+    expect(() => plan(given)).toThrow(message)
+  })
+
+  test('patterns', () => {
+    const labelled = claim({}, { labels: { 'a/b': 'x', team: 'blue' } })
+    expect(fillPattern('{{ .PVC.Labels.team }}-{{ index .PVC.Labels "a/b" }} {{- "!" }}', 'v', labelled, true)).toBe(
+      'blue-x!',
+    )
+    expect(fillPattern('{{ .PVC.Labels.nope }}', 'v', labelled, false)).toBe('<no value>')
+    expect(() => fillPattern('{{ .PVC.Labels.nope }}', 'v', labelled, true)).toThrow('has no value')
+    expect(() => fillPattern('{{ if .x }}', 'v', labelled, true)).toThrow('cannot read {{ if .x }}')
+  })
+
+  test('removal: by the affinity, and nothing when the node is gone', () => {
+    const { volume } = plan()
+    expect(planRemoval(volume, [node('n0'), node('n1')], config())).toMatchObject({
+      node: 'n1',
+      path: '/data/pvc-u-1_shop_data',
+    })
+    expect(planRemoval(volume, [node('n0')], config())).toBeUndefined()
+  })
+})
+
+describe('helper pods', () => {
+  const { directory } = planVolume(claim(), storageClass(), node('n1'), config(), () => 0)
+
+  test('built in as long as nothing is changed', () => {
+    const pod = helperPod('create', directory, config(), scripts, helper)
+    expect(pod).toMatchObject({
+      metadata: { name: 'helper-pod-create-pvc-u-1', namespace: 'kube-system' },
+      spec: {
+        runtimeClassName: 'embedded',
+        nodeName: 'n1',
+        restartPolicy: 'Never',
+        serviceAccountName: 'sa',
+        tolerations: [{ operator: 'Exists' }],
+        volumes: [{ name: 'data', hostPath: { path: '/data/', type: 'DirectoryOrCreate' } }],
+        containers: [
+          {
+            args: ['-p', '/data/pvc-u-1_shop_data', '-s', '1073741824', '-m', 'Filesystem', '-a', 'create'],
+            volumeMounts: [{ name: 'data', mountPath: '/data' }],
+          },
+        ],
+      },
+    })
+    expect(pod.spec.containers[0]!.env).toContainEqual({ name: 'VOL_DIR', value: '/data/pvc-u-1_shop_data' })
+  })
+
+  test.each([
+    ['another script', { ...scripts, setup: 'exit 0' }, config(), helper],
+    ['a command', scripts, config({ ...everywhere('/data'), setupCommand: '/bin/own' }), helper],
+    ['a cluster without modules', scripts, config(), { ...helper, embedded: false }],
+  ])('a real container: %s', (_, given, chosen, settings) => {
+    const { spec } = helperPod('create', directory, chosen, given, settings)
+    expect(spec.runtimeClassName).toBeUndefined()
+    expect(spec.containers[0]).toMatchObject({
+      image: 'busybox',
+      command: chosen.setupCommand ? ['/bin/own'] : ['/bin/sh', '/script/setup'],
+    })
+    expect(spec.volumes?.map(({ name }) => name)).toEqual(['data', 'script'])
+  })
+
+  test('a template is taken as it is', () => {
+    const own =
+      'kind: Pod\nmetadata: { name: own }\nspec: { nodeName: x, containers: [{ name: c, image: i, volumeMounts: [{ name: data, mountPath: /d }] }] }'
+    const pod = helperPod('delete', directory, config(), { ...scripts, helperPod: own }, helper)
+    expect(pod).toMatchObject({
+      metadata: { name: 'own-delete-pvc-u-1' },
+      spec: { nodeName: 'x', containers: [{ image: 'i', command: ['/bin/sh', '/script/teardown'] }] },
+    })
+    expect(pod.spec.containers[0]!.args![1]).toBe('/d/pvc-u-1_shop_data')
+    expect(() => helperPod('create', directory, config(), { ...scripts, helperPod: 'kind: Job' }, helper)).toThrow(
+      'helperPod.yaml: want a Pod',
+    )
+  })
+})
+
+describe('provisioning and removing', () => {
+  let harness: Harness
+  let current: StorageConfig | undefined
+  beforeEach(async () => {
+    harness = new Harness()
+    current = config()
+    const runs = new HelperRuns(harness.cluster)
+    const settings = () => {
+      if (!current) throw new SettingsError('no valid config available')
+      return { config: current, scripts }
+    }
+    const deps = { settings, helper, runs: () => runs, workers: 4 }
+    await harness.client.create(nodes, node('n1'))
+    await harness.client.create(storageClasses, storageClass())
+    void harness.start(provisionOperator(deps), removeOperator(deps)).catch(() => {})
+    await settled()
+  })
+  afterEach(() => harness.stop())
+
+  /** A reconcile that waits for its helper is at work: what can be waited for is that nothing is written any more. */
+  const settled = () => turns(200)
+  const elapsed = async (ms: number) => {
+    await harness.clock.advance(ms)
+    await settled()
+  }
+
+  const asked = {
+    'volume.kubernetes.io/storage-provisioner': 'rancher.io/local-path',
+    'volume.kubernetes.io/selected-node': 'n1',
+  }
+  const create = async (annotations: object = asked) => {
+    const { uid: _, resourceVersion: __, ...metadata } = claim({}, { annotations }).metadata
+    const made = await harness.client.create(persistentVolumeClaims, { ...claim(), metadata } as PersistentVolumeClaim)
+    await settled()
+    return made
+  }
+  const helpers = async (): Promise<readonly Pod[]> => (await harness.client.list(pods)).items
+  const finish = async (phase: string) => {
+    const [pod] = await helpers()
+    await harness.client.update(pods, { ...pod!, status: { phase } } as Pod, { subresource: 'status' })
+    await settled()
+  }
+  const volumes = async () => (await harness.client.list(persistentVolumes)).items
+
+  test('a claim gets its volume when the helper is done, which then goes', async () => {
+    const made = await create()
+    expect((await helpers()).map(({ metadata }) => metadata.name)).toEqual([
+      `helper-pod-create-pvc-${made.metadata.uid}`,
+    ])
+    expect(await volumes()).toEqual([])
+    await finish('Succeeded')
+    expect((await volumes()).map(({ metadata }) => metadata.name)).toEqual([`pvc-${made.metadata.uid}`])
+    expect(await helpers()).toEqual([])
+    expect(harness.events()).toEqual([
+      'Provisioning: External provisioner is provisioning volume for claim "shop/data"',
+      `ProvisioningSucceeded: Successfully provisioned volume pvc-${made.metadata.uid}`,
+    ])
+  })
+
+  test.each([
+    ['nobody asked for it', {}],
+    ['its node is not chosen yet', { 'volume.kubernetes.io/storage-provisioner': 'rancher.io/local-path' }],
+    ['another provisioner was asked', { ...asked, 'volume.kubernetes.io/storage-provisioner': 'other' }],
+  ])('a claim waits: %s', async (_, annotations) => {
+    await create(annotations)
+    expect(await helpers()).toEqual([])
+  })
+
+  test('a helper that fails or takes too long is told about, cleared away and tried again', async () => {
+    await create()
+    await finish('Failed')
+    expect(harness.events().join()).toContain(
+      'ProvisioningFailed: failed to provision volume with StorageClass "local-path": failed to create volume',
+    )
+    await elapsed(60_000)
+    expect(await helpers()).toHaveLength(1)
+    await elapsed(121_000)
+    expect(harness.events().join()).toContain('create process timeout after 120 seconds')
+  })
+
+  test('a claim for a node that is gone goes back to the scheduler', async () => {
+    await create({ ...asked, 'volume.kubernetes.io/selected-node': 'n9' })
+    const found = await harness.client.get(persistentVolumeClaims, { name: 'data', namespace: 'shop' })
+    expect(found.metadata.annotations).not.toHaveProperty(['volume.kubernetes.io/selected-node'])
+    expect(harness.events()).toEqual(['ProvisioningFailed: failed to get target node: nodes "n9" not found'])
+  })
+
+  test('settings that are missing are an event, and the claim is served once they are there', async () => {
+    current = undefined
+    await create()
+    expect(harness.events().join()).toContain('no valid config available')
+    current = config()
+    await elapsed(60_000)
+    await finish('Succeeded')
+    expect(await volumes()).toHaveLength(1)
+  })
+
+  const release = async (policy = 'Delete') => {
+    await create()
+    await finish('Succeeded')
+    const [volume] = await volumes()
+    const changed = { ...volume!, spec: { ...volume!.spec, persistentVolumeReclaimPolicy: policy } }
+    const updated = await harness.client.update(persistentVolumes, changed)
+    await harness.client.update(
+      persistentVolumes,
+      { ...updated, status: { phase: 'Released' } },
+      { subresource: 'status' },
+    )
+    await settled()
+  }
+
+  test('a released volume goes with its data', async () => {
+    await release()
+    expect((await helpers())[0]!.metadata.name).toMatch(/^helper-pod-delete-pvc-/)
+    expect(await volumes()).toHaveLength(1)
+    await finish('Succeeded')
+    expect(await volumes()).toEqual([])
+  })
+
+  test('one that is to be retained stays', async () => {
+    await release('Retain')
+    expect(await helpers()).toEqual([])
+    expect(await volumes()).toHaveLength(1)
+  })
+
+  test('one that cannot be removed is told about, and goes at once when its node is deleted', async () => {
+    await release()
+    await finish('Failed')
+    expect(harness.events().join()).toContain('VolumeFailedDelete: failed to delete volume')
+    expect(await volumes()).toHaveLength(1)
+    await harness.client.delete(nodes, { name: 'n1' })
+    await settled()
+    expect(await volumes()).toEqual([])
+  })
+})
+
+describe('on the node', () => {
+  let folder: string
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'skiff-localpath-'))
+  })
+  afterEach(() => rmSync(folder, { recursive: true, force: true }))
+
+  const run = (path: string, action: string, env: { readonly [name: string]: string } = {}) =>
+    localPathHelperModule.run({
+      args: ['-p', path, '-s', '1000', '-m', 'Filesystem', '-a', action],
+      env,
+      pod: { name: 'p', namespace: 'kube-system', uid: 'u', nodeName: 'n', ips: [] },
+      client: undefined as never,
+      certificate: () => ({ cert: '', key: '' }),
+      hostPath: inside => join(folder, inside),
+      stdout: () => {},
+      stderr: () => {},
+      signal: new AbortController().signal,
+    })
+  const mode = (path: string) => (statSync(join(folder, path)).mode & 0o7777).toString(8)
+
+  test('the volume is 0777 in a parent of 0700; the data stays when it is made again; teardown removes it', async () => {
+    expect(await run('/storage/v', 'create')).toBe(0)
+    expect([mode('/storage'), mode('/storage/v')]).toEqual(['700', '777'])
+    writeFileSync(join(folder, 'storage/v/file'), 'x')
+    await run('/storage/v', 'create', { VOL_PERM: '0750' })
+    expect([mode('/storage/v'), mode('/storage/v/file')]).toEqual(['750', '644'])
+    await run('/storage/v', 'delete')
+    await run('/storage/v', 'delete')
+    expect(() => statSync(join(folder, 'storage/v'))).toThrow()
+    expect(mode('/storage')).toBe('700')
+  })
+
+  test.each(['/', '/etc', 'x/y', '/a/../b', ''])('"%s" is not touched', async path => {
+    await expect(run(path, 'delete')).rejects.toThrow('will not touch')
+  })
+
+  test('settings: read again when they change, the last good ones kept', async () => {
+    const told: string[] = []
+    const stop = new AbortController()
+    mkdirSync(join(folder, 'c'))
+    const write = (name: string, text: string) => writeFileSync(join(folder, 'c', name), text)
+    write('setup', scripts.setup)
+    write('teardown', scripts.teardown)
+    write('helperPod.yaml', scripts.helperPod)
+    write('config.json', JSON.stringify(everywhere('/a')))
+    const files = new SettingsFiles(join(folder, 'c/config.json'), change => told.push(change.kind))
+    files.follow(stop.signal)
+    const becomes = async (count: number) => {
+      while (told.length < count) await new Promise(resolve => setTimeout(resolve, 20))
+    }
+    write('config.json', '{')
+    await becomes(2)
+    expect(files.current().config.places).toEqual({
+      kind: 'nodes',
+      nodes: [{ node: 'DEFAULT_PATH_FOR_NON_LISTED_NODES', paths: ['/a'] }],
+    })
+    write('config.json', JSON.stringify({ sharedFileSystemPath: '/b' }))
+    await becomes(3)
+    expect(files.current().config.places).toEqual({ kind: 'shared', path: '/b' })
+    expect(told).toEqual(['used', 'refused', 'used'])
+    stop.abort()
+  })
+})
+
+describe('quotas', () => {
+  const mounts = '/dev/a / ext4 rw 0 0\n/dev/b /data xfs rw,prjquota 0 0\n/dev/c /data/p\\040q ext4 rw,prjquota 0 0\n'
+
+  test('the file system of a path', () => {
+    expect(mountOf('/data/x', mounts)).toMatchObject({ device: '/dev/b', type: 'xfs' })
+    expect(mountOf('/data/p q/x', mounts)?.device).toBe('/dev/c')
+    expect(mountOf('/database', mounts)?.device).toBe('/dev/a')
+    expect(countsProjects(mountOf('/x', mounts)!)).toBe(false)
+  })
+
+  test('limits are set where projects are counted, by the tools of the file system', async () => {
+    const ran: string[] = []
+    const tool = async (program: string, args: readonly string[]) => void ran.push([program, ...args].join(' '))
+    expect(await limitSize('/x', 5000, mounts, tool)).toBe(false)
+    expect(await limitSize('/data/v', 5000, mounts, tool)).toBe(true)
+    expect(await limitSize('/data/p q/v', 5000, mounts, tool)).toBe(true)
+    expect(ran.map(line => line.replace(/\d{6,}/g, 'N'))).toEqual([
+      'xfs_quota -x -c project -s -p /data/v N /data',
+      'xfs_quota -x -c limit -p bhard=5000 N /data',
+      'chattr +P -p N /data/p q/v',
+      'setquota -P N 0 5 0 0 /data/p q',
+    ])
+    const missing = async () => {
+      throw Object.assign(new Error('x'), { code: 'ENOENT' })
+    }
+    expect(await limitSize('/data/v', 5000, mounts, missing)).toBe(false)
+  })
+})
