@@ -40,7 +40,7 @@ export function serviceLb(options: BalancerOptions): Operator {
     name: 'service-lb-controller',
     watches: [
       on(services, (service, old, _, cluster) => {
-        const concerned = [service, old].some(each => each && (each.spec.type === 'LoadBalancer' || isHeld(each)))
+        const concerned = [service, old].some(each => each && (takesPorts(each) || isHeld(each)))
         // What one service takes or frees decides what others may have.
         return concerned ? [keyOf(service), ...(claimsDiffer(service, old) ? balanced(cluster) : [])] : undefined
       }),
@@ -286,6 +286,8 @@ function sliceOwner({ metadata }: EndpointSlice): ObjectKey | undefined {
   const name = metadata.labels?.['kubernetes.io/service-name']
   return name ? `${metadata.namespace}/${name}` : undefined
 }
+
+const takesPorts = ({ spec }: Service): boolean => spec.type === 'LoadBalancer' || spec.type === 'NodePort'
 
 /** Whether the change may give others a port, or take one from them. */
 function claimsDiffer(service: Service, old: Service | undefined): boolean {

@@ -59,36 +59,52 @@ export function placements(
   for (const { metadata } of nodes)
     for (const { port, owner, serversOnly } of reserved)
       if (!serversOnly || metadata.labels?.[serverLabel] !== undefined) owners.set(`${metadata.name} ${port}`, owner)
+  const nodePorts = nodePortsOf(services)
   const found = new Map<ObjectKey, Placement>()
   for (const service of services.filter(wantsBalancer).sort(byAge)) {
     const nodeSelector = selective ? selectorOf(service) : undefined
     const eligible = nodes.filter(node => fits(service, nodeSelector, node)).map(node => node.metadata.name ?? '')
-    found.set(keyOf(service), claim(service, nodeSelector, eligible, owners))
+    const ownerOf = (node: string, port: string) => {
+      const holder = nodePorts.get(port)
+      if (holder !== undefined && holder !== keyOf(service)) return `the node port of service ${holder}`
+      return owners.get(`${node} ${port}`)
+    }
+    const { won, ...placement } = claim(service, nodeSelector, eligible, ownerOf)
+    for (const place of won) owners.set(place, `the older service ${keyOf(service)}`)
+    found.set(keyOf(service), placement)
   }
   return found
 }
 
-/** Takes the service's ports on each node where all of them are free. */
+/** Node ports answer on every node, and before load balancers do: "31000/TCP" to the service that has it. */
+function nodePortsOf(services: readonly Service[]): ReadonlyMap<string, ObjectKey> {
+  const ports = services.flatMap(service =>
+    (service.spec.ports ?? []).flatMap(port =>
+      port.nodePort ? [[`${port.nodePort}/${protocolOf(port)}`, keyOf(service)] as const] : [],
+    ),
+  )
+  return new Map(ports)
+}
+
+/** The service gets its ports on each node where all of them are free; `won` names them, e.g. "node-a 80/TCP". */
 function claim(
   service: Service,
   nodeSelector: Placement['nodeSelector'],
   eligible: readonly string[],
-  owners: Map<string, string>,
-): Placement {
+  ownerOf: (node: string, port: string) => string | undefined,
+): Placement & { readonly won: readonly string[] } {
   const ports = [...new Set((service.spec.ports ?? []).map(port => `${port.port}/${protocolOf(port)}`))]
   const losses: Loss[] = []
-  let possible = false
+  const won: string[] = []
   for (const node of eligible) {
     const lost = ports.flatMap(port => {
-      const owner = owners.get(`${node} ${port}`)
+      const owner = ownerOf(node, port)
       return owner === undefined ? [] : [{ port, owner, node }]
     })
     losses.push(...lost)
-    if (lost.length > 0) continue
-    possible = true
-    for (const port of ports) owners.set(`${node} ${port}`, `the older service ${keyOf(service)}`)
+    if (lost.length === 0) won.push(...ports.map(port => `${node} ${port}`))
   }
-  return { nodeSelector, losses, possible }
+  return { nodeSelector, losses, possible: won.length > 0, won }
 }
 
 function byAge({ metadata: a }: Service, { metadata: b }: Service): number {

@@ -496,6 +496,22 @@ describe('a port two services want', () => {
     expect((await condition('api'))?.message).toMatch(/^port 6443\/TCP belongs to the API server on server; /)
   })
 
+  test('is not to be had where it is the node port of another', async () => {
+    await addNode('a', '192.0.2.10')
+    const own = { ports: [{ port: 30080, protocol: 'TCP', nodePort: 30080 }] }
+    await addService('own', own)
+    expect(excluded('own')).toEqual([])
+    await addService('other', { ports: [{ port: 30081, protocol: 'TCP', nodePort: 30001 }] })
+    await addService('inner', { type: 'NodePort', ports: [{ port: 80, protocol: 'TCP', nodePort: 30081 }] })
+    expect(excluded('other')).toEqual(['a'])
+    expect((await condition('other'))?.message).toMatch(
+      /^port 30081\/TCP belongs to the node port of service default\/inner on /,
+    )
+    await harness.client.delete(services, { name: 'inner', namespace: 'default' })
+    await harness.idle()
+    expect(excluded('other')).toEqual([])
+  })
+
   test('a pod’s host port in the way is named, until the balancer runs', async () => {
     await addNode('a', '192.0.2.10')
     await addService('web')
