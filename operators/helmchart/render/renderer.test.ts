@@ -8,8 +8,8 @@ afterEach(async () => {
   for (const renderer of open.splice(0)) await renderer.close()
 })
 
-function start(signal = new AbortController().signal, warnings: string[] = []): Renderer {
-  const renderer = openRenderer({ signal, warn: message => warnings.push(message) })
+function start(signal = new AbortController().signal, warnings: string[] = [], memoryMb = 1024): Renderer {
+  const renderer = openRenderer({ signal, warn: message => warnings.push(message), memoryMb })
   open.push(renderer)
   return renderer
 }
@@ -31,7 +31,7 @@ function manifestOf(outcome: RenderOutcome): string {
   return outcome.rendered.manifest
 }
 
-test('a thread loads and renders, again and again', async () => {
+test('it loads and renders, again and again', async () => {
   const warnings: string[] = []
   const renderer = start(undefined, warnings)
   const request = await requestFor(renderer, {
@@ -84,6 +84,16 @@ test('a template without end is stopped from outside', async () => {
   })
   const rendering = renderer.render(request, () => null)
   aborter.abort()
-  await expect(rendering).rejects.toThrow('the render thread has ended')
-  await expect(renderer.load(archive({}))).rejects.toThrow('the render thread has ended')
+  await expect(rendering).rejects.toThrow('the renderer has ended')
+  await expect(renderer.load(archive({}))).rejects.toThrow('the renderer has ended')
 })
+
+test('a chart that wants too much memory does not take the server with it', async () => {
+  const renderer = start(undefined, [], 64)
+  const request = await requestFor(renderer, {
+    'templates/a.yaml': '{{ $x := list "x" }}{{ range until 40 }}{{ $x = concat $x $x }}{{ end }}',
+  })
+  await expect(renderer.render(request, () => null)).rejects.toThrow(
+    'rendering the chart takes more memory than it may have',
+  )
+}, 60_000)

@@ -1,5 +1,6 @@
-/** The main thread's side of a render thread: charts are read and rendered there, so that neither holds the server up. */
-import { Worker } from 'node:worker_threads'
+/** The server's side of a render process: charts are read and rendered there, so that neither holds the server up. */
+import { type ChildProcess, fork } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
 import type { Chart } from '../chart/chart.ts'
 import type { Lookup, RenderOutcome, RenderRequest } from './rendered.ts'
 import type { Answered, WorkerReply, WorkerRequest } from './worker.ts'
@@ -12,44 +13,41 @@ export interface Renderer {
    * know. Rejects with Helm's message.
    */
   render(request: RenderRequest, lookup: Lookup): Promise<RenderOutcome>
-  /** Ends the thread and gives its memory back; what is under way rejects. */
+  /** Ends the process and gives its memory back; what is under way rejects. */
   close(): Promise<void>
 }
 
 export interface RendererOptions {
-  /** Aborting ends the thread, also in the middle of a template that never ends. */
+  /** Aborting ends the process, also in the middle of a template that never ends. */
   readonly signal: AbortSignal
   /** Gets what Helm would print on stderr and carry on after. */
   readonly warn?: (message: string) => void
+  /** What rendering may take; 1024 by default. */
+  readonly memoryMb?: number
 }
 
-/** Includes may be nested a thousand deep, and each takes a good part of a stack. */
-const stackSizeMb = 64
-/** A chart that grows beyond this ends its thread. One huge allocation can still take the process with it: V8 aborts then. */
-const maxOldGenerationSizeMb = 1024
-
-/** Starts a thread on the first call; it lives until `close`, one thread for each renderer. */
+/** Starts a process on the first call; it lives until `close`, one for each renderer. */
 export function openRenderer(options: RendererOptions): Renderer {
-  const thread = new RenderThread(options)
+  const child = new RenderProcess(options)
   return {
     load: async (archive, name) => {
-      const reply = await thread.ask({ kind: 'load', archive, name })
+      const reply = await child.ask({ kind: 'load', archive, name })
       if (reply.kind !== 'chart') throw unexpected(reply)
       return reply.chart
     },
-    render: (request, lookup) => renderWith(thread, request, lookup, options.warn),
-    close: () => thread.close(),
+    render: (request, lookup) => renderWith(child, request, lookup, options.warn),
+    close: () => child.close(),
   }
 }
 
 async function renderWith(
-  thread: RenderThread,
+  child: RenderProcess,
   request: RenderRequest,
   lookup: Lookup,
   warn: RendererOptions['warn'],
 ): Promise<RenderOutcome> {
   for (let next: Asked = { kind: 'render', request }; ; ) {
-    const reply = await thread.ask(next)
+    const reply = await child.ask(next)
     if (reply.kind === 'rendered') {
       for (const warning of reply.warnings) warn?.(warning)
       return { kind: 'rendered', rendered: reply.rendered }
@@ -63,7 +61,7 @@ async function renderWith(
 }
 
 function unexpected(reply: WorkerReply): Error {
-  return new Error(`the render thread answered ${reply.kind}`)
+  return new Error(`the renderer answered ${reply.kind}`)
 }
 
 type Without<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never
@@ -74,49 +72,57 @@ interface Waiting {
   reject(error: Error): void
 }
 
-class RenderThread {
+class RenderProcess {
   readonly #options: RendererOptions
   readonly #waiting = new Map<number, Waiting>()
-  #worker: Worker | undefined
+  #child: ChildProcess | undefined
   #nextId = 1
   #closed = false
+  /** What the process said before it ended by itself. */
+  #lastWords = ''
 
   constructor(options: RendererOptions) {
     this.#options = options
   }
 
   ask(asked: Asked): Promise<WorkerReply> {
-    if (this.#options.signal.aborted || this.#closed) return Promise.reject(ended())
+    if (this.#options.signal.aborted || this.#closed) return Promise.reject(ended(this.#lastWords))
     const id = this.#nextId++
-    const worker = this.#started()
-    worker.ref()
+    const child = this.#started()
     return new Promise((resolve, reject) => {
       this.#waiting.set(id, { resolve, reject })
-      worker.postMessage({ ...asked, id } as WorkerRequest)
+      child.send({ ...asked, id }, error => error && this.#fail())
     })
   }
 
   async close(): Promise<void> {
-    this.#closed = true
-    this.#options.signal.removeEventListener('abort', this.#abort)
-    this.#fail(ended())
-    await this.#worker?.terminate()
-    this.#worker = undefined
+    const child = this.#child
+    this.#child = undefined
+    this.#fail()
+    if (!child || child.exitCode !== null || child.signalCode !== null) return
+    const gone = new Promise(resolve => child.once('exit', resolve))
+    child.kill('SIGKILL')
+    await gone
   }
 
-  #started(): Worker {
-    if (this.#worker) return this.#worker
-    const worker = new Worker(workerEntry(), {
-      name: 'helm-render',
-      resourceLimits: { stackSizeMb, maxOldGenerationSizeMb },
+  #started(): ChildProcess {
+    if (this.#child) return this.#child
+    const child = fork(workerEntry(), [String(this.#options.memoryMb ?? 1024)], {
+      // Values hold bigints, charts hold bytes: JSON has neither.
+      serialization: 'advanced',
+      execArgv: [],
+      env: {},
+      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     })
-    worker.on('message', (reply: WorkerReply) => this.#settle(reply))
-    worker.on('error', error => this.#fail(error instanceof Error ? error : new Error(String(error))))
-    worker.on('exit', () => this.#fail(ended()))
-    worker.unref()
+    child.stderr!.setEncoding('utf8').on('data', (text: string) => {
+      this.#lastWords = (this.#lastWords + text).slice(-2000)
+    })
+    child.on('message', (reply: WorkerReply) => this.#settle(reply))
+    child.on('error', () => this.#fail())
+    child.on('close', () => this.#fail())
     this.#options.signal.addEventListener('abort', this.#abort, { once: true })
-    this.#worker = worker
-    return worker
+    this.#child = child
+    return child
   }
 
   readonly #abort = (): void => void this.close()
@@ -124,25 +130,25 @@ class RenderThread {
   #settle(reply: WorkerReply): void {
     const waiting = this.#waiting.get(reply.id)
     this.#waiting.delete(reply.id)
-    if (this.#waiting.size === 0) this.#worker?.unref()
     if (reply.kind === 'failed') waiting?.reject(new Error(reply.message))
     else waiting?.resolve(reply)
   }
 
-  #fail(error: Error): void {
-    for (const waiting of this.#waiting.values()) waiting.reject(error)
-    this.#waiting.clear()
+  #fail(): void {
     this.#closed = true
+    this.#options.signal.removeEventListener('abort', this.#abort)
+    for (const waiting of this.#waiting.values()) waiting.reject(ended(this.#lastWords))
+    this.#waiting.clear()
   }
 }
 
-function ended(): Error {
-  return new Error('the render thread has ended')
+function ended(lastWords: string): Error {
+  if (/heap|memory/i.test(lastWords)) return new Error('rendering the chart takes more memory than it may have')
+  return new Error('the renderer has ended')
 }
 
 /** Beside this file in the sources, beside the bundle in a release. */
-function workerEntry(): URL {
-  return import.meta.url.endsWith('.mjs')
-    ? new URL('./helm-render.mjs', import.meta.url)
-    : new URL('./worker.ts', import.meta.url)
+function workerEntry(): string {
+  const name = import.meta.url.endsWith('.mjs') ? './helm-render.mjs' : './worker.ts'
+  return fileURLToPath(new URL(name, import.meta.url))
 }

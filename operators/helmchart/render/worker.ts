@@ -1,13 +1,19 @@
-/** Entry of a render thread: loads archives and renders charts, one request after the other. Nothing is kept between them. */
+/**
+ * Entry of the render process: loads archives and renders charts, one request after the other; nothing is kept between them.
+ *
+ * A process, because what a thread's heap has grown to stays with the server for ever, and because a chart that wants too
+ * much memory ends it. In it a thread, because only a thread can be given a stack for a thousand nested includes, and so that
+ * the process hears when the server has gone while a template runs without end.
+ */
 import { randomBytes } from 'node:crypto'
-import { parentPort } from 'node:worker_threads'
+import { isMainThread, parentPort, Worker } from 'node:worker_threads'
 import type { Chart, JsonObject } from '../chart/chart.ts'
 import { loadArchive } from '../chart/load.ts'
 import { validateValues } from '../chart/schema/validate.ts'
 import { render } from './render.ts'
 import type { LookupQuery, Rendered, RenderRequest } from './rendered.ts'
 
-/** What the main thread asks for. A render is asked for again with the answers found so far. */
+/** What the server asks for. A render is asked for again with the answers found so far. */
 export type WorkerRequest =
   | { readonly id: number; readonly kind: 'load'; readonly archive: Uint8Array; readonly name: string | undefined }
   | { readonly id: number; readonly kind: 'render'; readonly request: RenderRequest }
@@ -32,8 +38,22 @@ export type WorkerReply =
 /** The render that waits for answers. */
 let current: { readonly request: RenderRequest; readonly answers: Map<string, JsonObject | null> } | undefined
 
-const port = parentPort!
-port.on('message', (message: WorkerRequest) => port.postMessage(reply(message)))
+if (isMainThread) relay()
+else parentPort!.on('message', (message: WorkerRequest) => parentPort!.postMessage(reply(message)))
+
+/** Passes messages between the server and the thread, and ends with either. */
+function relay(): void {
+  const worker = new Worker(new URL(import.meta.url), {
+    name: 'helm-render',
+    resourceLimits: { stackSizeMb: 64, maxOldGenerationSizeMb: Number(process.argv[2]) },
+  })
+  process.on('message', message => worker.postMessage(message))
+  process.on('disconnect', () => process.exit())
+  worker.on('message', message => process.send!(message))
+  worker.on('error', error => {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`, () => process.exit(1))
+  })
+}
 
 function reply(message: WorkerRequest): WorkerReply {
   const { id } = message
