@@ -30,25 +30,37 @@ export function sender(parts: CallParts): Send {
       const chunks: Uint8Array[] = []
       for await (const chunk of answer.body) chunks.push(chunk as Uint8Array)
       const text = Buffer.concat(chunks).toString('utf8')
-      if (answer.status < 200 || answer.status >= 300) throw new Error(refusalText(answer.status, text))
+      if (answer.status < 200 || answer.status >= 300) throw new Refusal(refusalText(answer.status, text))
       return text
     } catch (error) {
+      if (error instanceof Refusal) throw error
       const { message } = error as Error
-      if (message.startsWith('the server ')) throw error
       const why = late.aborted ? 'context deadline exceeded' : message
       throw new Error(`Post ${JSON.stringify(target.url)}: ${why}`)
     }
   }
 }
 
-/** In the words of client-go, to which a webhook is an API server. */
+/** The webhook's server answered, but not with a review. */
+class Refusal extends Error {}
+
+/** In the words of client-go, to which a webhook is an API server (apimachinery NewGenericServerResponse). */
 function refusalText(status: number, text: string): string {
+  const said = text.trim()
   const known: { readonly [status: number]: string } = {
+    400: 'the server rejected our request for an unknown reason',
+    401: 'the server has asked for the client to provide credentials',
+    403: said,
     404: 'the server could not find the requested resource',
-    500: `the server has encountered an internal error: ${text.trim()}`,
+    409: 'the server reported a conflict',
+    429: 'the server has received too many requests and has asked us to try again later',
     503: 'the server is currently unable to handle the request',
+    504: 'the server was unable to return a response in the time allotted, but may still be processing the request',
   }
-  return known[status] ?? `the server responded with the status code ${status}: ${text.trim()}`
+  if (known[status] !== undefined) return known[status]
+  if (status >= 500)
+    return `an error on the server (${JSON.stringify(said || 'unknown')}) has prevented the request from succeeding`
+  return `the server responded with the status code ${status} but did not return more information`
 }
 
 function targetOf(parts: CallParts, { clientConfig }: Webhook, seconds: number) {
