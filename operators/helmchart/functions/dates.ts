@@ -2,8 +2,9 @@
 import { type FunctionTable, goFunction } from '../template/functions.ts'
 import { parseDecimalInt64 } from '../template/numbers.ts'
 import { GoInteger, GoStruct, type GoType, type GoValue } from '../template/values.ts'
+import { parseInstant } from './date-reader.ts'
 import { durationType, formatDuration, goDuration, parseDuration, roundDuration } from './durations.ts'
-import { civilOf, formatInstant, type Instant, monthName, parseInstant, utcTime, weekdayName } from './layouts.ts'
+import { civilOf, formatInstant, type Instant, monthName, utcTime, weekdayName } from './layouts.ts'
 import { loadZone, utc } from './zones.ts'
 
 const billion = 1_000_000_000n

@@ -1,7 +1,7 @@
 /** time.Duration: parsing and printing. Durations are nanoseconds. */
 import { type FunctionTable, GoError, goFunction } from '../template/functions.ts'
-import { quote } from '../template/quote.ts'
 import { GoInteger, type GoType } from '../template/values.ts'
+import { quoteTime } from './time-quote.ts'
 
 const second = 1_000_000_000n
 const units: { readonly [unit: string]: bigint } = {
@@ -17,7 +17,7 @@ const units: { readonly [unit: string]: bigint } = {
 
 /** time.ParseDuration: "1h30m", "-1.5s"; throws GoError with Go's message. */
 export function parseDuration(text: string): bigint {
-  const invalid = (): GoError => new GoError(`time: invalid duration ${quote(text)}`)
+  const invalid = (): GoError => new GoError(`time: invalid duration ${quoteTime(text)}`)
   const negative = text.startsWith('-')
   let rest = text.replace(/^[-+]/, '')
   if (rest === '0') return 0n
@@ -28,9 +28,9 @@ export function parseDuration(text: string): bigint {
     if (!number[1] && !number[2]) throw invalid()
     rest = rest.slice(number[0].length)
     const unit = /^[^.0-9]*/.exec(rest)![0]
-    if (unit === '') throw new GoError(`time: missing unit in duration ${quote(text)}`)
+    if (unit === '') throw new GoError(`time: missing unit in duration ${quoteTime(text)}`)
     const scale = units[unit]
-    if (scale === undefined) throw new GoError(`time: unknown unit ${quote(unit)} in duration ${quote(text)}`)
+    if (scale === undefined) throw new GoError(`time: unknown unit ${quoteTime(unit)} in duration ${quoteTime(text)}`)
     rest = rest.slice(unit.length)
     const fraction = number[2] ?? ''
     total += BigInt(number[1] || '0') * scale + (BigInt(fraction || '0') * scale) / 10n ** BigInt(fraction.length)

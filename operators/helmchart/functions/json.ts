@@ -66,6 +66,8 @@ export function jsonKind(value: GoValue): string {
 }
 
 export interface JsonOptions {
+  /** How many maps and lists the value is in. */
+  readonly depth?: number
   /** Escape <, > and &; the default. */
   readonly html?: boolean
 }
@@ -82,10 +84,18 @@ export function encodeJson(value: GoValue, options: JsonOptions = {}): string {
     case 'boolean':
       return String(value)
     case 'object':
-      return value === null ? 'null' : encodeObject(value, options)
+      return value === null ? 'null' : encodeObject(value, { ...options, depth: checkedDepth(options.depth ?? 0) })
     default:
       return 'null'
   }
+}
+
+const deepest = 1000
+
+/** The depth below; Go takes a value that is nested deeper than this for one that contains itself. */
+export function checkedDepth(depth: number): number {
+  if (depth >= deepest) throw new GoError('json: unsupported value: encountered a cycle via map[string]interface {}')
+  return depth + 1
 }
 
 function nonFinite(value: number): string {
@@ -146,6 +156,7 @@ function escapeJson(char: string): string {
 
 /** json.MarshalIndent with two spaces. */
 function indented(value: GoValue, margin = '\n'): string {
+  checkedDepth(margin.length / 2)
   const inner = `${margin}  `
   if (typeof value === 'object' && value !== null && !(value instanceof GoInteger) && !(value instanceof Uint8Array)) {
     if (value instanceof GoStruct && value.json) return indented(value.json(), margin)

@@ -3,8 +3,8 @@ import { GoError } from '../template/functions.ts'
 import { parseFloatText, parseIntegerText } from '../template/numbers.ts'
 import { quote, quoteRune } from '../template/quote.ts'
 import { GoInteger, type GoMap, type GoValue, isMap, setEntry, typed, types } from '../template/values.ts'
+import { parseInstant } from './date-reader.ts'
 import { goTime } from './dates.ts'
-import { parseInstant } from './layouts.ts'
 import { utc } from './zones.ts'
 
 /** A document. Throws GoError, "toml: line 3: ...". */

@@ -3,8 +3,8 @@ import { type FunctionTable, GoError, goFunction } from '../template/functions.t
 import { GoInteger, GoStruct, type GoValue, isMap, isNilContainer } from '../template/values.ts'
 import { resolvePlain } from '../yaml/scalars.ts'
 import { readYaml } from '../yaml/unmarshal.ts'
-import { kubernetesStyle, prettyStyle, writeYaml, type YamlValue } from '../yaml/writer.ts'
-import { encodeJson, jsonKind } from './json.ts'
+import { kubernetesStyle, PlainScalar, prettyStyle, writeYaml, type YamlValue } from '../yaml/writer.ts'
+import { checkedDepth, encodeJson, jsonKind } from './json.ts'
 
 export const yamlFunctions: FunctionTable = {
   toYaml: goFunction('any -> string', (value: GoValue) => orEmpty(() => toYaml(value))),
@@ -60,7 +60,7 @@ function yamlKey(key: string): string {
 }
 
 /** The value after a detour over JSON, as upstream takes it. */
-function jsonValue(value: GoValue): YamlValue {
+function jsonValue(value: GoValue, depth = 0): YamlValue {
   switch (typeof value) {
     case 'string':
       return yamlText(value)
@@ -70,18 +70,19 @@ function jsonValue(value: GoValue): YamlValue {
     case 'bigint':
       return value
     case 'object':
-      return value === null ? null : jsonObject(value)
+      return value === null ? null : jsonObject(value, checkedDepth(depth))
     default:
       return null
   }
 }
 
-function jsonObject(value: object): YamlValue {
+function jsonObject(value: object, depth: number): YamlValue {
+  const inner = (item: GoValue): YamlValue => jsonValue(item, depth)
   if (value instanceof GoInteger) return value.value
   if (value instanceof Uint8Array) return Buffer.from(value).toString('base64')
-  if (value instanceof GoStruct) return value.json ? jsonValue(value.json()) : mapped(value.fields, jsonValue)
+  if (value instanceof GoStruct) return value.json ? inner(value.json()) : mapped(value.fields, inner)
   if (isNilContainer(value)) return null
-  return Array.isArray(value) ? value.map(jsonValue) : mapped(value as { [key: string]: GoValue }, jsonValue)
+  return Array.isArray(value) ? value.map(inner) : mapped(value as { [key: string]: GoValue }, inner)
 }
 
 function mapped(
@@ -100,6 +101,7 @@ function prettyValue(value: GoValue): YamlValue {
   if (typeof value !== 'object') return value as YamlValue
   if (value instanceof GoInteger) return value.type.name === 'time.Duration' ? value.text!() : value.value
   if (value instanceof Uint8Array) return Array.from(value, BigInt)
+  if (value instanceof GoStruct && value.type.name === 'time.Time') return new PlainScalar(String(value.json!()))
   if (value instanceof GoStruct)
     return value.json ? prettyValue(value.json()) : mapped(value.fields, prettyValue, name => name.toLowerCase())
   return Array.isArray(value)

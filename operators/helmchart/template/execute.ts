@@ -1,9 +1,10 @@
 /** Runs a parsed template: walks its tree as text/template does, so that errors name the same node. */
-import { byteLength, compareText } from './bytes.ts'
+import { byteLength } from './bytes.ts'
 import { type CallSite, callFunction, missing } from './call.ts'
 import { TemplateError } from './errors.ts'
 import { display } from './format.ts'
 import type { GoFunction } from './functions.ts'
+import { itemsOf } from './iteration.ts'
 import type {
   AnyNode,
   BranchNode,
@@ -167,7 +168,8 @@ export class Execution implements CallSite {
   }
 
   #iterate(node: BranchNode, value: GoValue): Jump {
-    const items = this.#itemsOf(value, node.pipe)
+    const items = itemsOf(value, node.pipe.variables.length)
+    if (typeof items === 'string') this.fail(items)
     let empty = true
     const mark = this.#variables.length
     for (const [index, item, wrapped] of items) {
@@ -178,20 +180,6 @@ export class Execution implements CallSite {
       if (jump === 'break') return undefined
     }
     return empty && node.elseList ? this.list(node.elseList) : undefined
-  }
-
-  #itemsOf(value: GoValue, pipe: PipeNode): Iterable<readonly [GoValue, GoValue, boolean]> {
-    if (value === undefined) return []
-    const type = typeOf(value)!
-    const wrapped = type.element?.kind === 'interface'
-    if (Array.isArray(value)) return listItems(value, wrapped)
-    if (value instanceof Uint8Array) return byteItems(value)
-    if (isMap(value)) return mapItems(value, wrapped)
-    if (typeof value === 'bigint' || value instanceof GoInteger) {
-      if (pipe.variables.length > 1) this.fail(`can't use ${display(value)} to iterate over more than one variable`)
-      return integerItems(value)
-    }
-    return this.fail(`range can't iterate over ${display(value)}`)
   }
 
   #setRangeVariables({ variables, isAssignment }: PipeNode, index: GoValue, item: GoValue, wrapped: boolean): void {
@@ -426,26 +414,6 @@ function methodOf(receiver: GoValue, name: string): GoFunction | undefined {
   const methods =
     receiver instanceof GoStruct || receiver instanceof GoInteger ? receiver.methods : annotationOf(receiver)?.methods
   return methods && Object.hasOwn(methods, name) ? methods[name] : undefined
-}
-
-function* listItems(list: readonly GoValue[], wrapped: boolean): Iterable<readonly [GoValue, GoValue, boolean]> {
-  for (let index = 0; index < list.length; index++) yield [BigInt(index), list[index], wrapped]
-}
-
-function* byteItems(bytes: Uint8Array): Iterable<readonly [GoValue, GoValue, boolean]> {
-  for (const [index, byte] of bytes.entries()) yield [BigInt(index), new GoInteger(types.uint8, BigInt(byte)), false]
-}
-
-function* mapItems(map: GoMap, wrapped: boolean): Iterable<readonly [GoValue, GoValue, boolean]> {
-  // Go collects keys and values before it starts.
-  const keys = Object.keys(map).sort(compareText)
-  const values = keys.map(key => map[key])
-  for (const [index, key] of keys.entries()) yield [key, values[index], wrapped]
-}
-
-function* integerItems(count: bigint | GoInteger): Iterable<readonly [GoValue, GoValue, boolean]> {
-  if (typeof count === 'bigint') for (let index = 0n; index < count; index++) yield [undefined, index, false]
-  else for (let index = 0n; index < count.value; index++) yield [undefined, new GoInteger(count.type, index), false]
 }
 
 /** "web/templates/a.yaml:3:14", line from 1, column in bytes from 0 (on the first line it is the offset). */

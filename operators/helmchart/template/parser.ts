@@ -1,5 +1,5 @@
 /** Builds the trees of a template's text: its own and one for each define and block in it. */
-import { describeToken, Lexer, type Token, type TokenKind } from './lexer.ts'
+import { Lexer, type Token } from './lexer.ts'
 import {
   type ChainNode,
   type CommandNode,
@@ -15,7 +15,8 @@ import {
   type VariableNode,
 } from './nodes.ts'
 import { parseNumberLiteral } from './numbers.ts'
-import { quote, unquote } from './quote.ts'
+import { quote } from './quote.ts'
+import { Tokens } from './tokens.ts'
 
 export interface ParseRequest {
   readonly name: string
@@ -24,9 +25,6 @@ export interface ParseRequest {
   readonly rightDelimiter: string
   readonly isFunction: (name: string) => boolean
 }
-
-/** The message of a mistake in a template, as Go writes it. */
-export class ParseError extends Error {}
 
 const maxNesting = 2000
 
@@ -46,11 +44,8 @@ class Parser {
   readonly #lexer: Lexer
   readonly #trees: Map<string, Tree>
   #tree: Tree
-  /** Lookahead: the last one is next. Its first is where errors are reported. */
-  readonly #tokens: Token[] = []
-  #pending = 0
+  readonly #tokens: Tokens
   #variables: string[] = ['$']
-  #actionLine = 0
   #rangeDepth = 0
   #nesting = 0
 
@@ -59,6 +54,7 @@ class Parser {
     this.#lexer = lexer
     this.#trees = trees
     this.#tree = this.#newTree(name)
+    this.#tokens = new Tokens(lexer, request.name)
   }
 
   #newTree(name: string): Tree {
@@ -69,33 +65,33 @@ class Parser {
 
   parseAll(): void {
     const { nodes } = this.#tree.root
-    while (this.#peek().kind !== 'eof') {
-      if (this.#peek().kind === 'left') {
-        const delimiter = this.#next()
-        if (this.#nextNonSpace().kind === 'define') {
+    while (this.#tokens.peek().kind !== 'eof') {
+      if (this.#tokens.peek().kind === 'left') {
+        const delimiter = this.#tokens.next()
+        if (this.#tokens.nextNonSpace().kind === 'define') {
           new Parser(this.#request, this.#lexer, this.#trees, 'definition').#parseDefinition()
           continue
         }
-        this.#backup2(delimiter)
+        this.#tokens.backup2(delimiter)
       }
       const node = this.#textOrAction()
-      if (node.kind === 'end' || node.kind === 'else') this.#fail(`unexpected ${sourceOf(node)}`)
+      if (node.kind === 'end' || node.kind === 'else') this.#tokens.fail(`unexpected ${sourceOf(node)}`)
       nodes.push(node)
     }
     this.#add()
   }
 
   #parseDefinition(): void {
-    const token = this.#nextNonSpace()
-    if (token.kind !== 'string' && token.kind !== 'raw string') this.#unexpected(token, 'define clause')
-    this.#tree = this.#newTree(this.#unquote(token))
-    this.#expect('right', 'define clause')
+    const token = this.#tokens.nextNonSpace()
+    if (token.kind !== 'string' && token.kind !== 'raw string') this.#tokens.unexpected(token, 'define clause')
+    this.#tree = this.#newTree(this.#tokens.unquote(token))
+    this.#tokens.expect('right', 'define clause')
     this.#body('define clause')
   }
 
   #body(context: string): void {
     const [list, end] = this.#itemList()
-    if (end.kind !== 'end') this.#fail(`unexpected ${sourceOf(end)} in ${context}`)
+    if (end.kind !== 'end') this.#tokens.fail(`unexpected ${sourceOf(end)} in ${context}`)
     this.#tree.root = list
     this.#add()
   }
@@ -104,100 +100,31 @@ class Parser {
     const before = this.#trees.get(this.#tree.name)
     if (!before || isEmpty(before.root)) this.#trees.set(this.#tree.name, this.#tree)
     else if (!isEmpty(this.#tree.root))
-      this.#fail(`template: multiple definition of template ${quote(this.#tree.name)}`)
-  }
-
-  #next(): Token {
-    if (this.#pending > 0) this.#pending--
-    else this.#read()
-    return this.#tokens[this.#pending]!
-  }
-
-  #peek(): Token {
-    if (this.#pending > 0) return this.#tokens[this.#pending - 1]!
-    this.#pending = 1
-    this.#read()
-    return this.#tokens[0]!
-  }
-
-  #read(): void {
-    this.#tokens[0] = this.#lexer.next()
-  }
-
-  #backup(): void {
-    this.#pending++
-  }
-
-  #backup2(token: Token): void {
-    this.#tokens[1] = token
-    this.#pending = 2
-  }
-
-  #backup3(first: Token, second: Token): void {
-    this.#tokens[1] = second
-    this.#tokens[2] = first
-    this.#pending = 3
-  }
-
-  #nextNonSpace(): Token {
-    for (;;) {
-      const token = this.#next()
-      if (token.kind !== 'space') return token
-    }
-  }
-
-  #peekNonSpace(): Token {
-    const token = this.#nextNonSpace()
-    this.#backup()
-    return token
-  }
-
-  #fail(message: string): never {
-    throw new ParseError(`template: ${this.#request.name}:${this.#tokens[0]?.line ?? 0}: ${message}`)
-  }
-
-  #unexpected(token: Token, context: string): never {
-    if (token.kind !== 'error') this.#fail(`unexpected ${describeToken(token)} in ${context}`)
-    let extra = ''
-    if (this.#actionLine !== 0 && this.#actionLine !== token.line) {
-      extra = ` in action started at ${this.#request.name}:${this.#actionLine}`
-      if (token.value.endsWith(' action')) extra = extra.slice(' in action'.length)
-    }
-    this.#fail(token.value + extra)
-  }
-
-  #expect(kind: TokenKind, context: string): Token {
-    const token = this.#nextNonSpace()
-    if (token.kind !== kind) this.#unexpected(token, context)
-    return token
-  }
-
-  #unquote(token: Token): string {
-    return unquote(token.value) ?? this.#fail('invalid syntax')
+      this.#tokens.fail(`template: multiple definition of template ${quote(this.#tree.name)}`)
   }
 
   #itemList(): [ListNode, EndNode] {
-    const list: ListNode = { kind: 'list', tree: this.#tree, position: this.#peekNonSpace().position, nodes: [] }
-    while (this.#peekNonSpace().kind !== 'eof') {
+    const list: ListNode = { kind: 'list', tree: this.#tree, position: this.#tokens.peekNonSpace().position, nodes: [] }
+    while (this.#tokens.peekNonSpace().kind !== 'eof') {
       const node = this.#textOrAction()
       if (node.kind === 'end' || node.kind === 'else') return [list, node]
       list.nodes.push(node)
     }
-    return this.#fail('unexpected EOF')
+    return this.#tokens.fail('unexpected EOF')
   }
 
   #textOrAction(): Node {
-    const token = this.#nextNonSpace()
+    const token = this.#tokens.nextNonSpace()
     if (token.kind === 'text') return { kind: 'text', tree: this.#tree, position: token.position, text: token.value }
-    if (token.kind !== 'left') this.#unexpected(token, 'input')
-    this.#actionLine = token.line
+    if (token.kind !== 'left') this.#tokens.unexpected(token, 'input')
+    this.#tokens.actionLine = token.line
     const node = this.#action()
-    this.#actionLine = 0
+    this.#tokens.actionLine = 0
     return node
   }
 
   #action(): Node {
-    const token = this.#nextNonSpace()
+    const token = this.#tokens.nextNonSpace()
     switch (token.kind) {
       case 'block':
         return this.#block()
@@ -207,7 +134,7 @@ class Parser {
       case 'else':
         return this.#else()
       case 'end':
-        return { kind: 'end', tree: this.#tree, position: this.#expect('right', 'end').position }
+        return { kind: 'end', tree: this.#tree, position: this.#tokens.expect('right', 'end').position }
       case 'if':
       case 'range':
       case 'with':
@@ -215,15 +142,15 @@ class Parser {
       case 'template':
         return this.#template()
     }
-    this.#backup()
-    const { position } = this.#peek()
+    this.#tokens.backup()
+    const { position } = this.#tokens.peek()
     return { kind: 'action', tree: this.#tree, position, pipe: this.#pipeline('command', 'right') }
   }
 
   #jump(kind: 'break' | 'continue', { position }: Token): Node {
-    const token = this.#nextNonSpace()
-    if (token.kind !== 'right') this.#unexpected(token, `{{${kind}}}`)
-    if (this.#rangeDepth === 0) this.#fail(`{{${kind}}} outside {{range}}`)
+    const token = this.#tokens.nextNonSpace()
+    if (token.kind !== 'right') this.#tokens.unexpected(token, `{{${kind}}}`)
+    if (this.#rangeDepth === 0) this.#tokens.fail(`{{${kind}}} outside {{range}}`)
     return { kind, tree: this.#tree, position }
   }
 
@@ -240,23 +167,23 @@ class Parser {
 
   /** "else if" inside if and "else with" inside with nest without an end of their own. */
   #elseList(kind: 'if' | 'range' | 'with', { position }: EndNode): ListNode {
-    if (kind !== 'range' && this.#peek().kind === kind) {
-      this.#next()
+    if (kind !== 'range' && this.#tokens.peek().kind === kind) {
+      this.#tokens.next()
       return { kind: 'list', tree: this.#tree, position, nodes: [this.#branch(kind)] }
     }
     const [list, end] = this.#itemList()
-    if (end.kind !== 'end') this.#fail(`expected end; found ${sourceOf(end)}`)
+    if (end.kind !== 'end') this.#tokens.fail(`expected end; found ${sourceOf(end)}`)
     return list
   }
 
   #else(): Node {
-    const next = this.#peekNonSpace()
-    const { position } = next.kind === 'if' || next.kind === 'with' ? next : this.#expect('right', 'else')
+    const next = this.#tokens.peekNonSpace()
+    const { position } = next.kind === 'if' || next.kind === 'with' ? next : this.#tokens.expect('right', 'else')
     return { kind: 'else', tree: this.#tree, position }
   }
 
   #block(): Node {
-    const token = this.#nextNonSpace()
+    const token = this.#tokens.nextNonSpace()
     const name = this.#templateName(token, 'block clause')
     const pipe = this.#pipeline('block clause', 'right')
     new Parser(this.#request, this.#lexer, this.#trees, name).#body('block clause')
@@ -264,27 +191,27 @@ class Parser {
   }
 
   #template(): TemplateNode {
-    const token = this.#nextNonSpace()
+    const token = this.#tokens.nextNonSpace()
     const name = this.#templateName(token, 'template clause')
     let pipe: PipeNode | undefined
-    if (this.#nextNonSpace().kind !== 'right') {
-      this.#backup()
+    if (this.#tokens.nextNonSpace().kind !== 'right') {
+      this.#tokens.backup()
       pipe = this.#pipeline('template clause', 'right')
     }
     return { kind: 'template', tree: this.#tree, position: token.position, name, pipe }
   }
 
   #templateName(token: Token, context: string): string {
-    if (token.kind !== 'string' && token.kind !== 'raw string') this.#unexpected(token, context)
-    return this.#unquote(token)
+    if (token.kind !== 'string' && token.kind !== 'raw string') this.#tokens.unexpected(token, context)
+    return this.#tokens.unquote(token)
   }
 
   #pipeline(context: Context, end: 'right' | ')'): PipeNode {
-    const { position } = this.#peekNonSpace()
+    const { position } = this.#tokens.peekNonSpace()
     const { variables, isAssignment } = this.#declarations(context)
     const commands: CommandNode[] = []
     for (;;) {
-      const token = this.#nextNonSpace()
+      const token = this.#tokens.nextNonSpace()
       switch (token.kind) {
         case end:
           this.#checkPipeline(commands, context)
@@ -301,11 +228,11 @@ class Parser {
         case 'string':
         case 'variable':
         case '(':
-          this.#backup()
+          this.#tokens.backup()
           commands.push(this.#command())
           break
         default:
-          this.#unexpected(token, context)
+          this.#tokens.unexpected(token, context)
       }
     }
   }
@@ -314,59 +241,60 @@ class Parser {
     const variables: VariableNode[] = []
     let isAssignment = false
     for (;;) {
-      const token = this.#peekNonSpace()
+      const token = this.#tokens.peekNonSpace()
       if (token.kind !== 'variable') break
-      this.#next()
-      const adjacent = this.#peek()
-      const next = this.#peekNonSpace()
+      this.#tokens.next()
+      const adjacent = this.#tokens.peek()
+      const next = this.#tokens.peekNonSpace()
       const comma = next.kind === 'char' && next.value === ','
       if (next.kind !== '=' && next.kind !== ':=' && !comma) {
-        if (adjacent.kind === 'space') this.#backup3(token, adjacent)
-        else this.#backup2(token)
+        if (adjacent.kind === 'space') this.#tokens.backup3(token, adjacent)
+        else this.#tokens.backup2(token)
         break
       }
       if (!comma) isAssignment = next.kind === '='
-      this.#nextNonSpace()
+      this.#tokens.nextNonSpace()
       variables.push(this.#variable(token.position, token.value))
       this.#variables.push(token.value)
       if (!comma) break
-      if (context !== 'range' || variables.length > 1) this.#fail(`too many declarations in ${context}`)
-      const { kind } = this.#peekNonSpace()
-      if (kind !== 'variable' && kind !== 'right' && kind !== ')') this.#fail('range can only initialize variables')
+      if (context !== 'range' || variables.length > 1) this.#tokens.fail(`too many declarations in ${context}`)
+      const { kind } = this.#tokens.peekNonSpace()
+      if (kind !== 'variable' && kind !== 'right' && kind !== ')')
+        this.#tokens.fail('range can only initialize variables')
     }
     return { variables, isAssignment }
   }
 
   #checkPipeline(commands: readonly CommandNode[], context: Context): void {
-    if (commands.length === 0) this.#fail(`missing value for ${context}`)
+    if (commands.length === 0) this.#tokens.fail(`missing value for ${context}`)
     for (const [index, { operands }] of commands.entries())
       if (index > 0 && ['bool', 'dot', 'nil', 'number', 'string'].includes(operands[0]!.kind))
-        this.#fail(`non executable command in pipeline stage ${index + 1}`)
+        this.#tokens.fail(`non executable command in pipeline stage ${index + 1}`)
   }
 
   #command(): CommandNode {
-    const { position } = this.#peekNonSpace()
+    const { position } = this.#tokens.peekNonSpace()
     const operands: Operand[] = []
     for (;;) {
-      this.#peekNonSpace()
+      this.#tokens.peekNonSpace()
       const operand = this.#operand()
       if (operand) operands.push(operand)
-      const token = this.#next()
+      const token = this.#tokens.next()
       if (token.kind === 'space') continue
-      if (token.kind === 'right' || token.kind === ')') this.#backup()
-      else if (token.kind !== '|') this.#unexpected(token, 'operand')
+      if (token.kind === 'right' || token.kind === ')') this.#tokens.backup()
+      else if (token.kind !== '|') this.#tokens.unexpected(token, 'operand')
       break
     }
-    if (operands.length === 0) this.#fail('empty command')
+    if (operands.length === 0) this.#tokens.fail('empty command')
     return { kind: 'command', tree: this.#tree, position, operands }
   }
 
   #operand(): Operand | undefined {
     const node = this.#term()
-    if (!node || this.#peek().kind !== 'field') return node
-    const { position } = this.#peek()
+    if (!node || this.#tokens.peek().kind !== 'field') return node
+    const { position } = this.#tokens.peek()
     const names: string[] = []
-    while (this.#peek().kind === 'field') names.push(this.#next().value.slice(1))
+    while (this.#tokens.peek().kind === 'field') names.push(this.#tokens.next().value.slice(1))
     switch (node.kind) {
       case 'field':
       case 'variable':
@@ -376,18 +304,18 @@ class Parser {
       case 'number':
       case 'nil':
       case 'dot':
-        return this.#fail(`unexpected . after term ${quote(sourceOf(node))}`)
+        return this.#tokens.fail(`unexpected . after term ${quote(sourceOf(node))}`)
       default:
         return { kind: 'chain', tree: this.#tree, position, node, names } satisfies ChainNode
     }
   }
 
   #term(): Operand | undefined {
-    const token = this.#nextNonSpace()
+    const token = this.#tokens.nextNonSpace()
     const place = { tree: this.#tree, position: token.position }
     switch (token.kind) {
       case 'identifier':
-        if (!this.#request.isFunction(token.value)) this.#fail(`function ${quote(token.value)} not defined`)
+        if (!this.#request.isFunction(token.value)) this.#tokens.fail(`function ${quote(token.value)} not defined`)
         return { kind: 'identifier', ...place, name: token.value }
       case '.':
         return { kind: 'dot', ...place }
@@ -403,21 +331,21 @@ class Parser {
       case 'complex':
       case 'number': {
         const number = parseNumberLiteral(token.value, token.kind)
-        if (typeof number === 'string') this.#fail(number)
+        if (typeof number === 'string') this.#tokens.fail(number)
         return { kind: 'number', ...place, text: token.value, ...number }
       }
       case '(':
         return this.#parenthesized()
       case 'string':
       case 'raw string':
-        return { kind: 'string', ...place, quoted: token.value, value: this.#unquote(token) }
+        return { kind: 'string', ...place, quoted: token.value, value: this.#tokens.unquote(token) }
     }
-    this.#backup()
+    this.#tokens.backup()
     return undefined
   }
 
   #parenthesized(): PipeNode {
-    if (this.#nesting >= maxNesting) this.#fail('max expression depth exceeded')
+    if (this.#nesting >= maxNesting) this.#tokens.fail('max expression depth exceeded')
     this.#nesting++
     const pipe = this.#pipeline('parenthesized pipeline', ')')
     this.#nesting--
@@ -429,7 +357,7 @@ class Parser {
   }
 
   #knownVariable({ position, value }: Token): VariableNode {
-    if (!this.#variables.includes(value)) this.#fail(`undefined variable ${quote(value)}`)
+    if (!this.#variables.includes(value)) this.#tokens.fail(`undefined variable ${quote(value)}`)
     return this.#variable(position, value)
   }
 }

@@ -59,7 +59,8 @@ export class Cursor {
   index = 0
 
   constructor(text: string) {
-    this.#text = text
+    // A byte order mark at the start takes no column.
+    this.#text = text.startsWith('\ufeff') ? text.slice(1) : text
   }
 
   mark(): Mark {

@@ -33,6 +33,7 @@ test.each<[string, unknown]>([
   ['? a\n: b\n? c', { a: 'b', c: null }],
   ['{a: 1, b, "c":d}', { a: 1, b: null, c: 'd' }],
   ['9007199254740993', 9007199254740992],
+  ['\ufeffa: 1\nb: 2', { a: 1, b: 2 }],
   ['"😀": 😀\nb: 1', { '😀': '😀', b: 1 }],
 ])('%j', (text, value) => {
   expect(readYaml(text)).toEqual(value)

@@ -6,6 +6,14 @@ import { analyzeScalar, isPrintable, type ScalarAnalysis } from './analysis.ts'
 import { compareYamlKeys } from './keys.ts'
 import { staysString, type YamlDialect } from './scalars.ts'
 
+/** A scalar that is written as it is, a date for example. */
+export class PlainScalar {
+  readonly text: string
+  constructor(text: string) {
+    this.text = text
+  }
+}
+
 /** What can be written. Integers are bigint, floats number. */
 export type YamlValue =
   | null
@@ -13,6 +21,7 @@ export type YamlValue =
   | number
   | bigint
   | string
+  | PlainScalar
   | readonly YamlValue[]
   | { readonly [key: string]: YamlValue }
 
@@ -41,6 +50,7 @@ interface Context {
   readonly simpleKey: boolean
 }
 
+type Scalar = null | boolean | number | bigint | string | PlainScalar
 type ScalarStyle = 'plain' | 'single' | 'double' | 'literal'
 
 const step = 2
@@ -68,8 +78,9 @@ class Writer {
 
   node(value: YamlValue, context: Context): void {
     if (Array.isArray(value)) this.#list(value as readonly YamlValue[], context)
-    else if (typeof value === 'object' && value !== null) this.#map(value as { readonly [key: string]: YamlValue })
-    else this.#scalar(value as Exclude<YamlValue, object>, context)
+    else if (typeof value === 'object' && value !== null && !(value instanceof PlainScalar))
+      this.#map(value as { readonly [key: string]: YamlValue })
+    else this.#scalar(value as Scalar, context)
   }
 
   #put(text: string): void {
@@ -150,7 +161,7 @@ class Writer {
     this.node(value, { mapping: true, simpleKey: false })
   }
 
-  #scalar(value: Exclude<YamlValue, object>, context: Context): void {
+  #scalar(value: Scalar, context: Context): void {
     const { text, style } = this.#scalarOf(value)
     const analysis = analyzeScalar(text, this.#style.dialect)
     const chosen = selectStyle(text, style, analysis, context.simpleKey)
@@ -163,16 +174,14 @@ class Writer {
     })
   }
 
-  #scalarOf(value: Exclude<YamlValue, object>): { text: string; style: ScalarStyle } {
+  #scalarOf(value: Scalar): { text: string; style: ScalarStyle } {
     if (typeof value === 'string') {
       if (!value.isWellFormed()) throw new GoError('yaml: invalid Unicode')
       if (value.includes('\n')) return { text: value, style: 'literal' }
       return { text: value, style: staysString(value, this.#style.dialect) ? 'plain' : 'double' }
     }
-    return {
-      text: value === null ? 'null' : typeof value === 'number' ? floatText(value) : String(value),
-      style: 'plain',
-    }
+    if (value instanceof PlainScalar) return { text: value.text, style: 'plain' }
+    return { text: typeof value === 'number' ? floatText(value) : String(value), style: 'plain' }
   }
 
   /** Folds at a single space beyond the width. */
