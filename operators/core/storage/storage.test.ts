@@ -97,6 +97,26 @@ test('a volume whose claim is gone is released, never given to the next', async 
   expect((await claim('second')).spec.volumeName).toBeUndefined()
 })
 
+test.each([
+  ['nobody has provisioned it', {}, { persistentVolumeReclaimPolicy: 'Delete' }, 'Failed'],
+  [
+    'its provisioner will delete it',
+    { 'pv.kubernetes.io/provisioned-by': 'x' },
+    { persistentVolumeReclaimPolicy: 'Delete' },
+    'Released',
+  ],
+  ['it is kept', {}, { persistentVolumeReclaimPolicy: 'Retain' }, 'Released'],
+])('a volume after its claim: %s', async (_, annotations, spec, phase) => {
+  await make(persistentVolumes as never, 'pv', volumeSpec('2Gi', spec), { annotations })
+  await make(persistentVolumeClaims as never, 'data', { spec: claimSpec })
+  await harness.client.delete(persistentVolumeClaims, { name: 'data', namespace: 'default' })
+  await harness.idle()
+  expect((await volume('pv')).status?.phase).toBe(phase)
+  expect(harness.events().some(event => event.startsWith('VolumeFailedDelete: host_path deleter'))).toBe(
+    phase === 'Failed',
+  )
+})
+
 test('storage in use outlives its deletion until the last user is gone', async () => {
   await make(
     persistentVolumeClaims as never,
