@@ -18,6 +18,8 @@ export interface LocalNodeOptions {
   readonly ca?: string | undefined
   /** The agent's certificate is not checked. */
   readonly insecure?: boolean
+  /** Every request may be sent twice, not only those that read. */
+  readonly repeatable?: boolean
 }
 
 /** Both methods ignore the node's name: there is one node here. */
@@ -36,7 +38,7 @@ export interface LocalNode {
 }
 
 export function localNodeConnect(options: LocalNodeOptions): LocalNode {
-  const { port, host = '127.0.0.1', serverName, cert, key, ca, insecure = false } = options
+  const { port, host = '127.0.0.1', serverName, cert, key, ca, insecure = false, repeatable = false } = options
   const names = serverName === undefined ? {} : { servername: serverName }
   const own = cert === undefined ? {} : { cert, key }
   const tls = { host, port, ...own, ...(ca ? { ca } : {}), ...names, rejectUnauthorized: !insecure }
@@ -44,12 +46,21 @@ export function localNodeConnect(options: LocalNodeOptions): LocalNode {
   return {
     request: (_, method, path, headers, signal, body) =>
       new Promise((resolve, reject) => {
-        const call = httpsRequest({ ...tls, agent, method, path, headers: ownHeaders(headers), signal })
-        call.on('response', answer =>
-          resolve({ status: answer.statusCode ?? 502, headers: answer.headers, body: answer }),
-        )
-        call.on('error', reject)
-        call.end(body)
+        const mayRepeat = repeatable || method === 'GET' || method === 'HEAD'
+        const attempt = (first: boolean) => {
+          const call = httpsRequest({ ...tls, agent, method, path, headers: ownHeaders(headers), signal })
+          call.on('response', answer =>
+            resolve({ status: answer.statusCode ?? 502, headers: answer.headers, body: answer }),
+          )
+          call.on('error', (error: NodeJS.ErrnoException) => {
+            // The other side may close a kept connection just when it is used again.
+            const lost = call.reusedSocket && (error.code === 'ECONNRESET' || error.code === 'EPIPE')
+            if (first && mayRepeat && lost && !signal.aborted) attempt(false)
+            else reject(error)
+          })
+          call.end(body)
+        }
+        attempt(true)
       }),
     upgrade(_, path, headers, socket, head, method) {
       const call = httpsRequest({ ...tls, agent: false, method, path, headers: ownHeaders(headers) })

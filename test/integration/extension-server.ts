@@ -19,7 +19,9 @@ export interface ExtensionServer {
   readonly ca: string
   /** Requests of users, oldest first; the API server's own checks are left out. */
   readonly seen: Seen[]
-  /** Answers 500 to everything while set. */
+  /** How often the API server has asked on its own. */
+  readonly checks: number
+  /** Answers failures of several kinds to everything while set. */
   broken: boolean
   /** Sends one more line to these. */
   event(name: string): void
@@ -38,7 +40,7 @@ export async function extensionServer(clientCa: string, name: string, port = 0):
   const seen: Seen[] = []
   const objects = new Map<string, object>()
   const open = new Set<ServerResponse>()
-  const state = { broken: false }
+  const state = { broken: false, checks: 0 }
   const server = createServer({ cert, key, ca: clientCa, requestCert: true, rejectUnauthorized: false })
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {
     const { pathname: path, searchParams } = new URL(request.url ?? '/', 'https://x')
@@ -46,8 +48,9 @@ export async function extensionServer(clientCa: string, name: string, port = 0):
     const socket = request.socket as TLSSocket
     if (!socket.authorized || socket.getPeerCertificate().subject.CN !== 'system:auth-proxy')
       return json(response, 401, { kind: 'Status', apiVersion: 'v1', status: 'Failure', code: 401 })
-    if (state.broken) return json(response, 500, {})
     const user = request.headers['x-remote-user']
+    if (user === 'system:kube-aggregator') state.checks++
+    if (state.broken) return json(response, 500 + (state.checks % 4), {})
     if (user !== 'system:kube-aggregator') {
       const repeated = (request.headersDistinct['x-remote-group'] ?? []) as string[]
       seen.push({ method, path: request.url ?? '', headers: request.headers, repeated })
@@ -108,6 +111,9 @@ export async function extensionServer(clientCa: string, name: string, port = 0):
     },
     set broken(value) {
       state.broken = value
+    },
+    get checks() {
+      return state.checks
     },
     event(name) {
       const object = { apiVersion: groupVersion, kind: 'Flunder', metadata: { name, namespace: 'default' } }

@@ -12,6 +12,7 @@ import type { ExternalVersion } from '../../discovery/documents.ts'
 import type { ForeignDocument } from '../../openapi/foreign.ts'
 import type { Connections } from './connections.ts'
 import { type Address, type EndpointParts, reachable } from './endpoints.ts'
+import { failureText } from './failure-text.ts'
 import { identityHeaders } from './proxy.ts'
 import {
   aggregator,
@@ -57,6 +58,9 @@ interface Known {
   /** The document is what the server says now. */
   current: boolean
   readAt: number
+  /** What was asked for when it was last looked at, and what came of it. */
+  seen: string
+  verdict: Verdict | undefined
 }
 
 type Verdict = Required<Pick<APIServiceCondition, 'status' | 'reason' | 'message'>>
@@ -72,7 +76,15 @@ export class Availability {
 
   constructor(parts: AvailabilityParts) {
     this.#parts = parts
-    parts.remotes.onChange(name => this.wake(name))
+    parts.remotes.onChange(name => this.#changed(name))
+  }
+
+  /** Our own reports wake nobody: two servers that fail in different words would never come to rest. */
+  #changed(name: string): void {
+    this.#external = undefined
+    const remote = this.#parts.remotes.byName(name)
+    const known = this.#known.get(name)
+    if (!remote || !known || known.seen !== askedOf(remote) || !reports(remote, known.verdict)) this.wake(name)
   }
 
   /** All group versions of others, for discovery; a new array whenever something changed. */
@@ -127,6 +139,8 @@ export class Availability {
       document: undefined,
       current: false,
       readAt: 0,
+      seen: '',
+      verdict: undefined,
     }
     this.#known.set(name, known)
     if (known.busy) {
@@ -155,6 +169,8 @@ export class Availability {
     }
     const found = reachable(this.#parts, remote)
     const verdict = 'at' in found ? await this.#probe(remote, found.at) : refused(found.reason, found.message)
+    known.seen = askedOf(remote)
+    known.verdict = verdict
     await this.#publish(remote.object, verdict)
     const retry = verdict.reason === 'FailedDiscoveryCheck'
     known.failures = retry ? known.failures + 1 : 0
@@ -181,7 +197,7 @@ export class Availability {
       const path = remote.group === '' ? `/api/${remote.version}` : `/apis/${remote.group}/${remote.version}`
       const url = `https://${host(address)}:${address.port}${path}`
       const answer = await this.#fetch(remote, address, false)(path, {}, aggregator).catch((error: unknown) => {
-        throw new Error(`failing or missing response from ${url}: Get ${JSON.stringify(url)}: ${textOf(error)}`)
+        throw new Error(`failing or missing response from ${url}: Get ${JSON.stringify(url)}: ${failureText(error)}`)
       })
       if (answer.status < 200 || answer.status >= 300) {
         throw new Error(`failing or missing response from ${url}: bad status from ${url}: ${answer.status}`)
@@ -245,16 +261,20 @@ export class Availability {
   }
 }
 
+/** All of an APIService but its status. */
+function askedOf({ object }: RemoteService): string {
+  const { labels, annotations } = object.metadata ?? {}
+  return JSON.stringify([object.spec, labels, annotations])
+}
+
+function reports({ object }: RemoteService, verdict: Verdict | undefined): boolean {
+  const { status, reason } = object.status?.conditions?.find(({ type }) => type === 'Available') ?? {}
+  return status === verdict?.status && reason === verdict?.reason
+}
+
 const host = (address: Address) => (address.host.includes(':') ? `[${address.host}]` : address.host)
 
 /** Failures are tried again sooner than others are looked at. */
 function retryMs(failures: number, probing: boolean): number {
   return probing ? Math.min(recheckMs, firstRetryMs * 2 ** Math.min(failures - 1, 20)) : recheckMs
-}
-
-function textOf(error: unknown): string {
-  if (error instanceof Error && (error.name === 'TimeoutError' || error.name === 'AbortError')) {
-    return 'context deadline exceeded'
-  }
-  return (error as Error).message
 }

@@ -21,7 +21,11 @@ export type Connections = (trust: ServerTrust, address: Address, checked: boolea
 const idleLimit = 32
 
 /** Connections are kept per server and way of checking; those of an APIService that changed are made anew. */
-export function connections(identity: ProxyIdentity | undefined, signal: AbortSignal): Connections {
+export function connections(
+  identity: ProxyIdentity | undefined,
+  signal: AbortSignal,
+  { repeatable = false } = {},
+): Connections {
   const open = new Map<string, LocalNode>()
   const closeAll = () => {
     for (const connection of open.values()) connection.close()
@@ -40,6 +44,7 @@ export function connections(identity: ProxyIdentity | undefined, signal: AbortSi
       ...address,
       ...(identity ?? {}),
       serverName,
+      repeatable,
       ...(verify ? { ca: caBundle } : { insecure: true }),
     })
     open.set(key, made)

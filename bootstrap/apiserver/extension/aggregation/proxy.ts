@@ -8,6 +8,7 @@ import type { BackendResponse } from '../../subresources/backends.ts'
 import { forwardedHeaders } from '../../subresources/connect.ts'
 import type { Connections } from './connections.ts'
 import { type Address, type EndpointParts, reachable } from './endpoints.ts'
+import { failureText } from './failure-text.ts'
 import type { RemoteService, RemoteServices } from './services.ts'
 
 export interface ProxyParts extends EndpointParts {
@@ -44,7 +45,7 @@ export async function proxyRequest(
     const answer = await connection.request('', method, pathOf(request), headers, signal, body)
     return { status: answer.status, headers: responseHeaders(answer), body: answer.body }
   } catch (error) {
-    return unavailable(`error trying to reach service: ${(error as Error).message}`)
+    return unavailable(`error trying to reach service: ${failureText(error)}`)
   } finally {
     settled()
   }

@@ -1,6 +1,7 @@
 /** Sends reviews: to a Service's ready endpoints or to a URL, over TLS that the webhook's bundle vouches for. */
 import { connections } from '../aggregation/connections.ts'
 import { type EndpointParts, reachable } from '../aggregation/endpoints.ts'
+import { failureText } from '../aggregation/failure-text.ts'
 import type { Webhook } from './hooks.ts'
 
 export interface CallParts extends EndpointParts {
@@ -12,7 +13,7 @@ export interface CallParts extends EndpointParts {
 export type Send = (webhook: Webhook, review: object, signal: AbortSignal) => Promise<string>
 
 export function sender(parts: CallParts): Send {
-  const connect = connections(undefined, parts.signal)
+  const connect = connections(undefined, parts.signal, { repeatable: true })
   return async (webhook, review, signal) => {
     const seconds = webhook.timeoutSeconds ?? 10
     const target = targetOf(parts, webhook, seconds)
@@ -34,8 +35,7 @@ export function sender(parts: CallParts): Send {
       return text
     } catch (error) {
       if (error instanceof Refusal) throw error
-      const { message } = error as Error
-      const why = late.aborted ? 'context deadline exceeded' : message
+      const why = late.aborted ? 'context deadline exceeded' : failureText(error)
       throw new Error(`Post ${JSON.stringify(target.url)}: ${why}`)
     }
   }
