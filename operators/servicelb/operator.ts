@@ -26,7 +26,15 @@ import { type Cluster, done, type EventRecorder, type Operator, on, type Result 
 import { accountName, type BalancerOptions, balancerOf } from './daemon-set.ts'
 import { type Placement, placements } from './placement.ts'
 import { isHeld, letGo, withoutFinalizers } from './release.ts'
-import { addedTolerations, balancerName, cleanupFinalizer, oldFinalizer, servedBy, wantsBalancer } from './service.ts'
+import {
+  addedTolerations,
+  balancerName,
+  cleanupFinalizer,
+  oldFinalizer,
+  servedBy,
+  sourceRangesProblem,
+  wantsBalancer,
+} from './service.ts'
 import { hasShortName, shortName, shortNamed } from './short-name.ts'
 import { addressesOf, ingressOf, portsCondition, type Trouble, troubleOf } from './status.ts'
 
@@ -118,8 +126,11 @@ class Balancers {
     return client.update(services, { ...service, metadata: { ...service.metadata, finalizers: wanted } })
   }
 
+  /** Undefined when an annotation of the service is wrong; its owner is told. */
   #tolerations(service: Service, { events }: Cluster): readonly Toleration[] | undefined {
     try {
+      const problem = sourceRangesProblem(service)
+      if (problem !== undefined) throw new Error(problem)
       return addedTolerations(service)
     } catch (error) {
       const message = `Error syncing load balancer: failed to ensure load balancer: ${(error as Error).message}`

@@ -16,6 +16,7 @@ export const enableLabel = `${prefix}/enablelb`
 export const poolLabel = `${prefix}/lbpool`
 export const priorityAnnotation = `${prefix}/priorityclassname`
 export const tolerationsAnnotation = `${prefix}/tolerations`
+const sourceRangesAnnotation = 'service.beta.kubernetes.io/load-balancer-source-ranges'
 /** Upstream's, held until our DaemonSet is gone. */
 export const cleanupFinalizer = 'service.kubernetes.io/load-balancer-cleanup'
 /** K3s' before 1.25; nobody else would ever remove it. */
@@ -35,6 +36,20 @@ export const protocolOf = ({ protocol }: ServicePort): string => protocol ?? 'TC
 /** `svclb-<name>-<start of uid>`; a long name is cut to 48 characters and never ends in a hyphen there. */
 export function balancerName({ metadata: { name = '', uid = '' } }: Service): string {
   return `svclb-${name.length > 48 ? name.slice(0, 48).replace(/-+$/, '') : name}-${uid.slice(0, 8)}`
+}
+
+/** What is wrong with the annotation for source ranges, which the API does not check; it counts where the field is empty. */
+export function sourceRangesProblem({ metadata, spec }: Service): string | undefined {
+  const text = spec.loadBalancerSourceRanges?.length ? undefined : metadata.annotations?.[sourceRangesAnnotation]
+  const ranges = (text ?? '').split(',').map(range => range.trim())
+  if (ranges.every(range => range === '' || isNetwork(range))) return undefined
+  return `${sourceRangesAnnotation}: ${text} is not valid. Expecting a comma-separated list of source IP ranges. For example, 10.0.0.0/24,192.168.2.0/24`
+}
+
+function isNetwork(text: string): boolean {
+  const [address = '', bits = '', ...rest] = text.split('/')
+  const most = { 0: -1, 4: 32, 6: 128 }[isIP(address)] ?? -1
+  return rest.length === 0 && /^\d{1,3}$/.test(bits) && Number(bits) <= most
 }
 
 /** undefined: the service says nothing; empty: it wants none. */

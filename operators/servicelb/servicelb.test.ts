@@ -209,6 +209,19 @@ describe('the DaemonSet', () => {
     expect(harness.failures).toEqual([])
   })
 
+  test.each([
+    ['everybody', true],
+    ['10.0.0.0/33', true],
+    ['10.0.0.0/8 , 2001:db8::/32', false],
+    ['', false],
+  ])('source ranges %j in the annotation, is that a mistake: %s', async (text, mistake) => {
+    const annotations = { 'service.beta.kubernetes.io/load-balancer-source-ranges': text }
+    await addService('web', {}, { annotations })
+    expect(sets()).toHaveLength(mistake ? 0 : 1)
+    const message = `${Object.keys(annotations)[0]}: ${text} is not valid. Expecting a comma-separated list of source IP ranges`
+    expect(harness.events().some(event => event.includes(message))).toBe(mistake)
+  })
+
   test('comes back when somebody deletes or changes it, and is not written again otherwise', async () => {
     await addService('web')
     const { metadata } = setOf('web')!

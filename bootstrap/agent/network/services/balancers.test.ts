@@ -2,7 +2,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterAll, describe, expect, test } from '@jest/globals'
 import { createInformers } from '../../../client/informers.ts'
-import { type Pod, pods, type Service } from '../../../client/resources.ts'
+import { type EndpointSlice, type Pod, pods, type Service } from '../../../client/resources.ts'
 import { FakeClock, turns } from '../../../client/testing/fake-clock.ts'
 import { MemoryClient } from '../../../client/testing/memory-client.ts'
 import { balancersAmong } from './balancers.ts'
@@ -99,8 +99,24 @@ const slices = [
     ],
     ports: [{ port: 8080, protocol: 'TCP' }],
   },
-] as never
+] as unknown as EndpointSlice[]
 const here = new Set([heldPort('ns/web', 80, 'TCP')])
+
+const annotated = (ranges: string) => ({
+  annotations: { 'service.beta.kubernetes.io/load-balancer-source-ranges': ranges },
+})
+
+test('what is no address never reaches the script', () => {
+  const evil = '10.42.0.9 } accept\nflush ruleset'
+  const spec = { externalIPs: [evil, '192.0.2.1'] }
+  const status = { loadBalancer: { ingress: [{ ip: evil }, { ip: '192.0.2.2' }] } }
+  const [rule] = serviceRules(
+    [service(spec, {}, status)],
+    [{ ...slices[0]!, endpoints: [{ addresses: [evil] }] }],
+    'n1',
+  )
+  expect(rule).toMatchObject({ externalIps: ['192.0.2.1'], loadBalancerIps: ['192.0.2.2'], endpoints: [] })
+})
 
 describe('rules of load balancers', () => {
   const elements = (spec: object, held = here, of = slices) => {
@@ -125,6 +141,8 @@ describe('rules of load balancers', () => {
       { annotations: { 'service.beta.kubernetes.io/load-balancer-source-ranges': '10.0.0.0/8, 192.0.2.0/24' } },
       ['10.0.0.0/8', '192.0.2.0/24'],
     ],
+    [{}, annotated('10.0.0.0/8 } accept\nflush ruleset, 10.0.0.0/33, 1.2.3.4, 192.0.2.0/24'), ['192.0.2.0/24']],
+    [{}, annotated('everybody'), ['255.255.255.255/32']],
     [{}, {}, []],
   ])('source ranges %j with %j are %j', (spec, metadata, expected) => {
     expect(serviceRules([service(spec, metadata)], slices, 'n1', here)[0]!.sourceRanges).toEqual(expected)

@@ -1,4 +1,5 @@
 /** What the node's service table must do, computed from Services and EndpointSlices. Pure; no nftables here. */
+import { isIPv4 } from 'node:net'
 import type { EndpointSlice, Service } from '../../../client/resources.ts'
 
 export interface Endpoint {
@@ -59,7 +60,7 @@ export function serviceRules(
 function rulesOf(service: Service, slices: readonly EndpointSlice[], node: string, held: HeldPorts): ServiceRule[] {
   const { spec } = service
   const name = `${service.metadata.namespace}/${service.metadata.name}`
-  const clusterIps = (spec.clusterIPs ?? []).filter(isIpv4)
+  const clusterIps = (spec.clusterIPs ?? []).filter(isIPv4)
   if (spec.type === 'ExternalName' || clusterIps.length === 0) return []
   if (service.metadata.labels?.['service.kubernetes.io/service-proxy-name'] !== undefined) return []
   return (spec.ports ?? []).map(port => {
@@ -71,7 +72,7 @@ function rulesOf(service: Service, slices: readonly EndpointSlice[], node: strin
       port: port.port,
       clusterIps,
       nodePort: port.nodePort || undefined,
-      externalIps: (spec.externalIPs ?? []).filter(isIpv4),
+      externalIps: (spec.externalIPs ?? []).filter(isIPv4),
       loadBalancerIps: loadBalancerIps(service),
       heldHere: spec.type === 'LoadBalancer' && held.has(heldPort(name, port.port, port.protocol ?? 'TCP')),
       sourceRanges: sourceRanges(service),
@@ -89,16 +90,16 @@ function sourceRanges({ metadata, spec }: Service): string[] {
   const older = metadata.annotations?.['service.beta.kubernetes.io/load-balancer-source-ranges']?.split(',') ?? []
   const ranges = (fields.length > 0 ? fields : older).map(range => range.trim()).filter(range => range !== '')
   if (ranges.length === 0) return []
-  const ours = [...new Set(ranges.filter(isIpv4))].sort()
+  const ours = [...new Set(ranges.filter(isIpv4Network))].sort()
   if (ours.some(range => range.endsWith('/0'))) return []
-  // Only others' families may come: nobody of this one.
+  // Only other families may come, or a mistake was made in the annotation: nobody of this one.
   return ours.length > 0 ? ours : ['255.255.255.255/32']
 }
 
 function loadBalancerIps(service: Service): string[] {
   const ingress = service.status?.loadBalancer?.ingress ?? []
   return ingress
-    .filter(entry => entry.ip !== undefined && isIpv4(entry.ip) && entry.ipMode !== 'Proxy')
+    .filter(entry => entry.ip !== undefined && isIPv4(entry.ip) && entry.ipMode !== 'Proxy')
     .map(entry => entry.ip!)
 }
 
@@ -114,7 +115,7 @@ function endpointsOf(slices: readonly EndpointSlice[], portName: string, protoco
     if (port?.port === undefined) continue
     for (const endpoint of slice.endpoints ?? []) {
       const ip = endpoint.addresses[0]
-      if (ip === undefined) continue
+      if (ip === undefined || !isIPv4(ip)) continue
       const target: Endpoint = { ip, port: port.port, local: endpoint.nodeName === node }
       const key = `${ip}:${port.port}`
       if (endpoint.conditions?.ready !== false) ready.set(key, target)
@@ -126,4 +127,8 @@ function endpointsOf(slices: readonly EndpointSlice[], portName: string, protoco
   return [...chosen].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, endpoint]) => endpoint)
 }
 
-const isIpv4 = (text: string): boolean => /^\d+\.\d+\.\d+\.\d+/.test(text)
+/** Strict, as isIPv4 is: what passes becomes part of a script, and one mistake there would stop all services of the node. */
+function isIpv4Network(text: string): boolean {
+  const [address = '', bits = '', ...rest] = text.split('/')
+  return rest.length === 0 && isIPv4(address) && /^\d{1,2}$/.test(bits) && Number(bits) <= 32
+}
