@@ -31,9 +31,11 @@ function enabledOnly(chart: Chart, values: Table, path: string, warn: Warn): Cha
   const coalesced = coalesceValues(candidate, values, warn)
   const enabled = named.filter(dependency => isEnabled(dependency, coalesced, path, warn))
   const disabled = new Set(named.filter(dependency => !enabled.includes(dependency)).map(({ name }) => name))
+  const { dependencies: _, ...rest } = chart.metadata
   return {
     ...chart,
-    metadata: { ...chart.metadata, dependencies: enabled },
+    // Where none is left, it is as if none had been declared: nothing is imported then.
+    metadata: enabled.length === 0 ? rest : { ...rest, dependencies: enabled },
     dependencies: present
       .filter(({ metadata }) => !disabled.has(metadata.name))
       .map(sub => enabledOnly(sub, coalesced, `${path}${sub.metadata.name}.`, warn)),

@@ -16,7 +16,8 @@ export function importValues(chart: Chart, warn: Warn): Chart {
     const imports = importsOf(dependency)
     for (const { child, parent } of imports) {
       const table = tableAt(values, `${dependency.name}.${child}`)
-      if (table) coalesceTables(imported, placed(parent, copyTable(table)), mode)
+      // The very tables, not copies: imports into one place change the child's values, too, as they do in Helm.
+      if (table) coalesceTables(imported, placed(parent, table), mode)
       else warn(`ImportValues missing table from chart ${dependency.name}: ${JSON.stringify(child)} is not a table`)
     }
     return dependency['import-values'] ? { ...dependency, 'import-values': imports } : dependency

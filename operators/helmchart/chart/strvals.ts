@@ -1,4 +1,6 @@
 /** Helm's `--set` language: `a.b[0].c=1,list={x,y},text=a\,b`, and its kin --set-string, --set-json and --set-literal. */
+
+import { quoteRune } from '../template/quote.ts'
 import { isObject } from './decode.ts'
 import { JsonReader } from './json-prefix.ts'
 import type { Json, Table } from './tables.ts'
@@ -79,6 +81,7 @@ class Parser {
 
   #indexed(data: Table, key: string, level: number): Progress {
     const index = this.#index()
+    if (index === undefined) return 'end'
     const existing = Object.hasOwn(data, key) ? data[key] : []
     if (!Array.isArray(existing)) throw conversion(existing, '[]interface {}')
     const { list, progress } = this.#item([...existing], index, level)
@@ -89,7 +92,7 @@ class Parser {
   #assign(data: Table, key: string): Progress {
     if (this.#language.read !== 'json' && this.#at === this.#runes.length) {
       set(data, key, '')
-      return 'end'
+      return this.#language.escapes ? 'end' : 'more'
     }
     set(data, key, this.#value())
     return 'more'
@@ -111,7 +114,10 @@ class Parser {
   #item(list: Json[], index: number, level: number): { list: Json[]; progress: Progress } {
     if (index < 0) throw new Error(`negative ${index} index not allowed`)
     const [rest, stop] = this.#until('[.=')
-    if (rest !== '') throw new Error(`unexpected data at end of array index: ${JSON.stringify(rest)}`)
+    if (rest !== '')
+      throw new Error(
+        `unexpected data at end of array index: [${[...rest].map(rune => quoteRune(rune.codePointAt(0)!)).join(' ')}]`,
+      )
     switch (stop) {
       case undefined:
         return { list, progress: 'end' }
@@ -121,10 +127,13 @@ class Parser {
       }
       case '[': {
         const next = this.#index()
+        if (next === undefined) return { list, progress: 'end' }
         const existing = list[index] ?? []
         if (!Array.isArray(existing)) throw conversion(existing, '[]interface {}')
         const inner = this.#item([...existing], next, level)
-        return { list: setIndex(list, index, inner.list), progress: inner.progress }
+        return inner.progress === 'end'
+          ? { list, progress: 'end' }
+          : { list: setIndex(list, index, inner.list), progress: 'more' }
       }
       default: {
         const existing = list[index]
@@ -176,9 +185,10 @@ class Parser {
     }
   }
 
-  #index(): number {
+  /** Nothing where the text ends before the bracket does: Helm lets that pass. */
+  #index(): number | undefined {
     const [text, stop] = this.#until(']')
-    if (stop === undefined) throw new Error('error parsing index: EOF')
+    if (stop === undefined) return undefined
     const index = integer(text)
     if (index === undefined)
       throw new Error(`error parsing index: strconv.Atoi: parsing ${JSON.stringify(text)}: invalid syntax`)

@@ -17,6 +17,8 @@ describe('--set', () => {
     ['a=b=c', { a: 'b=c' }],
     ['', {}],
     ['=x', {}],
+    ['a=1,x[', { a: 1n }],
+    ['a[1][1]', { a: [] }],
   ])('%s', (text, values) => {
     expect(userValues({ set: [text] })).toEqual(values)
   })
@@ -28,7 +30,7 @@ describe('--set', () => {
     ['a[x]=1', 'error parsing index: strconv.Atoi: parsing "x": invalid syntax'],
     ['a[-1]=1', 'negative -1 index not allowed'],
     ['a[70000]=1', 'index of 70000 is greater than maximum supported index of 65536'],
-    ['a[0]b=1', 'unexpected data at end of array index: "b"'],
+    ['a[0]b=1', "unexpected data at end of array index: ['b']"],
     ['a=1,a.b=2', 'unable to parse key: interface conversion: interface {} is int64, not map[string]interface {}'],
     [
       'a.b=1,a[0]=2',

@@ -3,8 +3,7 @@
 /** A test for names; a malformed pattern matches all of them, as in Helm. */
 export function globMatcher(pattern: string): (name: string) => boolean {
   try {
-    const { source, at } = alternatives([...pattern], 0, false)
-    if (at < [...pattern].length) return () => true
+    const { source } = alternatives([...pattern], 0, false)
     const expression = new RegExp(`^(?:${source})$`, 'su')
     return name => expression.test(name)
   } catch {
@@ -36,8 +35,8 @@ function alternatives(runes: readonly string[], start: number, braced: boolean):
     source += piece.source
     at = piece.at
   }
-  if (braced) throw new Error('unexpected end of input')
-  return { source, at }
+  // Braces that nobody closes end with the pattern.
+  return { source: [...choices, source].join('|'), at }
 }
 
 function one(runes: readonly string[], at: number): Piece {
@@ -54,8 +53,7 @@ function one(runes: readonly string[], at: number): Piece {
       return { source: `(?:${inner.source})`, at: inner.at + 1 }
     }
     case '\\':
-      if (runes[at + 1] === undefined) throw new Error('unexpected end of input')
-      return { source: quoted(runes[at + 1]!), at: at + 2 }
+      return { source: quoted(runes[at + 1] ?? ''), at: at + 2 }
     default:
       return { source: quoted(rune), at: at + 1 }
   }
