@@ -1,9 +1,10 @@
 /** What the cluster serves, as Helm's discovery client and REST mapper tell it; read on first use, kept until reset. */
-import { isNotFound } from '../../../bootstrap/api/errors.ts'
+import { isNotFound, isStatusError } from '../../../bootstrap/api/errors.ts'
 import { parseApiVersion } from '../../../bootstrap/api/object.ts'
 import type { Client, Resource } from '../../../bootstrap/client/client.ts'
 import type { Logger } from '../../runtime/operator.ts'
 import type { Capabilities } from '../render/rendered.ts'
+import { messageOf } from './context.ts'
 
 interface Group {
   readonly name: string
@@ -17,7 +18,7 @@ interface ApiResource {
 }
 
 export interface Cluster {
-  /** The resource of a kind; undefined when it is not served. */
+  /** The resource of a kind; undefined when it is not served. Rejects when the server cannot tell: not there is no guess. */
   resourceOf(apiVersion: string, kind: string): Promise<Resource | undefined>
   /** The same kind in whatever version its group has; undefined when there is none. */
   resourceOfKind(group: string, kind: string): Promise<Resource | undefined>
@@ -39,6 +40,7 @@ export function createCluster(client: Client, log: Logger): Cluster {
   let lists = new Map<string, Promise<readonly ApiResource[]>>()
   let groups: Promise<readonly Group[]> | undefined
 
+  /** None where the group or version is not served; rejects where the server cannot tell. */
   function list(groupVersion: string): Promise<readonly ApiResource[]> {
     const known = lists.get(groupVersion)
     if (known) return known
@@ -46,12 +48,24 @@ export function createCluster(client: Client, log: Logger): Cluster {
     const asked = client.raw('GET', group === '' ? `/api/${groupVersion}` : `/apis/${groupVersion}`).then(
       answer => (answer as { resources?: readonly ApiResource[] }).resources ?? [],
       error => {
-        if (!isNotFound(error)) log.warn({ groupVersion, error }, 'the kubernetes server has an orphaned API service')
-        return []
+        if (isNotFound(error)) return []
+        lists.delete(groupVersion)
+        throw new Error(`unable to retrieve the resources of ${groupVersion}: ${messageOf(error)}`, { cause: error })
       },
     )
     lists.set(groupVersion, asked)
     return asked
+  }
+
+  /** Templates are told of what can be told; an extension server that is down keeps no release from being made. */
+  async function kindsOf(groupVersion: string): Promise<readonly string[]> {
+    try {
+      return (await list(groupVersion)).map(({ kind }) => `${groupVersion}/${kind}`)
+    } catch (error) {
+      if (!isStatusError((error as Error).cause)) throw error
+      log.warn({ groupVersion, error: messageOf(error) }, 'the kubernetes server has an orphaned API service')
+      return []
+    }
   }
 
   function allGroups(): Promise<readonly Group[]> {
@@ -83,9 +97,7 @@ export function createCluster(client: Client, log: Logger): Cluster {
     async capabilities() {
       const kubeVersion = await checkReachable(client)
       const served = ['v1', ...(await allGroups()).flatMap(({ versions }) => versions.map(v => v.groupVersion))]
-      const kinds = await Promise.all(
-        served.map(async groupVersion => (await list(groupVersion)).map(({ kind }) => `${groupVersion}/${kind}`)),
-      )
+      const kinds = await Promise.all(served.map(kindsOf))
       return { kubeVersion, apiVersions: [...new Set([...served, ...kinds.flat()])] }
     },
     reset() {

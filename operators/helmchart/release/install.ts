@@ -131,7 +131,7 @@ async function perform(
       upgradeManagers: true,
       threeWayCustom: (options.takeOwnership ?? false) && !serverSide,
     })
-  if (options.wait || options.atomic || options.waitForJobs)
+  if (options.wait || options.atomic)
     await waitUntilReady(context, targets, options.waitForJobs ? readinessWithJobs : readinessOf, timeoutMs)
   await hooks('post-install')
   record.setInfo({ status: 'deployed', description: options.description || 'Install complete' })

@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals'
+import { errors } from '../../../bootstrap/api/errors.ts'
+import type { Client } from '../../../bootstrap/client/client.ts'
 import { deployments, namespaces, secrets } from '../../../bootstrap/client/resources.ts'
 import { type Bed, releaseBed, summary, until } from './testing/bed.ts'
 import { configMap, deployment, fixed, hook, job, webChart } from './testing/charts.ts'
@@ -89,5 +91,40 @@ describe('a namespace that is going away', () => {
       bed.engine().install({ name: 'web', namespace, chart: webChart, values: {}, createNamespace: true }),
     ).rejects.toThrow('because it is being terminated')
     expect((await bed.api.list(secrets, { namespace })).items).toEqual([])
+  })
+})
+
+describe('a server that cannot say what it serves', () => {
+  const failing = (path: string, error: Error): Client =>
+    new Proxy(bed.api, {
+      get: (target, name) =>
+        name === 'raw'
+          ? async (method: string, asked: string) => {
+              if (asked === path) throw error
+              return target.raw(method, asked)
+            }
+          : (Reflect.get(target, name) as (...args: unknown[]) => unknown).bind(target),
+    })
+
+  test.each([
+    ['an extension server that is down', errors.serviceUnavailable('try later')],
+    ['a connection that breaks', new Error('ECONNRESET')],
+  ])('%s: nothing is taken as gone', async (_, error) => {
+    const namespace = await bed.namespace()
+    await bed.engine().install({ name: 'app', namespace, chart: fixed(deployment), values: {} })
+    const broken = bed.engine({ client: failing('/apis/apps/v1', error) })
+    await expect(broken.uninstall({ name: 'app', namespace })).rejects.toThrow(
+      'unable to retrieve the resources of apps/v1',
+    )
+    expect(await bed.get(deployments as never, namespace, 'web')).toBeDefined()
+    await bed.engine().uninstall({ name: 'app', namespace })
+    expect(await bed.get(deployments as never, namespace, 'web')).toBeUndefined()
+  })
+
+  test('an extension server that is down holds up no chart that does not use it', async () => {
+    const namespace = await bed.namespace()
+    const engine = bed.engine({ client: failing('/apis/apps/v1', errors.serviceUnavailable('try later')) })
+    await engine.install({ name: 'web', namespace, chart: webChart, values: {} })
+    expect((await engine.history('web', namespace))[0]?.info.status).toBe('deployed')
   })
 })

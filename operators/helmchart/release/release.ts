@@ -69,6 +69,7 @@ export interface ActionOptions {
   readonly timeoutMs?: number
   /** Wait until what was applied is ready. */
   readonly wait?: boolean
+  /** Where waited for at all, wait for Jobs until they have completed. */
   readonly waitForJobs?: boolean
   readonly skipHooks?: boolean
   readonly description?: string
@@ -96,6 +97,7 @@ export interface ReleaseActions {
   upgrade(options: DeployOptions & { readonly maxHistory?: number; readonly resetValues?: boolean }): Promise<Release>
   /** To `revision`, or to the one before. */
   rollback(options: ActionOptions & { readonly revision?: number; readonly serverSide?: ServerSide }): Promise<Release>
+  /** Resolves with nothing when there is no such release. */
   uninstall(options: ActionOptions & { readonly keepHistory?: boolean }): Promise<Release | undefined>
   test(options: ActionOptions): Promise<Release>
   /** Writes the status of the last revision; how an interrupted action is declared failed. */

@@ -92,7 +92,7 @@ async function perform(
     await mark(context, [current], 'superseded')
     throw error
   }
-  if (options.wait || options.waitForJobs)
+  if (options.wait)
     await waitUntilReady(context, wanted, options.waitForJobs ? readinessWithJobs : readinessOf, timeoutMs)
   await hooks('post-rollback')
 }

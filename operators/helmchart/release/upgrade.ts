@@ -162,7 +162,7 @@ async function perform(
   }
   await hooks('pre-upgrade')
   await updateAll(context, before, wanted, { ...mode, forceConflicts: options.forceConflicts ?? false })
-  if (options.wait || options.atomic || options.waitForJobs)
+  if (options.wait || options.atomic)
     await waitUntilReady(context, wanted, options.waitForJobs ? readinessWithJobs : readinessOf, timeoutMs)
   await hooks('post-upgrade')
 }
