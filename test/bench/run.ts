@@ -21,6 +21,7 @@ const figures = [
   'fan-out',
   'datastore',
   'dns',
+  'ingress',
 ]
 
 const asked = process.argv.slice(2)

@@ -39,6 +39,7 @@ export function headLines(settings: Settings, { runDir, addresses }: Surface, sc
     '  retries 3',
     '  option redispatch 1',
     '  retry-on conn-failure',
+    // Without it, small chunks of a stream wait up to 200 ms for the next.
     '  option http-no-delay',
     // A reload must not close a connection on which a request may be on its way.
     '  option idle-close-on-response',
@@ -75,13 +76,10 @@ export function httpFrontend(
       ...surface.addresses.map(bind),
       ...proxyProtocol(entryPoint),
       ...(settings.accessLog === 'off' ? [] : logFormat(settings.accessLog, name)),
-      '  http-request normalize-uri percent-decode-unreserved',
-      '  http-request normalize-uri path-strip-dot',
-      '  http-request normalize-uri path-strip-dotdot full',
-      '  http-request normalize-uri path-merge-slashes',
+      ...normalizing,
       ...(redirect ? redirectLines(redirect, portOf) : []),
       ...forwarded(entryPoint, surface),
-      ...lookupLines(name).map(line => `  ${line}`),
+      ...lookupLines(name, rules.length === 0).map(line => `  ${line}`),
     ]),
     ...rules,
     ...lines([
@@ -91,6 +89,14 @@ export function httpFrontend(
     ]),
   ]
 }
+
+/** As Traefik sanitizes paths, so that no other spelling gets around a route. Few paths need it. */
+const normalizing = [
+  '  http-request set-var(txn.odd) bool(true) if { path -m sub // /. % }',
+  ...['percent-decode-unreserved', 'path-strip-dot', 'path-strip-dotdot full', 'path-merge-slashes'].map(
+    step => `  http-request normalize-uri ${step} if { var(txn.odd) -m found }`,
+  ),
+]
 
 /** What every configuration has whatever the routes. */
 export const notFound: readonly Line[] = lines([
@@ -128,11 +134,9 @@ function forwarded({ tls, trusted, trustAll }: EntryPoint, { hostname }: Surface
   const headers = [
     set('X-Forwarded-Proto', scheme),
     set('X-Forwarded-Host', '%[req.hdr(host)]'),
-    set('X-Forwarded-Port', `%[req.hdr(host),port_only]`),
+    set('X-Forwarded-Port', tls ? '443' : '80'),
     set('X-Real-Ip', '%[src]'),
   ]
-  const standard = tls ? 443 : 80
-  const port = `  http-request set-header X-Forwarded-Port ${standard} if { req.hdr(x-forwarded-port) 0 }`
   const server = `  http-request set-header X-Forwarded-Server ${word(hostname)}`
   const all = trustAll || trusted.some(range => range === '0.0.0.0/0')
   if (trusted.length === 0 && !all)
@@ -140,7 +144,7 @@ function forwarded({ tls, trusted, trustAll }: EntryPoint, { hostname }: Surface
       '  http-request del-header X-Forwarded-Prefix',
       '  http-request set-header X-Forwarded-For %[src]',
       ...headers.map(({ name, value }) => `  http-request set-header ${name} ${value}`),
-      port,
+      '  http-request set-header X-Forwarded-Port %[req.hdr(host),port_only] if { req.hdr(host) -m sub : }',
       server,
     ]
   return [
@@ -153,7 +157,6 @@ function forwarded({ tls, trusted, trustAll }: EntryPoint, { hostname }: Surface
     // One header with all addresses, as Traefik writes it.
     '  http-request set-header X-Forwarded-For "%[req.hdr(x-forwarded-for,1)], %[src]" if { req.hdr_cnt(x-forwarded-for) eq 1 }',
     '  http-request add-header X-Forwarded-For %[src] if !{ req.hdr_cnt(x-forwarded-for) eq 1 }',
-    port,
     server,
   ]
 }

@@ -63,8 +63,11 @@ function keyOf(host: string | undefined, path: string): string {
 const prefixKey = ({ type, value }: PathMatch): string =>
   type === 'segments' && !value.endsWith('/') ? `${value}/` : value
 
-/** The lines of a frontend that look a request up, in the order of the Ingress specification. */
-export function lookupLines(entryPoint: string): string[] {
+/**
+ * The lines of a frontend that look a request up, in the order of the Ingress specification. `last`: no rules follow, so
+ * that a request whose host is known needs no more of them.
+ */
+export function lookupLines(entryPoint: string, last: boolean): string[] {
   const map = (key: string, kind: 'exact' | 'prefix') =>
     `http-request set-var(txn.route) var(txn.${key})${kind === 'prefix' ? ',concat(/),map_beg' : ',map_str'}(maps/${entryPoint}.${kind})`
   const open = 'if !{ var(txn.route) -m found }'
@@ -72,6 +75,7 @@ export function lookupLines(entryPoint: string): string[] {
     'http-request set-var-fmt(txn.key) "%[req.hdr(host),host_only,lower]%[path]"',
     map('key', 'exact'),
     `${map('key', 'prefix')} ${open}`,
+    ...(last ? ['http-request allow if { var(txn.route) -m found }'] : []),
     `http-request set-var-fmt(txn.key) "*.%[req.hdr(host),host_only,lower,field(2,.,0)]%[path]" ${open}`,
     `${map('key', 'exact')} ${open}`,
     `${map('key', 'prefix')} ${open}`,
