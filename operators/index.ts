@@ -49,6 +49,7 @@ const parts: { readonly [name: string]: Part } = {
   },
   'metrics-server': {},
   'local-path': {},
+  ingress: {},
   deploy: { operators: kernel => [deploy(kernel)], crds: ['addons.k3s.cattle.io.yaml'] },
 }
 

@@ -1,4 +1,6 @@
 /** Traefik's place in the cluster as an embedded module: reads Traefik's arguments, drives HAProxy. */
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import type { EmbeddedContext, EmbeddedModule } from '../../bootstrap/agent/embedded/module.ts'
 import { systemClock } from '../../bootstrap/client/clock.ts'
 import { createInformers } from '../../bootstrap/client/informers.ts'
@@ -23,7 +25,7 @@ export const ingressModule: EmbeddedModule = {
         settings,
         cluster: clusterOf(context, log, life.signal),
         surface: { addresses: context.pod.ips.length > 0 ? context.pod.ips : ['0.0.0.0'], hostname: context.pod.name },
-        folder: context.hostPath('/data'),
+        folder: folderOf(context),
         id: context.pod.uid,
         log,
         access: context.stdout,
@@ -38,6 +40,12 @@ export const ingressModule: EmbeddedModule = {
       await service?.stop(0)
     }
   },
+}
+
+/** The pod's own volume; a module that runs without a pod has a folder of the machine. */
+function folderOf({ hostPath, pod }: EmbeddedContext): string {
+  const volume = hostPath('/data')
+  return volume === '/data' ? join(tmpdir(), `skiff-${pod.name}`) : volume
 }
 
 function clusterOf({ client }: EmbeddedContext, write: (line: string) => void, signal: AbortSignal): Cluster {

@@ -104,8 +104,20 @@ suite('Ingress by the real HAProxy', () => {
     await bed.untilStatus({ host: 'ports.org', path: '/named' }, 200)
     for (const asked of [{ host: 'ports.org', path: '/missing' }, { host: 'absent.org' }, { host: 'resource.org' }])
       expect(await bed.ask(asked)).toMatchObject({ status: 503, body: 'no available server\n' })
+    await bed.until(
+      () => bed.events('ports'),
+      list => list.length > 0,
+    )
     expect(await bed.events('ports')).toEqual(['PortNotFound: service default/root has no port grpc; it has http (80)'])
+    await bed.until(
+      () => bed.events('absent'),
+      list => list.length > 0,
+    )
     expect(await bed.events('absent')).toEqual(['ServiceNotFound: service default/nothing does not exist'])
+    await bed.until(
+      () => bed.events('resource'),
+      list => list.length > 0,
+    )
     expect(await bed.events('resource')).toEqual([
       'UnsupportedBackend: backends must be services; Bucket b is a resource',
     ])

@@ -5,7 +5,7 @@ import type { EntryPoint, Settings } from '../settings.ts'
 import { certificateEntries } from './certificates.ts'
 import { filterLines, type Surroundings } from './filters.ts'
 import { headLines, httpFrontend, notFound, tcpFrontend } from './frontends.ts'
-import { type Routed, tablesOf } from './matching.ts'
+import { checkMatch, type Routed, tablesOf } from './matching.ts'
 import type { Backend, Line, MapTable, Plane, Server } from './plane.ts'
 import { headerName, Unrenderable, word } from './quote.ts'
 import type { Surface } from './surface.ts'
@@ -21,8 +21,17 @@ export type Refusals = ReadonlyMap<string, string>
 
 export const ownerKey = ({ kind, metadata }: Owner): string => `${kind}/${metadata.namespace ?? ''}/${metadata.name}`
 
-export function compile(model: Model, settings: Settings, surface: Surface, refused: Refusals): Compiled {
-  const compiler = new Compiler(settings, refused)
+/** Texts of backends by name, which says all that they depend on; handed from one compilation to the next. */
+export type BackendTexts = Map<string, Pick<Backend, 'lines' | 'serverOptions' | 'owner'>>
+
+export function compile(
+  model: Model,
+  settings: Settings,
+  surface: Surface,
+  refused: Refusals,
+  texts: BackendTexts = new Map(),
+): Compiled {
+  const compiler = new Compiler(settings, refused, texts)
   const routed = [...model.routers].sort(byAge).map(router => compiler.route(router))
   const tcp = model.tcpRouters.map(router => ({ router, backend: compiler.tcpBackend(router) }))
   const maps = new Map<string, MapTable>()
@@ -42,6 +51,7 @@ export function compile(model: Model, settings: Settings, surface: Surface, refu
     maps.set(`${entryPoint.name}.fallback`, tables.fallback)
     frontends.push(...httpFrontend(entryPoint, settings, surface, tables.rules, portOf(settings)))
   }
+  for (const name of texts.keys()) if (!compiler.backends.has(name)) texts.delete(name)
   for (const [name, users] of compiler.userMaps) maps.set(name, users)
   const scripts = new Map(compiler.userMaps.size > 0 ? [['password.lua', passwordScript]] : [])
   return {
@@ -87,7 +97,10 @@ class Compiler {
   readonly #settings: Settings
   readonly #refused: Refusals
 
-  constructor(settings: Settings, refused: Refusals) {
+  readonly #texts: BackendTexts
+
+  constructor(settings: Settings, refused: Refusals, texts: BackendTexts) {
+    this.#texts = texts
     this.#settings = settings
     this.#refused = refused
   }
@@ -96,7 +109,7 @@ class Compiler {
     const refusal = this.#refused.get(ownerKey(router.owner))
     if (refusal !== undefined) return this.#refuse(router, 'Refused', `HAProxy does not accept it: ${refusal}`)
     try {
-      tablesOf([{ router, backend: 'trial' }], () => {})
+      for (const match of router.matches) checkMatch(match)
       return { router, backend: this.#backend(router.target, router.owner) }
     } catch (error) {
       if (!(error instanceof Unrenderable)) throw error
@@ -107,11 +120,7 @@ class Compiler {
   /** Matches that cannot be expressed are dropped, the others answer 503: never another route's answer. */
   #refuse(router: Router, reason: string, message: string): Routed {
     this.problems.push({ owner: router.owner, reason, message })
-    const matches = router.matches.filter(
-      match =>
-        match.type !== 'conditions' &&
-        safe(() => tablesOf([{ router: { ...router, matches: [match] }, backend: '' }], () => {})),
-    )
+    const matches = router.matches.filter(match => match.type !== 'conditions' && safe(() => checkMatch(match)))
     const target: Target = { type: 'answer', status: 503, filters: [] }
     return { router: { ...router, matches }, backend: this.#backend(target, router.owner) }
   }
@@ -131,6 +140,11 @@ class Compiler {
   #backend(target: Target, owner: Owner): string {
     const name = nameOf(target)
     if (this.backends.has(name)) return name
+    const text = this.#texts.get(name)
+    if (text && target.type === 'pool' && target.filters.length === 0) {
+      this.backends.set(name, { name, ...text, servers: serversOf(target.pool) })
+      return name
+    }
     const lines =
       target.filters.length + (target.type === 'pool' ? 1 : 0) === 0 ? [] : this.#filters(name, target.filters, owner)
     const backend =
@@ -138,6 +152,8 @@ class Compiler {
         ? answerBackend(name, target.status, lines, owner)
         : poolBackend(name, target.pool, lines, owner, this.#settings)
     this.backends.set(name, backend)
+    const { lines: all, serverOptions: options } = backend
+    this.#texts.set(name, { lines: all, serverOptions: options, owner: backend.owner })
     return name
   }
 
@@ -194,7 +210,7 @@ function nameOf(target: Target): string {
       : `answer_${target.status}_${digest(JSON.stringify(target.filters))}`
   const { pool, filters } = target
   const { members: _, ...shape } = pool
-  const shares = pool.members.map(({ weight, invalid }) => (invalid ? weight : 0))
+  const shares = pool.members.length > 1 ? pool.members.map(({ weight, invalid }) => (invalid ? -weight : weight)) : []
   return `${pool.name.replace(/[^\w.-]/g, '_').slice(0, 120)}_${digest(JSON.stringify([shape, shares, filters]))}`
 }
 

@@ -2,7 +2,7 @@
 import type { Model, Problem } from '../model/model.ts'
 import type { Settings } from '../settings.ts'
 import type { Applier, Fault, Outcome } from './applier.ts'
-import { compile, ownerKey } from './compile.ts'
+import { type BackendTexts, compile, ownerKey } from './compile.ts'
 import type { Surface } from './surface.ts'
 
 export interface DataPlaneOptions {
@@ -22,6 +22,7 @@ export class DataPlane {
   #wanted: Model | undefined
   #working: Promise<void> | undefined
   /** Refused objects in the version that was refused, so that a corrected one gets its chance. */
+  readonly #texts: BackendTexts = new Map()
   readonly #refused = new Map<string, { version: string; message: string }>()
 
   constructor(options: DataPlaneOptions) {
@@ -46,7 +47,7 @@ export class DataPlane {
   async #apply(model: Model): Promise<void> {
     const { applier, settings, surface, log, applied } = this.#options
     for (let attempt = 1; ; attempt++) {
-      const { plane, problems } = compile(model, settings, surface, this.#refusals(model))
+      const { plane, problems } = compile(model, settings, surface, this.#refusals(model), this.#texts)
       const outcome = await applier.apply(plane)
       if (outcome.type === 'refused') {
         log(`haproxy refuses the configuration: ${outcome.faults[0]?.message}`)

@@ -1,6 +1,6 @@
 /** What it takes to get from one plane to another: commands to the running process, or a reload. */
 
-import type { CertificateEntry, MapTable, Plane, Slot, Slots } from './plane.ts'
+import type { CertificateEntry, MapTable, Plane, Server, Slot, Slots } from './plane.ts'
 import { certificateLine, renderMap, slotName } from './render.ts'
 import { assign } from './slots.ts'
 
@@ -29,7 +29,7 @@ export function diff(before: Plane, slots: Slots, after: Plane): Change {
   if (reason !== undefined) return { type: 'reload', reason }
   const certificates = certificateCommands(before.certificates, after.certificates)
   if (certificates === undefined) return { type: 'reload', reason: 'a certificate is too large for the socket' }
-  const commands = [...certificates, ...serverCommands(slots, after)]
+  const commands = [...certificates, ...serverCommands(before, slots, after)]
   const maps = mapChanges(before.maps, after.maps)
   return commands.length + maps.length === 0 ? { type: 'none' } : { type: 'patch', commands, maps }
 }
@@ -42,20 +42,32 @@ function shapeChange(before: Plane, slots: Slots, after: Plane): string | undefi
     const old = before.backends.get(name)
     if (!old) return `backend ${name} is new`
     if (old === backend) continue
-    if (old.serverOptions !== backend.serverOptions || textOf(old.lines) !== textOf(backend.lines))
-      return `backend ${name} has changed`
-    if (backend.servers && !assign(slots.get(name) ?? [], backend.servers)) return `backend ${name} needs more slots`
+    const sameText = old.lines === backend.lines || textOf(old.lines) === textOf(backend.lines)
+    if (old.serverOptions !== backend.serverOptions || !sameText) return `backend ${name} has changed`
+    const fits =
+      backend.servers === undefined ||
+      sameServers(old.servers, backend.servers) ||
+      assign(slots.get(name) ?? [], backend.servers)
+    if (!fits) return `backend ${name} needs more slots`
   }
   // A backend that nobody refers to any more does no harm: it goes with the next reload.
   return undefined
 }
 
+function sameServers(a: readonly Server[] | undefined, b: readonly Server[]): boolean {
+  if (a?.length !== b.length) return false
+  return b.every((server, index) => {
+    const { address, port, weight, state } = a[index]!
+    return server.address === address && server.port === port && server.weight === weight && server.state === state
+  })
+}
+
 const textOf = (lines: readonly { readonly text: string }[]): string => lines.map(line => line.text).join('\n')
 
-function serverCommands(slots: Slots, after: Plane): Command[] {
+function serverCommands(old: Plane, slots: Slots, after: Plane): Command[] {
   const commands: Command[] = []
   for (const { name, servers } of after.backends.values()) {
-    if (!servers) continue
+    if (!servers || sameServers(old.backends.get(name)?.servers, servers)) continue
     const before = slots.get(name) ?? []
     const next = assign(before, servers) ?? before
     next.forEach((slot, index) => {

@@ -1,6 +1,6 @@
 /** How a frontend finds the route of a request: maps for hosts and paths, then rules that need more than those. */
 import { assertNever } from '../../../bootstrap/api/object.ts'
-import type { Condition, PathMatch, Router, Test } from '../model/model.ts'
+import type { Condition, Match, PathMatch, Router, Test } from '../model/model.ts'
 import type { Line } from './plane.ts'
 import { cidr, headerName, parameterName, Unrenderable, word } from './quote.ts'
 
@@ -62,6 +62,12 @@ function keyOf(host: string | undefined, path: string): string {
 /** Paths are looked up with a slash at the end, so that "/a" finds "/a" and "/a/b" but not "/ab". */
 const prefixKey = ({ type, value }: PathMatch): string =>
   type === 'segments' && !value.endsWith('/') ? `${value}/` : value
+
+/** Throws Unrenderable when a match cannot be expressed. */
+export function checkMatch(match: Match): void {
+  if (match.type === 'simple') keyOf(match.host, match.path.value)
+  if (match.type === 'conditions') for (const { test } of match.all) criteria(test)
+}
 
 /**
  * The lines of a frontend that look a request up, in the order of the Ingress specification. `last`: no rules follow, so

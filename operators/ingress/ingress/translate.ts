@@ -181,7 +181,7 @@ export function poolOf(
   const [owner = namespace, transport] = transportName(namespace, serversTransport)
   const found = transport === undefined ? undefined : sources.serversTransport(owner, transport)
   return {
-    name,
+    name: resolved.native ? `${name}-native` : name,
     members: [{ weight: 1, endpoints }],
     protocol,
     sticky,

@@ -14,6 +14,8 @@ export interface ServiceRef {
 export interface Resolved {
   readonly endpoints: readonly Endpoint[]
   readonly port: number
+  /** Requests go to the service's address, not to its endpoints. */
+  readonly native: boolean
   readonly protocol: Pool['protocol']
   readonly serverName: string | undefined
   readonly sticky: Sticky | undefined
@@ -58,12 +60,12 @@ export function serviceIndex(informers: Informers): ServiceIndex {
       const port = portOf(service, ref)
       const annotations = annotationsOf(service)
       const scheme = options.scheme ?? annotations.scheme ?? schemeOf(port)
-      const rest = { port: port.port, protocol: protocolOf(scheme, service), ...annotations }
+      const native = options.nativeLb ?? annotations.nativeLb
+      const rest = { port: port.port, native, protocol: protocolOf(scheme, service), ...annotations }
       if (service.spec.type === 'ExternalName') return { ...external(service, port.port, options), ...rest }
-      const endpoints =
-        (options.nativeLb ?? annotations.nativeLb)
-          ? clusterAddress(service, port.port)
-          : endpointsOf(slices.byIndex('service', `${ref.namespace}/${ref.name}`), port.name ?? '')
+      const endpoints = native
+        ? clusterAddress(service, port.port)
+        : endpointsOf(slices.byIndex('service', `${ref.namespace}/${ref.name}`), port.name ?? '')
       return { endpoints, serverName: undefined, ...rest }
     },
   }
