@@ -120,8 +120,9 @@ function parseTerm(term: string): Term {
     patch: `${major}${minor}.0${pre}`,
     none: text,
   }
-  const version = match && parseVersion(full[open])
-  if (!version) throw new Error(`improper constraint: ${term}`)
+  if (!match) throw new Error(`improper constraint: ${term}`)
+  const version = parseVersion(full[open])
+  if (!version) throw new Error('constraint parser error')
   return { operator: operator as Operator, version, text, open }
 }
 

@@ -1,4 +1,6 @@
 /** Sprig's functions over maps. Those that change a map change the one they are given. */
+
+import { parseVersion } from '../semver.ts'
 import { type FunctionTable, GoError, goFunction } from '../template/functions.ts'
 import {
   annotationOf,
@@ -14,7 +16,7 @@ import {
 } from '../template/values.ts'
 import { textOfValue } from './cast.ts'
 import { isEmptyValue } from './defaults.ts'
-import { goVersion, parseVersion, versionType } from './semver.ts'
+import { goVersion, versionType } from './semver.ts'
 
 const merge = goFunction('dict, ...dict -> any', (target: GoMap, ...sources: GoMap[]) =>
   mergeAll(target, sources, false),
@@ -114,7 +116,7 @@ function isEmptyForMerge(value: GoValue): boolean {
 export function deepCopy(value: GoValue): GoValue {
   if (typeof value !== 'object' || value === null) return value
   // The library cannot copy a version's private fields: the copy is 0.0.0, as upstream.
-  if (value instanceof GoStruct) return value.type.name === versionType.name ? goVersion(parseVersion('0.0.0')) : value
+  if (value instanceof GoStruct) return value.type.name === versionType.name ? goVersion(parseVersion('0.0.0')!) : value
   if (value instanceof Uint8Array) return value.slice()
   const annotation = annotationOf(value)
   const keep = <T extends object>(copied: T): T =>
