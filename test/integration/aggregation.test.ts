@@ -155,7 +155,7 @@ describe('an APIService with a Service', () => {
           version,
           freshness: 'Current',
           resources: [
-            { resource: 'flunders', scope: 'Namespaced', shortNames: ['fl'], responseKind: { group, version } },
+            { resource: 'flunders', scope: 'Namespaced', shortNames: ['fl'], responseKind: { kind: 'Flunder' } },
           ],
         },
       ],

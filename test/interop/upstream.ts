@@ -77,6 +77,13 @@ function serverFlags(folder: string, etcdUrl: string, port: number): string[] {
     '--authorization-mode=RBAC',
     '--service-cluster-ip-range=10.43.0.0/16',
     '--endpoint-reconciler-type=none',
+    `--proxy-client-cert-file=${folder}/proxy.crt`,
+    `--proxy-client-key-file=${folder}/proxy.key`,
+    `--requestheader-client-ca-file=${folder}/ca.crt`,
+    '--requestheader-allowed-names=system:auth-proxy',
+    '--requestheader-username-headers=X-Remote-User',
+    '--requestheader-group-headers=X-Remote-Group',
+    '--requestheader-extra-headers-prefix=X-Remote-Extra-',
   ]
 }
 
@@ -100,6 +107,7 @@ function certificates(folder: string): void {
   for (const [name, subject] of [
     ['admin', '/O=system:masters/CN=admin'],
     ['serving', '/CN=kube-apiserver'],
+    ['proxy', '/CN=system:auth-proxy'],
   ] as const) {
     openssl(
       'req',

@@ -30,7 +30,6 @@ export function trustData(trust: Trust, there: Data, now: number): Data {
     'requestheader-client-ca-file': bundle(there['requestheader-client-ca-file'], trust.requestHeaderCa, now),
     'requestheader-extra-headers-prefix': '["X-Remote-Extra-"]',
     'requestheader-group-headers': '["X-Remote-Group"]',
-    'requestheader-uid-headers': '["X-Remote-Uid"]',
     'requestheader-username-headers': '["X-Remote-User"]',
   }
 }

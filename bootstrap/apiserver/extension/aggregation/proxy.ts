@@ -82,8 +82,12 @@ const unavailable = (text: string): ApiResponse => {
   return { ...response, headers: { ...response.headers, 'x-content-type-options': 'nosniff' } }
 }
 
+/** With the query's parameters in upstream's order, which is that of their names. */
 function pathOf({ path, query }: ApiRequest): string {
-  return query.size === 0 ? path : `${path}?${query}`
+  if (query.size === 0) return path
+  const sorted = new URLSearchParams(query)
+  sorted.sort()
+  return `${path}?${sorted}`
 }
 
 /** Ends with the client's request, or when a short one takes too long to begin to answer. */

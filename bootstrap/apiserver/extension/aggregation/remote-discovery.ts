@@ -90,11 +90,8 @@ async function legacyResources(fetch: Fetch, at: GroupVersion): Promise<Resource
   const answer = await fetch(path, { accept: 'application/json' }, aggregator)
   if (answer.status !== 200) throw new Error(`the server answered ${answer.status}`)
   const { resources = [] } = JSON.parse(answer.body.toString('utf8')) as { resources?: readonly ListedResource[] }
-  const kindOf = ({ group, version, kind }: ListedResource) => ({
-    group: group ?? at.group,
-    version: version ?? at.version,
-    kind,
-  })
+  // Without a group and version of its own, a kind is of those it is listed under.
+  const kindOf = ({ group = '', version = '', kind }: ListedResource) => ({ group, version, kind })
   const below = (name: string) =>
     resources
       .filter(candidate => candidate.name.startsWith(`${name}/`))
