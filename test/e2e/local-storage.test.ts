@@ -90,6 +90,28 @@ testOrSkip(
 )
 
 testOrSkip(
+  'an ephemeral volume comes and goes with its pod',
+  async () => {
+    const template = { spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Mi' } } } }
+    const volumes = [{ name: 'data', ephemeral: { volumeClaimTemplate: template } }]
+    const container = {
+      name: 'main',
+      image: busyboxImage,
+      command: ['sleep', '3600'],
+      volumeMounts: [{ name: 'data', mountPath: '/data' }],
+    }
+    const spec = { terminationGracePeriodSeconds: 0, containers: [container], volumes }
+    await cluster.apply(JSON.stringify({ apiVersion: 'v1', kind: 'Pod', metadata: { name: 'scratch' }, spec }))
+    await cluster.waitFor('--for=condition=Ready pod/scratch')
+    const { volume } = await bound('scratch-data')
+    await cluster.kubectl('delete pod scratch')
+    await cluster.waitFor(`--for=delete pv/${volume} --timeout=30s`)
+    expect(await cluster.kubectl('get pvc -o name')).toBe('')
+  },
+  120_000,
+)
+
+testOrSkip(
   'settings changed with kubectl are taken up; bad ones leave the last good ones; other scripts run in a real container',
   async () => {
     const metadata = { name: 'local-path-config', namespace: 'kube-system' }

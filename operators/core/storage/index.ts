@@ -1,5 +1,6 @@
 import type { Operator } from '../../runtime/operator.ts'
 import { volumeBinder } from './binder.ts'
+import { ephemeralVolumes } from './ephemeral.ts'
 import { attributesClassProtection, claimProtection, volumeProtection } from './protection.ts'
 import { volumePhase } from './volume-phase.ts'
 
@@ -9,4 +10,5 @@ export const storageOperators: readonly Operator[] = [
   claimProtection,
   volumeProtection,
   attributesClassProtection,
+  ephemeralVolumes,
 ]

@@ -117,6 +117,23 @@ test.each([
   )
 })
 
+test("an ephemeral volume gets a claim that is its pod's; somebody else's claim of that name is not taken", async () => {
+  const ephemeral = { volumeClaimTemplate: { metadata: { labels: { a: 'b' } }, spec: claimSpec } }
+  const spec = { containers: [], volumes: [{ name: 'scratch', ephemeral }] }
+  await make(pods as never, 'web', { spec })
+  const pod = await harness.client.get(pods, { name: 'web', namespace: 'default' })
+  expect((await claim('web-scratch')).metadata).toMatchObject({
+    labels: { a: 'b' },
+    ownerReferences: [{ kind: 'Pod', name: 'web', uid: pod.metadata.uid, controller: true, blockOwnerDeletion: true }],
+  })
+  await make(persistentVolumeClaims as never, 'api-scratch', { spec: claimSpec })
+  await make(pods as never, 'api', { spec })
+  expect((await claim('api-scratch')).metadata.ownerReferences).toBeUndefined()
+  expect(harness.events().join()).toContain(
+    'PVC "default/api-scratch" was not created for pod "default/api" (pod is not owner)',
+  )
+})
+
 test('storage in use outlives its deletion until the last user is gone', async () => {
   await make(
     persistentVolumeClaims as never,
