@@ -55,7 +55,7 @@ test.each([
 test.each(['foo', '>= bar', '1.2.3.4', '12.3.34~ 1.2.3', 'v1.2.3-beta.01', '>=1 nonsense'])(
   'no constraint: %s',
   text => {
-    expect(() => parseConstraint(text)).toThrow(/^improper constraint: /)
+    expect(() => parseConstraint(text)).toThrow(/^(?:improper constraint: |constraint parser error$)/)
   },
 )
 

@@ -43,7 +43,7 @@ class Reader {
 
   #fail(message: string): never {
     const line = this.#text.slice(0, this.#at).split('\n').length
-    const key = [...this.#context, ...this.#current].map(part => (/^[A-Za-z0-9_-]+$/.test(part) ? part : quote(part)))
+    const key = [...this.#context, ...this.#current]
     throw new GoError(`toml: line ${line}${key.length > 0 ? ` (last key ${quote(key.join('.'))})` : ''}: ${message}`)
   }
 
@@ -126,8 +126,9 @@ class Reader {
     this.#blank(false)
     const parent = this.#descend(table, key.slice(0, -1))
     const name = key.at(-1)!
+    const value = this.#value()
     if (Object.hasOwn(parent, name)) this.#fail(`Key '${key.join('.')}' has already been defined.`)
-    setEntry(parent, name, this.#value())
+    setEntry(parent, name, value)
     this.#current = outer
   }
 
@@ -164,17 +165,19 @@ class Reader {
         return this.#list()
       case '{':
         return this.#inlineTable()
-      case 't':
-      case 'f':
-        return this.#boolean()
+      case '.':
+        return this.#fail("floats must start with a digit, not '.'")
       default:
-        return this.#number()
+        return /^[A-Za-z]/.test(this.#peek()) && !/^(?:inf|nan)/.test(this.#text.slice(this.#at, this.#at + 3))
+          ? this.#boolean()
+          : this.#number()
     }
   }
 
   #boolean(): boolean {
-    const word = this.#match(/true|false/y)
-    return word === undefined ? this.#fail(`expected value but found ${shown(this.#peek())} instead`) : word === 'true'
+    const word = this.#match(/[A-Za-z]+/y)!
+    if (word !== 'true' && word !== 'false') this.#fail(`expected value but found ${quote(word)} instead`)
+    return word === 'true'
   }
 
   #list(): GoValue {
@@ -216,6 +219,7 @@ class Reader {
     if (text === undefined) this.#fail(`expected value but found ${shown(this.#peek())} instead`)
     if (/^[-+]?(?:inf|nan)$/.test(text)) return parseFloatText(text.replace(/^\+|^-(?=nan)/, '')) ?? Number.NaN
     const integer = /^[-+]?0\d/.test(text) ? undefined : parseIntegerText(text)
+    if (integer !== undefined && BigInt.asIntN(64, integer) !== integer) this.#fail(`${text} is out of range for int64`)
     if (integer !== undefined) return new GoInteger(types.int64, integer)
     const float = /^[-+]?\d[\d_]*(?:\.\d[\d_]*)?(?:[eE][-+]?\d[\d_]*)?$/.test(text)
       ? parseFloatText(text.replaceAll('_', ''))
