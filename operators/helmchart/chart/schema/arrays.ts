@@ -37,8 +37,12 @@ function checkItems(task: Task, value: readonly unknown[]): void {
       fail(task, `last ${value.length - byPosition.length} additionalItem(s) not allowed`)
     return
   }
-  for (const [at, item] of value.slice(0, evaluated).entries())
-    note(task, applyToPart(task, byPosition[at] ?? (rest as Schema), item, at))
+  for (const [at, item] of value.slice(0, evaluated).entries()) {
+    const own = byPosition[at]
+    // The validator counts the items of the rest anew.
+    if (own === undefined) note(task, applyToPart(task, rest as Schema, item, at - byPosition.length))
+    else note(task, applyToPart(task, own, item, at))
+  }
 }
 
 function checkContains(task: Task, value: readonly unknown[]): void {

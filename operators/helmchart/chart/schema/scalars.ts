@@ -32,15 +32,18 @@ function isInteger(value: unknown): boolean {
   return typeof value === 'bigint' || Number.isInteger(value)
 }
 
-export function checkOneOfValues(task: Task): void {
+export function checkConstant(task: Task): void {
   const { schema, draft, value } = task
-  const { const: constant, enum: choices } = schema
-  if (draft >= 6 && constant !== undefined && !isEqual(value, constant))
-    fail(task, isScalar(constant) ? `value must be ${display(constant)}` : "'const' failed")
-  else if (Array.isArray(choices) && !choices.some(choice => isEqual(value, choice))) {
-    const named = `value must be ${choices.length === 1 ? '' : 'one of '}${choices.map(display).join(', ')}`
-    fail(task, choices.every(isScalar) ? named : "'enum' failed")
-  }
+  const { const: constant } = schema
+  if (draft < 6 || constant === undefined || isEqual(value, constant)) return
+  fail(task, isScalar(constant) ? `value must be ${display(constant)}` : "'const' failed")
+}
+
+export function checkEnum(task: Task): void {
+  const { enum: choices } = task.schema
+  if (!Array.isArray(choices) || choices.some(choice => isEqual(task.value, choice))) return
+  const named = `value must be ${choices.length === 1 ? '' : 'one of '}${choices.map(display).join(', ')}`
+  fail(task, choices.every(isScalar) ? named : "'enum' failed")
 }
 
 const isScalar = (value: unknown): boolean => !isTable(value) && !Array.isArray(value)

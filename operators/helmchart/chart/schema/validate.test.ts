@@ -65,7 +65,7 @@ describe('keywords', () => {
     [
       { properties: { a: { prefixItems: [{ type: 'string' }], items: false } } },
       'a: [x, 1]',
-      ["- at '/a/1': false schema"],
+      ["- at '/a/0': false schema"],
     ],
     [
       { properties: { a: { contains: { type: 'string' } } } },
@@ -99,6 +99,7 @@ describe('keywords', () => {
       'a: 1',
       ["- at '': invalid propertyName 'a'", "  - at '': 'a' does not match pattern '^x'"],
     ],
+    [{ ...draft7, properties: { a: { $ref: '#', const: 1 } } }, 'a: 2', ["- at '/a': value must be 1"]],
     [{ dependentRequired: { a: ['b'] } }, 'a: 1', ["- at '': properties 'b' required, if 'a' exists"]],
     [{ ...draft7, dependencies: { a: ['b'] } }, 'a: 1', ["- at '': properties 'b' required, if 'a' exists"]],
     [{ allOf: [{ properties: { a: {} } }], unevaluatedProperties: false }, '{a: 1, b: 2}', ["- at '/b': false schema"]],

@@ -8,7 +8,7 @@ import { combine } from './combining.ts'
 import type { Schema, SchemaDocument, SchemaObject } from './document.ts'
 import type { Failure } from './failure.ts'
 import { checkObject } from './objects.ts'
-import { checkFormat, checkNumber, checkOneOfValues, checkString, checkType } from './scalars.ts'
+import { checkConstant, checkEnum, checkFormat, checkNumber, checkString, checkType } from './scalars.ts'
 import { follow, note, type Task, type Unevaluated } from './task.ts'
 
 /** Everything that is wrong with `value`. Throws Error when the schema itself is broken. */
@@ -66,11 +66,10 @@ function isCycle(parent: Task | undefined, schema: SchemaObject, at: readonly st
 function check(task: Task): void {
   const { schema, draft, value } = task
   const ignoresSiblings = draft < 2019 && typeof schema.$ref === 'string'
-  if (!ignoresSiblings) {
-    for (const decide of [checkType, checkOneOfValues, checkFormat]) {
-      decide(task)
-      if (task.failures.length > 0) return
-    }
+  // All but a constant, which the validator looks at first.
+  for (const decide of ignoresSiblings ? [checkConstant] : [checkType, checkConstant, checkEnum, checkFormat]) {
+    decide(task)
+    if (task.failures.length > 0) return
   }
   if (typeof schema.$ref === 'string') {
     note(task, follow(task, schema.$ref))
