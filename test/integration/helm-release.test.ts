@@ -5,11 +5,13 @@ import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals'
 import { deployments } from '../../bootstrap/client/resources.ts'
 import type { ReleaseActions } from '../../operators/helmchart/release/release.ts'
 import { type Bed, releaseBed } from '../../operators/helmchart/release/testing/bed.ts'
 import { chart, configMap, hook } from '../../operators/helmchart/release/testing/charts.ts'
+
+jest.setTimeout(60_000)
 
 const run = promisify(execFile)
 const root = join(import.meta.dirname, '../..')

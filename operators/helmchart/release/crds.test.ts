@@ -3,7 +3,7 @@ import type { KubeObject } from '../../../bootstrap/api/object.ts'
 import { systemClock } from '../../../bootstrap/client/clock.ts'
 import { customResourceDefinitions, deployments, namespaced } from '../../../bootstrap/client/resources.ts'
 import { createStorage } from './storage.ts'
-import { type Bed, releaseBed, silent } from './testing/bed.ts'
+import { type Bed, releaseBed, silent, until } from './testing/bed.ts'
 import { chart, configMap, deployment, fixed, gadget, gadgets } from './testing/charts.ts'
 
 jest.setTimeout(60_000)
@@ -50,20 +50,23 @@ describe('the kinds a chart brings', () => {
 
   test('hold nothing up once they have vanished', async () => {
     const group = 'vanished.example.com'
-    const namespace = await bed.namespace()
     const engine = bed.engine()
-    const app = chart('app', ({ values }) => [configMap('settings', {}), ...(values.gadget ? [gadget(group)] : [])], [
-      gadgets(group),
-    ])
+    const farewell = gadget(group).replace('"gadget"}', '"farewell","annotations":{"helm.sh/hook":"pre-delete"}}')
+    const documents = (withGadget: unknown) => [
+      configMap('settings', {}),
+      ...(withGadget ? [gadget(group), farewell] : []),
+    ]
+    const app = chart('app', ({ values }) => documents(values.gadget), [gadgets(group)])
     for (const name of ['one', 'two']) {
       const place = await bed.namespace()
       await engine.install({ name, namespace: place, chart: app, values: { gadget: true } })
       await bed.api.delete(customResourceDefinitions, { name: `gadgets.${group}` })
+      await until(async () => (await bed.get(customResourceDefinitions as never, '', `gadgets.${group}`)) === undefined)
       if (name === 'one') await engine.upgrade({ name, namespace: place, chart: app, values: { gadget: false } })
       expect(await engine.uninstall({ name, namespace: place, wait: true })).toMatchObject({
         info: { status: 'uninstalled' },
       })
-      expect(await bed.configMaps(namespace)).toEqual({})
+      expect(await bed.configMaps(place)).toEqual({})
     }
   })
 

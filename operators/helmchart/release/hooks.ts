@@ -66,7 +66,7 @@ async function runHook(
   if (!hook.delete_policies?.length) put({ delete_policies: ['before-hook-creation'] })
   checkAborted(context.signal)
   await deleteBy(context, record, hook, 'before-hook-creation', options)
-  const targets = await hookTargets(context, record, hook).catch(error => {
+  const targets = await hookTargets(context, record, hook, event).catch(error => {
     throw new Error(`unable to build kubernetes object for ${event} hook ${hook.path}: ${messageOf(error)}`)
   })
   await deleteTargets(context, await hookLeftovers(context, record, hook, targets), options)
@@ -107,8 +107,15 @@ async function afterFailure(
   }
 }
 
-async function hookTargets(context: Context, { release }: Record, hook: ReleaseHook): Promise<Target[]> {
-  return targetsOf(context.cluster, await objectsOf(hook.manifest), release.namespace, 'refuse')
+/** At uninstall a kind that has vanished holds nothing up: its hooks have nothing left to do. */
+async function hookTargets(
+  context: Context,
+  { release }: Record,
+  hook: ReleaseHook,
+  event: HookEvent,
+): Promise<Target[]> {
+  const missing = event === 'pre-delete' || event === 'post-delete' ? 'skip' : 'refuse'
+  return targetsOf(context.cluster, await objectsOf(hook.manifest), release.namespace, missing)
 }
 
 /** Deletes what a hook made, when its policies say so, and waits until it is gone: the next run starts from nothing. */

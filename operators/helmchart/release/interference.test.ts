@@ -128,3 +128,20 @@ describe('a server that cannot say what it serves', () => {
     expect((await engine.history('web', namespace))[0]?.info.status).toBe('deployed')
   })
 })
+
+test('a record that cannot be written at once is written a little later', async () => {
+  const namespace = await bed.namespace()
+  let failures = 2
+  const client: Client = new Proxy(bed.api, {
+    get: (target, name) =>
+      name === 'update'
+        ? async (...args: Parameters<Client['update']>) => {
+            if (failures-- > 0) throw errors.serviceUnavailable('try later')
+            return target.update(...args)
+          }
+        : (Reflect.get(target, name) as (...args: unknown[]) => unknown).bind(target),
+  })
+  await bed.engine({ client }).install({ name: 'web', namespace, chart: webChart, values: {} })
+  expect(failures).toBeLessThan(0)
+  expect(summary(await bed.engine().history('web', namespace))).toEqual(['1 deployed: Install complete'])
+})

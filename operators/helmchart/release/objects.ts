@@ -3,7 +3,7 @@
  * (pkg/kube/client.go over kubectl's resource builder).
  */
 import { setImmediate as turn } from 'node:timers/promises'
-import { type Draft, draftOf, type KubeObject, parseApiVersion } from '../../../bootstrap/api/object.ts'
+import { apiVersionOf, type Draft, draftOf, type KubeObject, parseApiVersion } from '../../../bootstrap/api/object.ts'
 import { parseYamlLeniently } from '../../../bootstrap/api/yaml.ts'
 import type { Name, Resource } from '../../../bootstrap/client/client.ts'
 import type { Cluster } from './cluster.ts'
@@ -111,6 +111,8 @@ async function moved(cluster: Cluster, apiVersion: string, kind: string): Promis
 function targetOf(object: KubeObject, resource: Resource, namespace: string): Target {
   const draft = draftOf(object) as Draft<KubeObject>
   draft.metadata ??= {}
+  // Where the kind moved to another version, the object goes along.
+  draft.apiVersion = apiVersionOf(resource)
   if (resource.namespaced) draft.metadata.namespace ||= namespace
   else delete draft.metadata.namespace
   return {

@@ -2,12 +2,16 @@
 import type { Context } from './context.ts'
 import { messageOf } from './context.ts'
 import type { Release, ReleaseStatus } from './release.ts'
+import { isRecordGone } from './storage.ts'
+
+const retries = 3
+const retryAfterMs = 200
 
 export interface Record {
   readonly release: Release
   set(change: Partial<Release>): void
   setInfo(change: Partial<Release['info']>): void
-  /** Writes it; a failure is logged only, since the cluster has changed already and the caller has more to tell. */
+  /** Writes it, trying again for a moment; a failure is logged only, since the cluster has changed already and the caller has more to tell. */
   save(): Promise<void>
 }
 
@@ -24,11 +28,15 @@ export function recordOf(context: Context, initial: Release): Record {
       release = { ...release, info: { ...release.info, ...change } }
     },
     async save() {
-      try {
-        await context.storage.update(release)
-      } catch (error) {
-        const { name, version } = release
-        context.log.warn({ release: name, revision: version, error: messageOf(error) }, 'failed to update release')
+      for (let attempt = 0; ; attempt++) {
+        try {
+          return await context.storage.update(release)
+        } catch (error) {
+          const { name, version } = release
+          context.log.warn({ release: name, revision: version, error: messageOf(error) }, 'failed to update release')
+          if (attempt === retries || isRecordGone(error) || context.signal.aborted) return
+        }
+        await context.clock.sleep(retryAfterMs, context.signal).catch(() => {})
       }
     },
   }
