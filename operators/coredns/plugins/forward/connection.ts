@@ -28,7 +28,8 @@ class Turn {
 
   wait(mine: Waiting['mine'], timeoutMs: number, send: () => void): Promise<Buffer> {
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => this.fail(new Error('i/o timeout')), timeoutMs)
+      // A question on its way, like its socket, does not keep a process that ends.
+      const timer = setTimeout(() => this.fail(new Error('i/o timeout')), timeoutMs).unref()
       this.#waiting = {
         mine,
         resolve: answer => {
@@ -60,7 +61,7 @@ class Turn {
 
 /** A connected UDP socket: its port is random, and only the server itself reaches it. */
 export function openUdp({ host, port }: UpstreamAddress): Connection {
-  const socket = createSocket(isIP(host.replace(/%.*/, '')) === 6 ? 'udp6' : 'udp4')
+  const socket = createSocket(isIP(host.replace(/%.*/, '')) === 6 ? 'udp6' : 'udp4').unref()
   const turn = new Turn()
   let broken = false
   const fail = (error: Error) => {
@@ -102,6 +103,7 @@ export function openTcp({ host, port, tls }: UpstreamAddress, options: Connectio
     socket.destroy()
   }
   socket.setNoDelay(true)
+  socket.unref()
   socket.on('error', fail)
   socket.on('close', () => fail(new Error('the server closed the connection')))
   socket.on('data', data => {
