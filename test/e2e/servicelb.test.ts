@@ -82,6 +82,8 @@ suite('ServiceLB', () => {
     expect(await cluster.exec(['curl', '-sS', '-m', '2', 'http://127.0.0.1:8080/cgi-bin/who'])).toMatch(/^[ab] /)
     const answers = new Set<string>()
     await until(async () => expect([...answers.add((await ask(81)).slice(0, 1))].sort()).toEqual(['a', 'b']))
+    const healthz = ['curl', '-sS', '-m', '2', 'http://127.0.0.1:10256/healthz']
+    expect(JSON.parse(await cluster.exec(healthz))).toMatchObject({ nodeEligible: true })
     const dns = await cluster.get<{ items: Pod[] }>('pods -n kube-system -l k8s-app=kube-dns')
     expect(await cluster.exec(['curl', '-sS', '-m', '2', `http://${dns.items[0]!.status!.podIP}:8080/health`])).toBe(
       'OK',

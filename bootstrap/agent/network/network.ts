@@ -11,6 +11,10 @@ import { type Exec, hostExec } from './exec.ts'
 import { mtuOf, prepareBridge, setSwitches } from './host.ts'
 import { balancersAmong } from './services/balancers.ts'
 import { ServiceProxy } from './services/proxy.ts'
+import { serveProxyHealth } from './services/proxy-health.ts'
+
+/** kube-proxy's. */
+const proxyHealthPort = 10256
 
 export interface NetworkOptions {
   readonly dataDir: string
@@ -65,6 +69,7 @@ export async function startNetwork(options: NetworkOptions, deps: NetworkDeps, s
       random: deps.random,
     })
     await proxy.start(signal)
+    serveProxyHealth(proxyHealthPort, { health: () => proxy.health, now: () => clock.now(), log }, signal)
   }
   return {
     async usePodCidr(podCidr) {

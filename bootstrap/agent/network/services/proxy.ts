@@ -9,6 +9,7 @@ import type { Exec } from '../exec.ts'
 import type { Balancers } from './balancers.ts'
 import { ServiceHealth } from './health.ts'
 import { listenerOn } from './listeners.ts'
+import type { ProxyHealth } from './proxy-health.ts'
 import { type ServiceRule, serviceRules } from './rules.ts'
 import { nftScript } from './script.ts'
 import { staleFlows } from './stale-flows.ts'
@@ -42,6 +43,8 @@ export class ServiceProxy {
   #applied: Applied = { kind: 'unknown' }
   #wake: () => void = () => {}
   #dirty = true
+  #updatedAt = 0
+  #pendingSince: number | undefined
 
   constructor(deps: ServiceProxyDeps) {
     this.#deps = deps
@@ -50,12 +53,17 @@ export class ServiceProxy {
     this.#health = new ServiceHealth({ log: deps.log, node: deps.node, failed })
   }
 
+  get health(): ProxyHealth {
+    return { updatedAt: this.#updatedAt, pendingSince: this.#pendingSince }
+  }
+
   /** Resolves once the first table is in the kernel; keeps on until aborted. The table stays when it ends. */
   async start(signal: AbortSignal): Promise<void> {
     const { services, slices, balancers } = this.#deps
     await Promise.all([services.whenSynced(), slices.whenSynced(), balancers?.whenSynced()])
     const changed = () => {
       this.#dirty = true
+      this.#pendingSince ??= this.#deps.clock.now()
       this.#wake()
     }
     const handlers = { added: changed, updated: changed, deleted: changed }
@@ -93,6 +101,8 @@ export class ServiceProxy {
       try {
         if (script !== '') await exec('nft', ['-f', '-'], script)
         this.#applied = { kind: 'table', table, rules }
+        this.#updatedAt = clock.now()
+        if (!this.#dirty) this.#pendingSince = undefined
         if (before.kind === 'table')
           for (const flow of staleFlows(before.rules, rules, this.#deps.nodeIps ?? [])) await this.#forget(flow)
         void this.#tellOfListeners(before.kind === 'table' ? before.rules : [], rules)
