@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
 import {
+  configMaps,
   type Node,
   nodes,
   type PersistentVolumeClaim,
@@ -23,7 +24,7 @@ import { fillPattern } from './pattern.ts'
 import { provisionOperator } from './provision.ts'
 import { countsProjects, limitSize, mountOf } from './quota.ts'
 import { removeOperator } from './remove.ts'
-import { SettingsFiles } from './settings.ts'
+import { followConfigMap, followFiles, SettingsKeeper } from './settings.ts'
 import { planRemoval, planVolume } from './volume.ts'
 
 const everywhere = (...paths: string[]) => ({ nodePathMap: [{ node: 'DEFAULT_PATH_FOR_NON_LISTED_NODES', paths }] })
@@ -507,8 +508,8 @@ describe('on the node', () => {
     write('teardown', scripts.teardown)
     write('helperPod.yaml', scripts.helperPod)
     write('config.json', JSON.stringify(everywhere('/a')))
-    const files = new SettingsFiles(join(folder, 'c/config.json'), change => told.push(change.kind))
-    files.follow(stop.signal)
+    const files = new SettingsKeeper(change => told.push(change.kind))
+    followFiles(files, join(folder, 'c/config.json'), stop.signal)
     const becomes = async (count: number) => {
       while (told.length < count) await new Promise(resolve => setTimeout(resolve, 20))
     }
@@ -524,6 +525,26 @@ describe('on the node', () => {
     expect(told).toEqual(['used', 'refused', 'used'])
     stop.abort()
   })
+})
+
+test('outside of its pod the provisioner follows the ConfigMap itself', async () => {
+  const harness = new Harness()
+  const told: string[] = []
+  const keeper = new SettingsKeeper(change => told.push(change.kind === 'used' ? 'used' : change.problem))
+  followConfigMap(keeper, harness.cluster.informers, 'kube-system', 'local-path-config')
+  const data = { ...{ setup: scripts.setup, teardown: scripts.teardown }, 'helperPod.yaml': scripts.helperPod }
+  const metadata = { name: 'local-path-config', namespace: 'kube-system' }
+  const made = await harness.client.create(configMaps, { apiVersion: 'v1', kind: 'ConfigMap', metadata, data })
+  await turns(20)
+  expect(() => keeper.current()).toThrow('has no config.json (there are none yet)')
+  await harness.client.update(configMaps, {
+    ...made,
+    data: { ...data, 'config.json': JSON.stringify(everywhere('/a')) },
+  })
+  await turns(20)
+  expect(keeper.current().config.places.kind).toBe('nodes')
+  expect(told).toEqual(['the ConfigMap kube-system/local-path-config has no config.json (there are none yet)', 'used'])
+  await harness.stop()
 })
 
 describe('quotas', () => {

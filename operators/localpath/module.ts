@@ -1,4 +1,5 @@
 /** local-path-provisioner as an embedded module: watches claims and volumes, and has directories made on their nodes. */
+import { existsSync } from 'node:fs'
 import type { EmbeddedContext, EmbeddedModule } from '../../bootstrap/agent/embedded/module.ts'
 import { isNotFound } from '../../bootstrap/api/errors.ts'
 import type { Client, Resource } from '../../bootstrap/client/client.ts'
@@ -12,7 +13,7 @@ import type { HelperSettings } from './helper-pod.ts'
 import { HelperRuns } from './helper-runs.ts'
 import { type ProvisionerDeps, provisionOperator } from './provision.ts'
 import { removeOperator } from './remove.ts'
-import { type SettingsChange, SettingsFiles } from './settings.ts'
+import { followConfigMap, followFiles, type SettingsChange, SettingsKeeper } from './settings.ts'
 import { provisionerName } from './volume.ts'
 
 const runtimeClasses: Resource = {
@@ -43,11 +44,15 @@ export const localPathModule: EmbeddedModule = {
       embedded: await runsModules(client),
     }
     const told = (change: SettingsChange) => void report(change, helper, cluster, context)
-    const files = new SettingsFiles(context.hostPath(flag('config') ?? '/etc/config/config.json'), told)
-    files.follow(signal)
+    const keeper = new SettingsKeeper(told)
+    const path = context.hostPath(flag('config') ?? '/etc/config/config.json')
+    // Outside of its pod there are no files, unless somebody names one.
+    if (flag('config') === undefined && !existsSync(path))
+      followConfigMap(keeper, cluster.informers, namespace, helper.configMap)
+    else followFiles(keeper, path, signal)
     const runs = new HelperRuns(cluster)
     const deps: ProvisionerDeps = {
-      settings: () => files.current(),
+      settings: () => keeper.current(),
       helper,
       runs: () => runs,
       workers: Number(flag('worker-threads') ?? 4),
@@ -88,7 +93,7 @@ async function report(
     log.info({}, 'Applied config')
     return
   }
-  const message = `${change.problem} (the last good settings stay)`
+  const message = change.problem
   log.error({}, `failed to load the new config file: ${message}`)
   const { name, uid } = pod
   events.event(

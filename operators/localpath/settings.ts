@@ -1,6 +1,8 @@
-/** The settings as files: read again when they change, the last good ones kept when they are bad. */
+/** The settings in use: the last good ones, from files beside each other or from the ConfigMap itself. */
 import { type FSWatcher, readFileSync, watch } from 'node:fs'
 import { dirname, join } from 'node:path'
+import type { Informers } from '../../bootstrap/client/informer.ts'
+import { type ConfigMap, configMaps } from '../../bootstrap/client/resources.ts'
 import { parseConfig, SettingsError, type StorageConfig } from './config.ts'
 import { parseHelperPod, type Scripts } from './helper-pod.ts'
 
@@ -12,19 +14,19 @@ export interface Settings {
 /** Told of every change: settings that are used from now on, or what is wrong with those that are not. */
 export type SettingsChange = { readonly kind: 'used' } | { readonly kind: 'refused'; readonly problem: string }
 
+const keys = ['config.json', 'setup', 'teardown', 'helperPod.yaml'] as const
+type Key = (typeof keys)[number]
+
 const safetyNetMs = 30_000
 const settleMs = 100
 
-export class SettingsFiles {
-  readonly #configPath: string
+export class SettingsKeeper {
   readonly #told: (change: SettingsChange) => void
   #current: Settings | undefined
   #seen = ''
   #problem = 'no valid config available'
 
-  /** The other files lie beside config.json. */
-  constructor(configPath: string, told: (change: SettingsChange) => void) {
-    this.#configPath = configPath
+  constructor(told: (change: SettingsChange) => void) {
     this.#told = told
   }
 
@@ -34,60 +36,76 @@ export class SettingsFiles {
     return this.#current
   }
 
-  /** Reads now and on every change until the signal aborts. */
-  follow(signal: AbortSignal): void {
-    this.#refresh()
-    let soon: NodeJS.Timeout | undefined
-    const changed = () => {
-      soon ??= setTimeout(() => {
-        soon = undefined
-        this.#refresh()
-      }, settleMs)
-    }
-    const watcher = this.#watch(changed)
-    const net = setInterval(() => this.#refresh(), safetyNetMs).unref()
-    signal.addEventListener(
-      'abort',
-      () => {
-        clearInterval(net)
-        clearTimeout(soon)
-        watcher?.close()
-      },
-      { once: true },
-    )
-  }
-
-  #watch(changed: () => void): FSWatcher | undefined {
+  /** Takes up what `read` gives for each key (or throws about), if it is another text than the last time. */
+  offer(read: (key: Key) => string): void {
     try {
-      const watcher = watch(dirname(this.#configPath), changed)
-      watcher.on('error', () => {})
-      return watcher
-    } catch {
-      return undefined
-    }
-  }
-
-  #refresh(): void {
-    const folder = dirname(this.#configPath)
-    try {
-      const text = readFileSync(this.#configPath, 'utf8')
-      const [setup, teardown, helperPod] = ['setup', 'teardown', 'helperPod.yaml'].map(name =>
-        textOf(join(folder, name)),
-      ) as [string, string, string]
-      const seen = [text, setup, teardown, helperPod].join('\0')
+      const [config, setup, teardown, helperPod] = keys.map(read) as [string, string, string, string]
+      const seen = [config, setup, teardown, helperPod].join('\0')
       if (seen === this.#seen) return
       this.#seen = seen
-      const config = parseConfig(text)
+      const parsed = parseConfig(config)
       parseHelperPod(helperPod)
-      this.#current = { config, scripts: { setup, teardown, helperPod } }
+      this.#current = { config: parsed, scripts: { setup, teardown, helperPod } }
+      this.#problem = ''
       this.#told({ kind: 'used' })
     } catch (error) {
-      const problem =
-        error instanceof SettingsError ? error.message : `cannot read the settings: ${(error as Error).message}`
-      if (!(error instanceof SettingsError) && this.#problem === problem) return
+      const consequence = this.#current ? 'the last good settings stay' : 'there are none yet'
+      const problem = `${(error as Error).message} (${consequence})`
+      // What cannot be read at all is looked for again and again, and said once.
+      const again = problem === this.#problem
       this.#problem = problem
-      this.#told({ kind: 'refused', problem })
+      if (!again) this.#told({ kind: 'refused', problem })
     }
+  }
+}
+
+/** Follows config.json and the files beside it until the signal aborts. */
+export function followFiles(keeper: SettingsKeeper, configPath: string, signal: AbortSignal): void {
+  const folder = dirname(configPath)
+  const look = () => keeper.offer(key => textOf(key === 'config.json' ? configPath : join(folder, key)))
+  let soon: NodeJS.Timeout | undefined
+  const changed = () => {
+    soon ??= setTimeout(() => {
+      soon = undefined
+      look()
+    }, settleMs)
+  }
+  look()
+  const watcher = watcherOf(folder, changed)
+  const net = setInterval(look, safetyNetMs).unref()
+  signal.addEventListener(
+    'abort',
+    () => {
+      clearInterval(net)
+      clearTimeout(soon)
+      watcher?.close()
+    },
+    { once: true },
+  )
+}
+
+/** Follows the ConfigMap over the API, for a provisioner that runs outside of its pod. */
+export function followConfigMap(keeper: SettingsKeeper, informers: Informers, namespace: string, name: string): void {
+  const offer = ({ data = {} }: ConfigMap) =>
+    keeper.offer(key => {
+      const text = data[key]
+      if (text === undefined) throw new SettingsError(`the ConfigMap ${namespace}/${name} has no ${key}`)
+      return text
+    })
+  const ours = ({ metadata }: ConfigMap) => metadata.namespace === namespace
+  informers.get(configMaps, { fieldSelector: `metadata.name=${name}` }).subscribe({
+    added: map => void (ours(map) && offer(map)),
+    updated: map => void (ours(map) && offer(map)),
+  })
+}
+
+function watcherOf(folder: string, changed: () => void): FSWatcher | undefined {
+  try {
+    const watcher = watch(folder, changed)
+    watcher.on('error', () => {})
+    return watcher
+  } catch {
+    return undefined
   }
 }
 
