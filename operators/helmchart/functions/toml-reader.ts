@@ -218,9 +218,13 @@ class Reader {
     const text = this.#match(/[-+]?[0-9A-Za-z_.+-]+/y)
     if (text === undefined) this.#fail(`expected value but found ${shown(this.#peek())} instead`)
     if (/^[-+]?(?:inf|nan)$/.test(text)) return parseFloatText(text.replace(/^\+|^-(?=nan)/, '')) ?? Number.NaN
-    const integer = /^[-+]?0\d/.test(text) ? undefined : parseIntegerText(text)
+    if (/^[-+]?0[\d_]/.test(text))
+      this.#fail(`Invalid ${/[.eE]/.test(text) ? 'float' : 'integer'} ${quote(text)}: cannot have leading zeroes`)
+    const integer = parseIntegerText(text)
     if (integer !== undefined && BigInt.asIntN(64, integer) !== integer) this.#fail(`${text} is out of range for int64`)
     if (integer !== undefined) return new GoInteger(types.int64, integer)
+    if (/^[-+]?[\d_]+\.(?:[eE_]|$)/.test(text))
+      this.#fail(`Invalid float ${quote(text)}: '.' must be followed by one or more digits`)
     const float = /^[-+]?\d[\d_]*(?:\.\d[\d_]*)?(?:[eE][-+]?\d[\d_]*)?$/.test(text)
       ? parseFloatText(text.replaceAll('_', ''))
       : undefined
@@ -276,7 +280,7 @@ class Reader {
     const simple = this.#match(/\\["\\bfnrte]/y)
     if (simple !== undefined)
       return { '"': '"', '\\': '\\', b: '\b', f: '\f', n: '\n', r: '\r', t: '\t', e: '\x1b' }[simple[1] as 'b']
-    const code = this.#match(/\\u[0-9a-fA-F]{4}|\\U[0-9a-fA-F]{8}/y)
+    const code = this.#match(/\\x[0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}|\\U[0-9a-fA-F]{8}/y)
     if (code === undefined)
       this.#fail(
         `invalid escape character ${shown(this.#text[this.#at + 1] ?? '')}; only the following escape characters are allowed: \\b, \\t, \\n, \\f, \\r, \\", \\\\, \\uXXXX, and \\UXXXXXXXX`,
