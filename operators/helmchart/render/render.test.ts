@@ -97,6 +97,13 @@ test('what does not fit is warned of', () => {
   expect(warnings).toContain('returned non-bool value path=first.enabled chart=first')
   expect(warnings).toContain('warning: skipping globals because source global is not a table.')
   expect(warnings.some(text => text.includes('umbrella.third.deep'))).toBe(true)
+  const old = request({ 'Chart.yaml': 'name: web\nversion: 1.0.0\ndeprecated: true\n' })
+  renderCase(
+    old,
+    () => null,
+    message => warnings.push(message),
+  )
+  expect(warnings.at(-1)).toBe('this chart is deprecated')
 })
 
 describe('lookup', () => {

@@ -30,6 +30,7 @@ export interface RenderEffects extends FunctionEffects {
  */
 export function render(request: RenderRequest, lookup: Lookup, effects: RenderEffects): RenderOutcome {
   checkInstallable(request.chart)
+  if (request.chart.metadata.deprecated) effects.warn('this chart is deprecated')
   const chart = resolveDependencies(request.chart, copyTable(request.values), effects.warn)
   const values = coalesceValues(chart, copyTable(request.values), effects.warn)
   if (!request.skipSchemaValidation) validated(() => effects.validate(chart, values))

@@ -68,9 +68,9 @@ export interface HookManifest extends Manifest {
 }
 
 export interface Rendered {
-  /** In install order. */
+  /** In install order; documents of comments only are in `manifest` alone. */
   readonly manifests: readonly Manifest[]
-  /** In order of weight, then kind, then name. */
+  /** In install order of kinds, as a release stores them. They are executed by weight, then name. */
   readonly hooks: readonly HookManifest[]
   /** Objects of crds/ of the chart and its enabled subcharts, in order. */
   readonly crds: readonly Manifest[]
