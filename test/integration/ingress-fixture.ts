@@ -114,7 +114,7 @@ export function certificate(...names: readonly string[]): { crt: string; key: st
 
 export class IngressBed {
   readonly client = new MemoryClient({ now: () => Date.now() })
-  readonly #stop = new AbortController()
+  #life = new AbortController()
   readonly #folder = mkdtempSync(join(tmpdir(), 'ingress-'))
   readonly #servers: Server[] = []
   readonly ports: { web: number; websecure: number; metrics: number; ping: number }
@@ -146,7 +146,9 @@ export class IngressBed {
   async run(args: readonly string[] = []): Promise<void> {
     const { web, websecure, metrics, ping } = this.ports
     const log = { debug() {}, info() {}, warn() {}, error() {} }
-    const effects = { clock: systemClock, log, signal: this.#stop.signal, random: Math.random }
+    this.#life.abort()
+    this.#life = new AbortController()
+    const effects = { clock: systemClock, log, signal: this.#life.signal, random: Math.random }
     const events = createEventRecorder({ client: this.client, clock: systemClock, log, component: 'traefik' })
     this.service = await startIngress({
       settings: parseSettings([
@@ -173,8 +175,14 @@ export class IngressBed {
     })
   }
 
+  /** Ends the operator and HAProxy; the cluster and its backends stay. */
+  async stopService(): Promise<void> {
+    this.#life.abort()
+    await this.service.stop(0)
+  }
+
   async stop(): Promise<void> {
-    this.#stop.abort()
+    this.#life.abort()
     await this.service?.stop(0)
     for (const server of this.#servers) {
       server.closeAllConnections()
@@ -327,7 +335,7 @@ export class IngressBed {
 
   /** Asks until the answer is as wanted, for changes that travel. */
   async until<T>(what: () => Promise<T>, wanted: (value: T) => boolean): Promise<T> {
-    const end = Date.now() + 4000
+    const end = Date.now() + 15_000
     for (;;) {
       const value = await what().catch(error => error as T)
       if (wanted(value)) return value

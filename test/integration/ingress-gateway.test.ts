@@ -1,6 +1,8 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals'
 import { gatewayClasses, gateways, httpRoutes, middlewares, referenceGrants } from '../../operators/ingress/kinds.ts'
 import { certificate, hasHaproxy, IngressBed } from './ingress-fixture.ts'
+
+jest.setTimeout(30_000)
 
 const suite = hasHaproxy ? describe : describe.skip
 const backend = (name: string, more: object = {}) => ({ name, port: 80, ...more })
@@ -30,10 +32,7 @@ suite('the Gateway API by the real HAProxy', () => {
       ],
     })
   })
-  afterAll(() => {
-    if (process.env.SHOW) console.log(bed.log.join('\n'))
-    return bed.stop()
-  })
+  afterAll(() => bed?.stop())
 
   const route = (name: string, spec: object) => bed.create(httpRoutes, name, { parentRefs: [{ name: 'gw' }], ...spec })
   const conditionsOf = async (name: string) => {

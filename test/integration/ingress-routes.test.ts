@@ -1,8 +1,10 @@
 import { execFileSync } from 'node:child_process'
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals'
 import type { Resource } from '../../bootstrap/client/client.ts'
 import { ingressRoutes, middlewares, tlsOptions, tlsStores, traefikServices } from '../../operators/ingress/kinds.ts'
 import { certificate, hasHaproxy, IngressBed } from './ingress-fixture.ts'
+
+jest.setTimeout(30_000)
 
 const suite = hasHaproxy ? describe : describe.skip
 const service = (name: string, more: object = {}) => ({ name, port: 80, ...more })
@@ -15,10 +17,7 @@ suite('IngressRoute and Middleware by the real HAProxy', () => {
     bed = await IngressBed.start([], bed => bed.crds())
     for (const name of ['a', 'b', 'c']) await bed.backend(name)
   })
-  afterAll(() => {
-    if (process.env.SHOW) console.log(bed.log.join('\n'))
-    return bed.stop()
-  })
+  afterAll(() => bed?.stop())
 
   let hosts = 0
   /** A host of its own whose requests pass these middlewares to service a. */
@@ -359,5 +358,30 @@ suite('IngressRoute and Middleware by the real HAProxy', () => {
     )
     await expect(bed.peerPem('opt.org', 'TLSv1.2')).rejects.toThrow()
     expect(await bed.peerPem('whatever.org', 'TLSv1.2')).toBe(standard.fingerprint)
+  })
+
+  test('no text of a route becomes configuration or an entry of another', async () => {
+    const evil = ['a.org\nvictim.org/ default-b-80', 'a.org victim.org', '%[env(HOME)]', "a'\n  server x 1.2.3.4:80"]
+    for (const [index, host] of evil.entries())
+      await bed.create(ingressRoutes, `evil${index}`, {
+        routes: [{ match: `Host(\`${host}\`) && PathPrefix(\`/\`)`, services: [service('a')] }],
+      })
+    await bed.create(middlewares, 'evil', {
+      headers: { customRequestHeaders: { 'X-A': "'; http-request deny\n", 'X-B': '%[env(HOME)]' } },
+    })
+    await bed.create(ingressRoutes, 'evilmw', {
+      routes: [{ match: 'Host(`evil.org`)', middlewares: [{ name: 'evil' }], services: [service('a')] }],
+    })
+    await bed.untilStatus({ host: 'evil.org' }, 503)
+    for (const index of evil.keys())
+      await bed.until(
+        () => bed.events(`evil${index}`),
+        list => list[0]?.startsWith('Unsupported: host') === true,
+      )
+    expect((await bed.ask({ host: 'victim.org' })).status).toBe(404)
+    expect(
+      (await bed.echo({ host: await through({ headers: { customRequestHeaders: { 'X-B': '%[env(HOME)]' } } }) }))
+        .headers['x-b'],
+    ).toBe('%[env(HOME)]')
   })
 })

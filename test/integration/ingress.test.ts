@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals'
 import type { Resource } from '../../bootstrap/client/client.ts'
 import {
   type IngressClass,
@@ -8,6 +8,8 @@ import {
   services,
 } from '../../bootstrap/client/resources.ts'
 import { certificate, hasHaproxy, IngressBed } from './ingress-fixture.ts'
+
+jest.setTimeout(30_000)
 
 const suite = hasHaproxy ? describe : describe.skip
 const to = (name: string, port: unknown = { number: 80 }) => ({ service: { name, port } })
@@ -20,10 +22,7 @@ suite('Ingress by the real HAProxy', () => {
     bed = await IngressBed.start()
     for (const name of ['root', 'foo', 'exact', 'wild', 'any']) await bed.backend(name)
   })
-  afterAll(() => {
-    if (process.env.SHOW) console.log(bed.log.join('\n'))
-    return bed.stop()
-  })
+  afterAll(() => bed?.stop())
 
   test('routes by host and path: exact before prefix, longer before shorter, whole elements', async () => {
     await bed.ingress('paths', {

@@ -1,4 +1,5 @@
 /** From routing in neutral terms to the state HAProxy is to be in. Pure; what cannot be expressed becomes a problem. */
+import { isIP } from 'node:net'
 import { digest } from '../digest.ts'
 import type { Endpoint, Filter, Model, Owner, Pool, Problem, Router, Target, TcpRouter } from '../model/model.ts'
 import type { EntryPoint, Settings } from '../settings.ts'
@@ -7,7 +8,7 @@ import { filterLines, type Surroundings } from './filters.ts'
 import { headLines, httpFrontend, notFound, tcpFrontend } from './frontends.ts'
 import { checkMatch, type Routed, tablesOf } from './matching.ts'
 import type { Backend, Line, MapTable, Plane, Server } from './plane.ts'
-import { headerName, Unrenderable, word } from './quote.ts'
+import { formatWord, headerName, Unrenderable, word } from './quote.ts'
 import type { Surface } from './surface.ts'
 import { passwordScript, userCheck } from './users.ts'
 
@@ -22,7 +23,10 @@ export type Refusals = ReadonlyMap<string, string>
 export const ownerKey = ({ kind, metadata }: Owner): string => `${kind}/${metadata.namespace ?? ''}/${metadata.name}`
 
 /** Texts of backends by name, which says all that they depend on; handed from one compilation to the next. */
-export type BackendTexts = Map<string, Pick<Backend, 'lines' | 'serverOptions' | 'owner'>>
+export type BackendTexts = Map<
+  string,
+  Pick<Backend, 'lines' | 'serverOptions' | 'owner'> & { readonly dynamic: boolean }
+>
 
 export function compile(
   model: Model,
@@ -141,8 +145,9 @@ class Compiler {
     const name = nameOf(target)
     if (this.backends.has(name)) return name
     const text = this.#texts.get(name)
-    if (text && target.type === 'pool' && target.filters.length === 0) {
-      this.backends.set(name, { name, ...text, servers: serversOf(target.pool) })
+    if (text?.dynamic && target.type === 'pool' && target.filters.length === 0) {
+      const { lines, serverOptions: options, owner: first } = text
+      this.backends.set(name, { name, lines, serverOptions: options, owner: first, servers: serversOf(target.pool) })
       return name
     }
     const lines =
@@ -153,7 +158,12 @@ class Compiler {
         : poolBackend(name, target.pool, lines, owner, this.#settings)
     this.backends.set(name, backend)
     const { lines: all, serverOptions: options } = backend
-    this.#texts.set(name, { lines: all, serverOptions: options, owner: backend.owner })
+    this.#texts.set(name, {
+      lines: all,
+      serverOptions: options,
+      owner: backend.owner,
+      dynamic: backend.servers !== undefined,
+    })
     return name
   }
 
@@ -211,7 +221,10 @@ function nameOf(target: Target): string {
   const { pool, filters } = target
   const { members: _, ...shape } = pool
   const shares = pool.members.length > 1 ? pool.members.map(({ weight, invalid }) => (invalid ? -weight : weight)) : []
-  return `${pool.name.replace(/[^\w.-]/g, '_').slice(0, 120)}_${digest(JSON.stringify([shape, shares, filters]))}`
+  const names = pool.members.flatMap(({ endpoints }) =>
+    endpoints.filter(isNamed).map(({ address, port }) => `${address}:${port}`),
+  )
+  return `${pool.name.replace(/[^\w.-]/g, '_').slice(0, 120)}_${digest(JSON.stringify([shape, shares, filters, names]))}`
 }
 
 function answerBackend(name: string, status: number, filters: readonly string[], owner: Owner | undefined): Backend {
@@ -223,14 +236,32 @@ function answerBackend(name: string, status: number, filters: readonly string[],
 }
 
 function poolBackend(name: string, pool: Pool, filters: readonly string[], owner: Owner, settings: Settings): Backend {
-  const lines = [...stickyLines(pool), ...hostLines(pool), ...filters, ...invalidShare(pool)]
+  const options = serverOptions(pool, settings)
+  const named = serversOf(pool).filter(isNamed)
+  const lines = [
+    ...stickyLines(pool),
+    ...hostLines(pool),
+    ...filters,
+    ...invalidShare(pool),
+    ...namedServers(named, options),
+  ]
   return {
     name,
     lines: lines.map(text => ({ text: `  ${text}`, owner })),
-    serverOptions: serverOptions(pool, settings),
-    servers: serversOf(pool),
+    serverOptions: options,
+    // Names are part of the text: HAProxy follows their addresses itself.
+    servers: named.length > 0 ? undefined : serversOf(pool),
     owner,
   }
+}
+
+const isNamed = ({ address }: { readonly address: string }): boolean => isIP(address) === 0
+
+function namedServers(servers: readonly Server[], options: string): string[] {
+  return servers.map(({ address, port, weight }, index) => {
+    if (!/^[\w.-]+$/.test(address)) throw new Unrenderable(`"${address}" is no host name`)
+    return `server n${index + 1} ${address}:${port} weight ${weight} resolvers names init-addr libc,none ${options}`.trim()
+  })
 }
 
 function stickyLines({ sticky, name }: Pool): string[] {
@@ -251,7 +282,7 @@ function stickyLines({ sticky, name }: Pool): string[] {
 
 function hostLines({ passHost, tls }: Pool): string[] {
   if (passHost || tls?.serverName === undefined) return []
-  return [`http-request set-header Host ${word(tls.serverName)}`]
+  return [`http-request set-header Host ${formatWord(tls.serverName)}`]
 }
 
 /** The share of requests that goes to references that lead nowhere. */

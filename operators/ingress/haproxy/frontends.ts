@@ -24,6 +24,10 @@ export function headLines(settings: Settings, { runDir, addresses }: Surface, sc
     '  ssl-default-bind-options ssl-min-ver TLSv1.2 no-tls-tickets',
     '  ssl-default-bind-ciphers ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305',
     ...(settings.accessLog === 'off' ? [] : ['  log stdout len 8192 format raw local0 info']),
+    // For services of type ExternalName.
+    'resolvers names',
+    '  parse-resolv-conf',
+    '  hold valid 10s',
     'defaults',
     '  mode http',
     '  balance roundrobin',

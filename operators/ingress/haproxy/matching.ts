@@ -54,6 +54,9 @@ export function tablesOf(
 
 /** "*" is any host, "*.example.com" one more label. */
 function keyOf(host: string | undefined, path: string): string {
+  // A line break in a map would be another entry.
+  if (host !== undefined && !/^(\*\.)?[\w.:[\]-]+$/.test(host))
+    throw new Unrenderable(`host ${JSON.stringify(host)} is no host name`)
   if (/[\s\p{Cc}]/u.test(path))
     throw new Unrenderable(`path ${JSON.stringify(path)} contains a space or control character`)
   return `${host === undefined ? '*' : host.toLowerCase()}${path}`

@@ -62,7 +62,15 @@ export function serviceIndex(informers: Informers): ServiceIndex {
       const scheme = options.scheme ?? annotations.scheme ?? schemeOf(port)
       const native = options.nativeLb ?? annotations.nativeLb
       const rest = { port: port.port, native, protocol: protocolOf(scheme, service), ...annotations }
-      if (service.spec.type === 'ExternalName') return { ...external(service, port.port, options), ...rest }
+      if (service.spec.type === 'ExternalName') {
+        const outside = external(service, port.port, options)
+        const [, name, namespace] = /^([a-z0-9-]+)\.([a-z0-9-]+)\.svc(\.|$)/.exec(outside.serverName) ?? []
+        const inside = name === undefined ? undefined : all.get(`${namespace}/${name}`)
+        // A name of the cluster's own: the machine's resolver does not know it.
+        if (name !== undefined && namespace !== undefined && inside && inside.spec.type !== 'ExternalName')
+          return { ...this.resolve({ namespace, name, port: port.port }, options), ...annotations }
+        return { ...outside, ...rest }
+      }
       const endpoints = native
         ? clusterAddress(service, port.port)
         : endpointsOf(slices.byIndex('service', `${ref.namespace}/${ref.name}`), port.name ?? '')
