@@ -46,23 +46,42 @@ export interface Template {
   execute(data: GoValue): string
 }
 
+interface NamedFunction {
+  readonly function: GoFunction
+  readonly builtin: boolean
+}
+
+function named(functions: FunctionTable, builtin: boolean): (readonly [string, NamedFunction])[] {
+  return Object.entries(functions).map(([name, fn]) => [name, { function: fn, builtin }])
+}
+
+/** What a clone takes over. Functions are many and clones, one for each `tpl`, too: these are shared. */
+interface Inherited {
+  readonly functions: ReadonlyMap<string, NamedFunction>
+  readonly overrides: ReadonlyMap<string, NamedFunction>
+  readonly trees: ReadonlyMap<string, Tree>
+}
+
 export class TemplateSet {
   readonly name: string
   readonly #options: TemplateOptions
-  readonly #functions: Map<string, GoFunction>
+  readonly #functions: ReadonlyMap<string, NamedFunction>
+  readonly #overrides: Map<string, NamedFunction>
   readonly #trees: Map<string, Tree>
+  readonly #environment: Environment
 
   /** `name` is only for messages. `functions` are all that templates may call beside Go's own. */
-  constructor(
-    name: string,
-    functions: FunctionTable,
-    options: TemplateOptions = {},
-    trees?: ReadonlyMap<string, Tree>,
-  ) {
+  constructor(name: string, functions: FunctionTable, options: TemplateOptions = {}, inherited?: Inherited) {
     this.name = name
     this.#options = options
-    this.#functions = new Map(Object.entries(functions))
-    this.#trees = new Map(trees)
+    this.#functions = inherited?.functions ?? new Map([...named(builtins, true), ...named(functions, false)])
+    this.#overrides = new Map(inherited?.overrides)
+    this.#trees = new Map(inherited?.trees)
+    this.#environment = {
+      missingKey: options.missingKey ?? 'default',
+      template: called => this.#trees.get(called),
+      function: called => this.#overrides.get(called) ?? this.#functions.get(called),
+    }
   }
 
   /**
@@ -79,7 +98,7 @@ export class TemplateSet {
 
   #parse(name: string, text: string): Map<string, Tree> {
     const { leftDelimiter = '{{', rightDelimiter = '}}' } = this.#options
-    const isFunction = (called: string): boolean => this.#functions.has(called) || Object.hasOwn(builtins, called)
+    const isFunction = (called: string): boolean => this.#environment.function(called) !== undefined
     try {
       return parseTemplate({ name, text, leftDelimiter, rightDelimiter, isFunction })
     } catch (error) {
@@ -99,12 +118,13 @@ export class TemplateSet {
 
   /** Replaces functions, or adds some, from the next call on. */
   override(functions: FunctionTable): void {
-    for (const [name, fn] of Object.entries(functions)) this.#functions.set(name, fn)
+    for (const [name, fn] of named(functions, false)) this.#overrides.set(name, fn)
   }
 
   /** A set of its own with the same templates and functions: what is added to it later stays with it. */
   clone(): TemplateSet {
-    return new TemplateSet(this.name, Object.fromEntries(this.#functions), this.#options, this.#trees)
+    const inherited = { functions: this.#functions, overrides: this.#overrides, trees: this.#trees }
+    return new TemplateSet(this.name, {}, this.#options, inherited)
   }
 
   /** Runs a template over `data` as its dot and returns what it wrote. Throws TemplateError. */
@@ -117,23 +137,12 @@ export class TemplateSet {
 
   #run(tree: Tree, data: GoValue): string {
     try {
-      return executeTree(tree, data, this.#environmentOf())
+      return executeTree(tree, data, this.#environment)
     } catch (error) {
       // Go has room for 100,000 templates within templates; here the stack ends first.
       if (!(error instanceof RangeError)) throw error
-      throw new TemplateError(`template: ${tree.name}: templates or values are nested too deeply: ${error.message}`)
-    }
-  }
-
-  #environmentOf(): Environment {
-    return {
-      missingKey: this.#options.missingKey ?? 'default',
-      template: name => this.#trees.get(name),
-      function: name => {
-        const fn = this.#functions.get(name)
-        if (fn) return { function: fn, builtin: false }
-        return Object.hasOwn(builtins, name) ? { function: builtins[name]!, builtin: true } : undefined
-      },
+      const what = /call stack/.test(error.message) ? 'templates or values are nested too deeply' : 'a text is too long'
+      throw new TemplateError(`template: ${tree.name}: ${what}: ${error.message}`)
     }
   }
 }
