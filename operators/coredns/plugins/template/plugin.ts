@@ -25,7 +25,8 @@ import {
   unknownProperty,
   zonesOr,
 } from '../settings.ts'
-import { compileTemplate, type Value } from './gotemplate.ts'
+import { compileTemplate } from './gotemplate.ts'
+import type { Value } from './values.ts'
 
 type Section = 'answer' | 'additional' | 'authority'
 type Fill = (data: Value) => string
