@@ -16,6 +16,7 @@ const figures = [
   'pods',
   'servicelb',
   'manifests',
+  'helmchart',
   'writes',
   'list',
   'fan-out',
