@@ -33,7 +33,10 @@ export interface JobSettings {
   readonly proxies: { readonly [name: string]: string }
 }
 
+export const embeddedClass = 'embedded'
 export const embeddedImage = 'embedded/helm'
+/** What K3s runs. */
+export const klipperImage = 'rancher/klipper-helm:v0.13.3-build20260727'
 const defaultBackOffLimit = 1000
 
 /** Throws Error with one line when a field of the chart cannot be used. */
@@ -75,7 +78,7 @@ function podOf(
   const volumes = volumesOf(chart, values)
   return {
     restartPolicy: 'OnFailure',
-    ...(image === undefined ? { runtimeClassName: 'embedded' } : {}),
+    ...(image === undefined ? { runtimeClassName: embeddedClass } : {}),
     ...(bootstrap ? { hostNetwork: true, tolerations: bootstrapTolerations } : {}),
     nodeSelector: {
       'kubernetes.io/os': 'linux',

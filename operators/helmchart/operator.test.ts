@@ -5,6 +5,7 @@ import {
   configMaps,
   type Job,
   jobs,
+  runtimeClasses,
   type Secret,
   secrets,
   serviceAccounts,
@@ -17,6 +18,12 @@ import { helmChartOperator } from './operator.ts'
 let harness: Harness
 beforeEach(async () => {
   harness = new Harness()
+  harness.client.seed(runtimeClasses, {
+    apiVersion: 'node.k8s.io/v1',
+    kind: 'RuntimeClass',
+    metadata: { name: 'embedded' },
+    handler: 'embedded',
+  })
   await harness.start(helmChartOperator({ image: undefined, apiServerPort: 6443, proxies: {} }))
 })
 afterEach(async () => {
@@ -455,6 +462,14 @@ test('releases kept in ConfigMaps are found there', async () => {
   await create({ chart: 'web', driver: 'configmap' })
   expect(envOf(await find(), 'EXPECTED_RELEASE_REVISION')).toBe('3')
   expect(envOf(await find(), 'HELM_DRIVER')).toBe('configmap')
+})
+
+test('a cluster without embedded pods runs klipper-helm', async () => {
+  await harness.client.delete(runtimeClasses, { name: 'embedded' })
+  await create()
+  const pod = (await find())?.spec.template.spec
+  expect(pod?.runtimeClassName).toBeUndefined()
+  expect(pod?.containers[0]?.image).toMatch(/^rancher\/klipper-helm:/)
 })
 
 test('helpers that somebody else made are taken over', async () => {

@@ -2,9 +2,9 @@
  * K3s' Helm controller (k3s-io/helm-controller): every HelmChart gets a Job that installs or upgrades its release, a new one
  * whenever the chart, its HelmChartConfig or a Secret they name changes, and one that uninstalls it at the end.
  */
-import { isAlreadyExists, isNotFound } from '../../bootstrap/api/errors.ts'
+import { ignoreNotFound, isAlreadyExists, isNotFound } from '../../bootstrap/api/errors.ts'
 import { keyOf, type ObjectKey } from '../../bootstrap/api/object.ts'
-import { type Job, jobs, secrets } from '../../bootstrap/client/resources.ts'
+import { type Job, jobs, runtimeClasses, secrets } from '../../bootstrap/client/resources.ts'
 import { sameJson } from '../../bootstrap/client/same.ts'
 import { updateStatus } from '../runtime/apply.ts'
 import { isNamespaceTerminating, isTransient } from '../runtime/failures.ts'
@@ -28,7 +28,7 @@ import {
 } from './helm-chart.ts'
 import { removeHelpers } from './helpers.ts'
 import { isReplaceable, jobState } from './job-state.ts'
-import type { JobSettings } from './job-template.ts'
+import { embeddedClass, type JobSettings, klipperImage } from './job-template.ts'
 import { latestRelease } from './latest-release.ts'
 import { applying, createFailed, jobFailed, unsupportedVersion } from './status.ts'
 
@@ -36,6 +36,7 @@ import { applying, createFailed, jobFailed, unsupportedVersion } from './status.
 const rerunDelayMs = 10_000
 const bySecret = 'helmchart/secret'
 
+/** `settings.image` left out: Jobs run the embedded module where the cluster has such pods, klipper-helm elsewhere. */
 export function helmChartOperator(settings: JobSettings): Operator {
   const controller = new HelmController(settings)
   return {
@@ -69,7 +70,9 @@ function chartKeyOfJob(job: Job): ObjectKey | undefined {
 }
 
 class HelmController {
-  readonly #settings: JobSettings
+  #settings: JobSettings
+  /** Whether it is settled what Jobs run. */
+  #knowsImage = false
   readonly #jobs = new ChartJobs()
   readonly #charts = new OwnWrites()
 
@@ -88,11 +91,20 @@ class HelmController {
     if (!this.#charts.seen(key, informers.get(helmCharts)) || !this.#jobs.areShown(key, cluster)) return done
     const { annotations = {} } = chart.metadata
     if ((annotations[annotation.managedBy] ?? controllerName) !== controllerName) return done
+    await this.#settleImage(cluster)
     if (isTerminating(chart)) return this.#remove(key, chart, cluster)
     if (!isInstallable(chart) || isUnmanaged(chart)) return done
     if (annotations[annotation.managedBy] === undefined) return this.#claim(key, chart, cluster)
     if (!hasFinalizer(chart)) return this.#hold(key, chart, cluster)
     return this.#install(key, chart, cluster)
+  }
+
+  /** Another cluster than Skiff's has no embedded pods. */
+  async #settleImage({ client }: Cluster): Promise<void> {
+    if (this.#knowsImage || this.#settings.image !== undefined) return
+    const embedded = await client.get(runtimeClasses, { name: embeddedClass }).catch(ignoreNotFound)
+    if (!embedded) this.#settings = { ...this.#settings, image: klipperImage }
+    this.#knowsImage = true
   }
 
   /** Other controllers of HelmCharts then leave it alone. */
