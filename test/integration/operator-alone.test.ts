@@ -1,10 +1,13 @@
 /** `skiff operator NAME`: one operator as a process of its own, against a server that runs without it. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, expect, jest, test } from '@jest/globals'
 import { HttpClient } from './http-client.ts'
+import { freePort, hasHaproxy } from './ingress-fixture.ts'
 import { type RunningServer, startServer } from './server.ts'
 
 jest.setTimeout(60_000)
@@ -91,6 +94,29 @@ test('--leader-elect=false works without a lease', async () => {
   await api.post('/api/v1/namespaces/default/pods', pod('three'))
   await api.until('/api/v1/namespaces/default/pods/three', bound)
   expect((await api.get(lease)).status).toBe(404)
+})
+
+const withHaproxy = hasHaproxy ? test : test.skip
+
+withHaproxy('the ingress serves as a process of its own', async () => {
+  const port = await freePort()
+  const args = [`--entryPoints.web.address=:${port}`, '--providers.kubernetesingress']
+  const alone = operator('ingress', '-k', server.kubeconfig, '--leader-elect=false', '--', ...args)
+  await says(alone, `serving on web :${port}`)
+  const backend = { service: { name: 'none', port: { number: 80 } } }
+  await api.post('/apis/networking.k8s.io/v1/namespaces/default/ingresses', {
+    apiVersion: 'networking.k8s.io/v1',
+    kind: 'Ingress',
+    metadata: { name: 'web' },
+    spec: { rules: [{ http: { paths: [{ path: '/', pathType: 'Prefix', backend }] } }] },
+  })
+  await says(alone, 'service default/none does not exist')
+  await api.until('/api/v1/namespaces/default/events', ({ body }) =>
+    body.items.some(({ reason }: { reason: string }) => reason === 'ServiceNotFound'),
+  )
+  alone.child.kill('SIGTERM')
+  expect(await once(alone.child, 'exit')).toEqual([0, null])
+  rmSync(join(tmpdir(), 'skiff-ingress'), { recursive: true, force: true })
 })
 
 test.each([
