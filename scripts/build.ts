@@ -1,12 +1,12 @@
 /** Bundles the program into dist/: skiff.mjs, what runs in threads beside it, the base class for operators of others, and source maps. */
 
-import { copyFile } from 'node:fs/promises'
+import { copyFile, mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { build } from 'esbuild'
 
 const root = join(import.meta.dirname, '..')
 
-await build({
+const { outputFiles } = await build({
   absWorkingDir: root,
   entryPoints: {
     skiff: 'skiff.ts',
@@ -29,7 +29,16 @@ await build({
     js: "import{createRequire as __createRequire}from'node:module';const require=__createRequire(import.meta.url);",
   },
   logLevel: 'warning',
+  write: false,
 })
+
+await mkdir(join(root, 'dist'), { recursive: true })
+for (const { path, text } of outputFiles) await writeFile(path, path.endsWith('.mjs') ? inAscii(text) : text)
+
+/** esbuild leaves letters of regular expressions as they are, and one of them makes V8 keep the whole text in two bytes each. */
+function inAscii(text: string): string {
+  return text.replace(/[^\0-\x7f]/g, letter => `\\u${letter.charCodeAt(0).toString(16).padStart(4, '0')}`)
+}
 
 // Read beside the bundle at run time, when first needed.
 for (const name of ['schema.gen.json', 'descriptions.gen.json'])

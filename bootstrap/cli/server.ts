@@ -1,9 +1,11 @@
 /** `skiff server`: reads the configuration, checks the machine, runs until it is told to stop. */
 import { readFileSync } from 'node:fs'
+import { systemClock } from '../client/clock.ts'
 import { serverFlags } from '../config/flags.ts'
 import { ConfigError, type FlagValues } from '../config/parse.ts'
 import { serverConfig, thisMachine } from '../config/server-config.ts'
 import { createLogger } from '../log.ts'
+import { processMemory, returnMemoryWhenIdle } from '../memory.ts'
 import { preflight } from '../preflight.ts'
 import { startServer } from '../server.ts'
 import { gitVersion } from '../version.ts'
@@ -35,6 +37,7 @@ export async function runServer(
   const ended = new Promise<void>(resolve => signal.addEventListener('abort', () => resolve(), { once: true }))
   try {
     const server = await startServer(config, { userland, log, home: homeOf(host), signal })
+    void returnMemoryWhenIdle(processMemory(systemClock), signal)
     await ended
     await server.stop()
   } catch (error) {

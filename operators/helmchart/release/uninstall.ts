@@ -2,11 +2,11 @@
 import { isStatusError } from '../../../bootstrap/api/errors.ts'
 import type { KubeObject } from '../../../bootstrap/api/object.ts'
 import { namespaces } from '../../../bootstrap/client/resources.ts'
+import { sortByKind, uninstallOrder } from '../render/kind-order.ts'
 import { deleteAll } from './apply.ts'
 import { checkReachable } from './cluster.ts'
 import { type Context, checkAborted, defaultTimeoutMs, messageOf } from './context.ts'
 import { runHooks } from './hooks.ts'
-import { uninstallOrder } from './kind-order.ts'
 import { nameProblem } from './names.ts'
 import { objectsOf, type Target, targetsOf } from './objects.ts'
 import { waitUntilGone } from './readiness/wait.ts'
@@ -107,10 +107,8 @@ async function deletions(context: Context, release: Release): Promise<Target[]> 
   const kept = objects.filter(isKept)
   for (const { kind, metadata } of kept)
     context.log.info({ kind, name: metadata.name }, 'kept due to the resource policy')
-  const order = (object: KubeObject) => uninstallOrder(object.kind)
-  const sorted = objects
-    .filter(object => !isKept(object))
-    .sort((a, b) => order(a) - order(b) || (a.kind < b.kind ? -1 : a.kind > b.kind ? 1 : 0))
+  const doomed = objects.filter(object => !isKept(object))
+  const sorted = sortByKind(doomed, uninstallOrder, ({ kind }: KubeObject) => kind)
   return targetsOf(context.cluster, sorted, release.namespace, 'skip')
 }
 
