@@ -98,11 +98,13 @@ export interface AssembledServer {
   client(user?: UserInfo): Client
   /** Creates the objects every cluster has, then answers requests. */
   start(options: Omit<BootstrapOptions, 'serviceAddress'>): Promise<void>
-  /** Stops the caches; the datastore stays the caller's. */
+  /** Ends what runs in the background and stops the caches; the datastore stays the caller's. */
   close(): Promise<void>
 }
 
-export async function assembleApiServer(options: AssembleOptions): Promise<AssembledServer> {
+export async function assembleApiServer(given: AssembleOptions): Promise<AssembledServer> {
+  const closing = new AbortController()
+  const options = { ...given, signal: AbortSignal.any([given.signal, closing.signal]) }
   const { datastore, clock, signal } = options
   const store = await openStore({ datastore, clock, ...(options.log ? { log: options.log } : {}) })
   const reader = await objectReader(store)
@@ -197,7 +199,11 @@ export async function assembleApiServer(options: AssembleOptions): Promise<Assem
       await others.start()
       server.setReady()
     },
-    close: () => store.close(),
+    close() {
+      // First: what follows a closed store is told at once, and for ever, to begin again.
+      closing.abort()
+      return store.close()
+    },
   }
 }
 
