@@ -2,6 +2,7 @@
  * Keeps the data plane at what the cluster says: every change of an object that matters makes a new routing. Changes that
  * come together make one; nothing is timed, so an endpoint reaches the data plane as soon as it is known.
  */
+import { setImmediate as turn } from 'node:timers/promises'
 import type { KubeObject } from '../../bootstrap/api/object.ts'
 import type { Client } from '../../bootstrap/client/client.ts'
 import type { Informer } from '../../bootstrap/client/informer.ts'
@@ -21,6 +22,7 @@ import { type Built, buildModel, type Snapshot } from './model/build.ts'
 import type { Model, Problem } from './model/model.ts'
 import { serviceIndex } from './model/pools.ts'
 import type { Settings } from './settings.ts'
+import { inSlices, patience } from './slices.ts'
 import { StatusWriter } from './status-writer.ts'
 import { optionalKind } from './watching.ts'
 
@@ -37,12 +39,16 @@ const secretSelector = { labelSelector: 'owner!=helm' }
 
 export class Controller {
   readonly #options: ControllerOptions
-  readonly #used = { services: new Set<string>(), secrets: new Set<string>() }
+  /** What the routing that is served was made of, and what the one in the making has read so far. */
+  #used = emptyUse()
+  #reading = emptyUse()
   readonly #announced = new Set<string>()
   readonly #status: StatusWriter
   #snapshot: Snapshot | undefined
-  #scheduled = false
-  #serving = Promise.resolve()
+  /** Something has changed since the routing in the making was begun. */
+  #changed = false
+  #building = false
+  readonly #first = Promise.withResolvers<void>()
   /** Of the last build. */
   #built: Built | undefined
 
@@ -63,7 +69,7 @@ export class Controller {
       this.#serviceChanged(`${metadata.namespace}/${metadata.labels?.['kubernetes.io/service-name']}`),
     )
     follow(informers.get(secrets, secretSelector), secret => {
-      if (this.#used.secrets.has(keyOf(secret))) this.#schedule()
+      if (this.#uses('secrets', keyOf(secret))) this.#schedule()
     })
     this.#snapshot = this.#snapshotOf(waiting)
     await Promise.all([
@@ -74,8 +80,7 @@ export class Controller {
       ...waiting,
     ])
     this.#schedule()
-    await new Promise<void>(resolve => setImmediate(resolve))
-    await this.#serving
+    await this.#first.promise
   }
 
   /** Problems that HAProxy's side found; those of the translation are known already. */
@@ -96,31 +101,54 @@ export class Controller {
 
   #serviceChanged(key: string): void {
     const { ingress, gateway } = this.#options.settings
-    if (this.#used.services.has(key) || key === ingress.publishedService || key === gateway.publishedService)
+    if (this.#uses('services', key) || key === ingress.publishedService || key === gateway.publishedService)
       this.#schedule()
   }
 
-  /** Changes of one turn of the event loop make one routing. */
-  #schedule(): void {
-    if (this.#scheduled || !this.#snapshot) return
-    this.#scheduled = true
-    setImmediate(() => {
-      this.#scheduled = false
-      if (!this.#options.cluster.signal.aborted) this.#serving = this.#rebuild()
-    })
+  #uses(kind: 'services' | 'secrets', key: string): boolean {
+    return this.#used[kind].has(key) || this.#reading[kind].has(key)
   }
 
-  async #rebuild(): Promise<void> {
-    const { settings, serve, log } = this.#options
+  /** Changes of one turn of the event loop make one routing; one that comes while it is made begins it anew. */
+  #schedule(): void {
+    if (!this.#snapshot) return
+    this.#changed = true
+    if (!this.#building) void this.#build()
+  }
+
+  async #build(): Promise<void> {
+    const { settings, cluster, log } = this.#options
+    const now = () => cluster.clock.now()
+    this.#building = true
+    for (let skipped = 0; this.#changed && !cluster.signal.aborted; ) {
+      await turn()
+      this.#changed = false
+      this.#reading = emptyUse()
+      try {
+        const stale = () => cluster.signal.aborted || (this.#changed && skipped < patience)
+        const built = await inSlices(buildModel(this.#snapshot!, settings), { now, stale })
+        skipped = built ? 0 : skipped + 1
+        if (!built) continue
+        this.#used = this.#reading
+        this.#built = built
+        void this.#serve(built)
+      } catch (error) {
+        log(`cannot make the new routing: ${(error as Error).stack}`)
+        this.#first.resolve()
+      }
+    }
+    this.#building = false
+  }
+
+  async #serve(built: Built): Promise<void> {
+    const { serve, log } = this.#options
     try {
-      this.#used.services.clear()
-      this.#used.secrets.clear()
-      this.#built = buildModel(this.#snapshot!, settings)
-      await serve(this.#built.model)
-      this.#writeStatus(this.#built)
+      await serve(built.model)
+      if (built === this.#built) this.#writeStatus(built)
     } catch (error) {
       log(`cannot serve the new routing: ${(error as Error).stack}`)
     }
+    this.#first.resolve()
   }
 
   #writeStatus(built: Built): void {
@@ -149,6 +177,8 @@ export class Controller {
     const traefikServices = optional(kinds.traefikServices, enabled)
     const tlsOptions = optional(kinds.tlsOptions, enabled)
     const transports = optional(kinds.serversTransports, enabled)
+    const inert = [optional(kinds.middlewareTcps, enabled), optional(kinds.serversTransportTcps, enabled)]
+    const custom = [routes, tcp, udp, stores, middlewares, traefikServices, tlsOptions, transports, ...inert]
     const gateway = settings.gateway.enabled
     const classes = optional(kinds.gatewayClasses, gateway)
     const gateways = optional(kinds.gateways, gateway)
@@ -156,7 +186,7 @@ export class Controller {
     const grants = optional(kinds.referenceGrants, gateway)
     if (gateway) follow(informers.get(namespaces) as unknown as Informer, () => this.#schedule())
     const index = serviceIndex(informers)
-    const used = this.#used
+    const reading = () => this.#reading
     return {
       get ingresses() {
         return informers.get(ingresses).list()
@@ -173,18 +203,21 @@ export class Controller {
       get ingressRouteUdps() {
         return udp.list()
       },
+      get customResources() {
+        return custom.flatMap((kind): readonly KubeObject[] => kind.list())
+      },
       get tlsStores() {
         return stores.list()
       },
       services: {
         exists: index.exists,
         resolve(ref, options) {
-          used.services.add(`${ref.namespace}/${ref.name}`)
+          reading().services.add(`${ref.namespace}/${ref.name}`)
           return index.resolve(ref, options)
         },
       },
       secret(namespace, name) {
-        used.secrets.add(`${namespace}/${name}`)
+        reading().secrets.add(`${namespace}/${name}`)
         return informers.get(secrets, secretSelector).get(`${namespace}/${name}`)
       },
       middleware: middlewares.get,
@@ -204,6 +237,8 @@ export class Controller {
     }
   }
 }
+
+const emptyUse = () => ({ services: new Set<string>(), secrets: new Set<string>() })
 
 const keyOf = ({ metadata }: KubeObject): string => `${metadata.namespace}/${metadata.name}`
 

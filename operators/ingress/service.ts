@@ -69,6 +69,7 @@ export async function startIngress(options: IngressOptions): Promise<IngressServ
     settings,
     surface,
     log,
+    now: () => cluster.clock.now(),
     applied: (_, problems) => controller?.announce(problems),
   })
   controller = new Controller({

@@ -1,6 +1,6 @@
 /** What translators are given: the cluster as it is now. */
 import type { Secret } from '../../bootstrap/client/resources.ts'
-import type { Filter, Owner, Problem } from './model/model.ts'
+import type { Filter, Owner, PoolTls, Problem } from './model/model.ts'
 import type { ServiceIndex } from './model/pools.ts'
 import type { Settings } from './settings.ts'
 
@@ -10,8 +10,8 @@ export interface Sources {
   secret(namespace: string, name: string): Secret | undefined
   /** Middlewares by name, as Traefik writes references: "namespace-name@kubernetescrd". */
   middleware(reference: string, owner: Owner): readonly Filter[]
-  /** Whether https backends of this name are to be verified, and under which name. */
-  serversTransport(namespace: string, name: string): { verify: boolean; serverName: string | undefined } | undefined
+  /** How https backends are verified. Throws NoService when it names secrets that are of no use. */
+  serversTransport(namespace: string, name: string): PoolTls | undefined
   report(problem: Problem): void
 }
 

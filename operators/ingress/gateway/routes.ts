@@ -2,6 +2,7 @@
 import { poolOf } from '../ingress/translate.ts'
 import type { Pool, PoolMember, Router, Target } from '../model/model.ts'
 import { NoService } from '../model/pools.ts'
+import type { Steps } from '../slices.ts'
 import { type Sources, Unusable } from '../sources.ts'
 import { filtersOf } from './filters.ts'
 import { admitsKind, admitsNamespace, commonHosts, condition, type Served, servedListeners } from './listeners.ts'
@@ -19,14 +20,19 @@ import {
 
 export const controllerName = 'traefik.io/gateway-controller'
 
-export function translateHttpRoutes(from: GatewaySources, sources: Sources): GatewayResult {
+/** All HTTPRoutes, a step for each. */
+export function* translateHttpRoutes(from: GatewaySources, sources: Sources): Steps<GatewayResult> {
   const classes = from.classes.filter(({ spec }) => spec.controllerName === controllerName)
   const gateways = from.gateways.filter(({ spec }) =>
     classes.some(({ metadata }) => metadata.name === spec.gatewayClassName),
   )
   const listeners = gateways.flatMap(gateway => servedListeners(gateway, from, sources))
   const attached = new Map<Served, number>()
-  const routes = from.routes.map(route => translateRoute(route, listeners, attached, from, sources))
+  const routes: ReturnType<typeof translateRoute>[] = []
+  for (const route of from.routes) {
+    routes.push(translateRoute(route, listeners, attached, from, sources))
+    yield
+  }
   return {
     classes,
     routers: routes.flatMap(({ routers }) => routers),

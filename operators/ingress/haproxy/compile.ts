@@ -3,6 +3,7 @@ import { isIP } from 'node:net'
 import { digest } from '../digest.ts'
 import type { Endpoint, Filter, Model, Owner, Pool, Problem, Router, Target, TcpRouter } from '../model/model.ts'
 import type { EntryPoint, Settings } from '../settings.ts'
+import type { Steps } from '../slices.ts'
 import { certificateEntries } from './certificates.ts'
 import { filterLines, type Surroundings } from './filters.ts'
 import { headLines, httpFrontend, notFound, tcpFrontend } from './frontends.ts'
@@ -28,15 +29,20 @@ export type BackendTexts = Map<
   Pick<Backend, 'lines' | 'serverOptions' | 'owner'> & { readonly dynamic: boolean }
 >
 
-export function compile(
+/** The plane of a routing, a step for each router. */
+export function* compile(
   model: Model,
   settings: Settings,
   surface: Surface,
   refused: Refusals,
   texts: BackendTexts = new Map(),
-): Compiled {
+): Steps<Compiled> {
   const compiler = new Compiler(settings, refused, texts)
-  const routed = [...model.routers].sort(byAge).map(router => compiler.route(router))
+  const routed: Routed[] = []
+  for (const router of byAge(model.routers)) {
+    routed.push(compiler.route(router))
+    yield
+  }
   const tcp = model.tcpRouters.map(router => ({ router, backend: compiler.tcpBackend(router) }))
   const maps = new Map<string, MapTable>()
   const frontends: Line[] = []
@@ -49,7 +55,7 @@ export function compile(
       continue
     }
     const here = routed.filter(({ router }) => router.entryPoints.includes(entryPoint.name))
-    const tables = tablesOf(here, (loser, winner) => compiler.conflict(loser, winner, entryPoint))
+    const tables = yield* tablesOf(here, (loser, winner) => compiler.conflict(loser, winner, entryPoint))
     maps.set(`${entryPoint.name}.exact`, tables.exact)
     maps.set(`${entryPoint.name}.prefix`, tables.prefix)
     maps.set(`${entryPoint.name}.fallback`, tables.fallback)
@@ -64,7 +70,7 @@ export function compile(
       backends: compiler.backends,
       maps,
       certificates: certificateEntries(model),
-      files: new Map([...clientAuthorities(model), ...scripts]),
+      files: new Map([...clientAuthorities(model), ...backendAuthorities(model), ...scripts]),
     },
     problems: compiler.problems,
   }
@@ -78,16 +84,28 @@ const portOf =
 function clientAuthorities({ tlsSettings }: Model): ReadonlyMap<string, string> {
   const files = new Map<string, string>()
   for (const { clientCa } of tlsSettings.values())
-    if (clientCa !== undefined) files.set(`certs/${digest(clientCa)}.ca`, clientCa)
+    if (clientCa !== undefined) files.set(authoritiesFile(clientCa), clientCa)
+  return files
+}
+
+const authoritiesFile = (pem: string): string => `certs/${digest(pem)}.ca`
+
+function backendAuthorities({ routers }: Model): ReadonlyMap<string, string> {
+  const files = new Map<string, string>()
+  for (const { target } of routers) {
+    const pem = target.type === 'pool' ? target.pool.tls?.authorities : undefined
+    if (pem !== undefined) files.set(authoritiesFile(pem), pem)
+  }
   return files
 }
 
 const ageOf = ({ metadata }: Owner) =>
   `${metadata.creationTimestamp ?? ''} ${metadata.namespace ?? ''}/${metadata.name}`
 
-function byAge(a: Router, b: Router): number {
-  const [left, right] = [ageOf(a.owner), ageOf(b.owner)]
-  return left < right ? -1 : left > right ? 1 : 0
+function byAge(routers: readonly Router[]): Router[] {
+  const aged = routers.map(router => ({ router, age: ageOf(router.owner) }))
+  aged.sort((a, b) => (a.age < b.age ? -1 : a.age > b.age ? 1 : 0))
+  return aged.map(({ router }) => router)
 }
 
 class Compiler {
@@ -302,7 +320,7 @@ function serverOptions({ protocol, tls }: Pool, { insecureSkipVerify }: Settings
   const name = tls?.serverName
   const sni = name === undefined ? 'sni req.hdr(host),host_only' : `sni str(${serverNameArgument(name)})`
   const check = verify
-    ? `verify required ca-file @system-ca${name === undefined ? '' : ` verifyhost ${word(name)}`}`
+    ? `verify required ca-file ${tls?.authorities === undefined ? '@system-ca' : authoritiesFile(tls.authorities)}${name === undefined ? '' : ` verifyhost ${word(name)}`}`
     : 'verify none'
   return `ssl ${check} ${sni} alpn ${protocol === 'https-h2' ? 'h2' : 'http/1.1'}`
 }

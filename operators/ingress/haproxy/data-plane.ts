@@ -1,6 +1,7 @@
 /** HAProxy as this operator sees it: give it routing, it serves it. One routing is applied at a time, the latest next. */
 import type { Model, Problem } from '../model/model.ts'
 import type { Settings } from '../settings.ts'
+import { atOnce, inSlices, patience } from '../slices.ts'
 import type { Applier, Fault, Outcome } from './applier.ts'
 import { type BackendTexts, compile, ownerKey } from './compile.ts'
 import type { Surface } from './surface.ts'
@@ -10,6 +11,7 @@ export interface DataPlaneOptions {
   readonly settings: Settings
   readonly surface: Surface
   readonly log: (line: string) => void
+  readonly now: () => number
   /** Called after each routing: what of it could not be served. */
   readonly applied: (model: Model, problems: readonly Problem[], outcome: Outcome) => void
 }
@@ -37,24 +39,30 @@ export class DataPlane {
   }
 
   async #work(): Promise<void> {
+    let skipped = 0
     while (this.#wanted) {
       const model = this.#wanted
       this.#wanted = undefined
-      await this.#apply(model)
+      skipped = (await this.#apply(model, skipped)) === 'skipped' ? skipped + 1 : 0
     }
   }
 
-  async #apply(model: Model): Promise<void> {
-    const { applier, settings, surface, log, applied } = this.#options
+  /** `skipped`: how many routings before it were given up for newer ones. */
+  async #apply(model: Model, skipped: number): Promise<'applied' | 'skipped'> {
+    const { applier, settings, surface, log, applied, now } = this.#options
     for (let attempt = 1; ; attempt++) {
-      const { plane, problems } = compile(model, settings, surface, this.#refusals(model), this.#texts)
+      const steps = compile(model, settings, surface, this.#refusals(model), this.#texts)
+      const compiled = await inSlices(steps, { now, stale: () => this.#wanted !== undefined && skipped < patience })
+      if (!compiled) return 'skipped'
+      const { plane, problems } = compiled
       const outcome = await applier.apply(plane)
       if (outcome.type === 'refused') {
         log(`haproxy refuses the configuration: ${outcome.faults[0]?.message}`)
         if ((await this.#blame(model, outcome.faults)) && attempt < attempts) continue
         log('keeping the last good configuration')
       } else if (outcome.type === 'reloaded') log(`serving a new configuration: ${outcome.reason}`)
-      return applied(model, problems, outcome)
+      applied(model, problems, outcome)
+      return 'applied'
     }
   }
 
@@ -75,7 +83,8 @@ export class DataPlane {
     const { applier, settings, surface } = this.#options
     const others = all.filter(key => !keys.includes(key))
     const refusals = new Map([...this.#refusals(model), ...others.map((key): [string, string] => [key, ''])])
-    if (keys.length === 0 || (await applier.accepts(compile(model, settings, surface, refusals).plane))) return []
+    if (keys.length === 0 || (await applier.accepts(atOnce(compile(model, settings, surface, refusals)).plane)))
+      return []
     if (keys.length === 1) return [...keys]
     const middle = Math.ceil(keys.length / 2)
     return [

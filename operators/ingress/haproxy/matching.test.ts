@@ -1,6 +1,9 @@
 import { describe, expect, test } from '@jest/globals'
 import type { Match, PathMatch, Router } from '../model/model.ts'
-import { tablesOf } from './matching.ts'
+import { atOnce } from '../slices.ts'
+import { tablesOf as tablesInSteps } from './matching.ts'
+
+const tablesOf = (...given: Parameters<typeof tablesInSteps>) => atOnce(tablesInSteps(...given))
 
 const path = (type: PathMatch['type'], value: string): PathMatch => ({ type, value })
 const router = (name: string, matches: readonly Match[], priority = 10): Router => ({

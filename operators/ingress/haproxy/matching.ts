@@ -1,6 +1,7 @@
 /** How a frontend finds the route of a request: maps for hosts and paths, then rules that need more than those. */
 import { assertNever } from '../../../bootstrap/api/object.ts'
 import type { Condition, Match, PathMatch, Router, Test } from '../model/model.ts'
+import type { Steps } from '../slices.ts'
 import type { Line } from './plane.ts'
 import { cidr, headerName, parameterName, Unrenderable, word } from './quote.ts'
 
@@ -21,10 +22,10 @@ export interface Routed {
 const mapValue = ({ router, backend }: Routed): string => `${backend}|${router.priority}|${router.rank}`
 
 /** Routers must come oldest first: of two that want the same host and path, the older one gets it. */
-export function tablesOf(
+export function* tablesOf(
   routed: readonly Routed[],
   conflict: (loser: Router, winner: Router) => void,
-): EntryPointTables {
+): Steps<EntryPointTables> {
   const owners = new Map<string, Router>()
   const tables = {
     exact: new Map<string, string>(),
@@ -41,7 +42,8 @@ export function tablesOf(
     owners.set(kind + key, entry.router)
     table.set(key, mapValue(entry))
   }
-  for (const entry of routed)
+  for (const entry of routed) {
+    yield
     for (const match of entry.router.matches) {
       if (match.type === 'default') put(tables.fallback, 'default ', '*', entry)
       if (match.type !== 'simple') continue
@@ -49,6 +51,7 @@ export function tablesOf(
       if (path.type === 'exact') put(tables.exact, 'exact ', keyOf(match.host, path.value), entry)
       else put(tables.prefix, 'prefix ', keyOf(match.host, prefixKey(path)), entry)
     }
+  }
   return { ...tables, rules: rulesOf(routed) }
 }
 

@@ -1,4 +1,5 @@
 /** Which Ingresses are ours: by class, default class, or the annotation of old. */
+import type { KubeObject } from '../../../bootstrap/api/object.ts'
 import type { Ingress, IngressClass } from '../../../bootstrap/client/resources.ts'
 
 export const controllerName = 'traefik.io/ingress-controller'
@@ -21,4 +22,11 @@ export function isOurs(ingress: Ingress, classes: readonly IngressClass[], confi
   // Another controller's default class takes those that name none; admission usually writes it down.
   const standard = classes.find(({ metadata }) => metadata.annotations?.[defaultClass] === 'true')
   return standard === undefined || standard.spec?.controller === controllerName
+}
+
+/** Routes of Traefik's own kinds say their class by annotation or, of late, by field. */
+export function isOurRoute({ metadata, ...rest }: KubeObject, configured: string | undefined): boolean {
+  const { spec } = rest as { readonly spec?: { readonly ingressClassName?: string } }
+  const name = spec?.ingressClassName || metadata.annotations?.[annotation]
+  return configured ? name === configured : !name || name === 'traefik'
 }

@@ -1,7 +1,7 @@
 /** networking.k8s.io/v1 Ingress as routers, with Traefik's annotations. */
 import type { Ingress } from '../../../bootstrap/client/resources.ts'
 import { BadCertificate, certificateOf } from '../model/certificates.ts'
-import type { Certificate, Filter, Match, Owner, PathMatch, Pool, Router, Target } from '../model/model.ts'
+import type { Certificate, Filter, Match, Owner, PathMatch, Pool, PoolTls, Router, Target } from '../model/model.ts'
 import { NoService, type Resolved } from '../model/pools.ts'
 import { type Sources, Unusable } from '../sources.ts'
 
@@ -178,8 +178,7 @@ export function poolOf(
   sources: Pick<Sources, 'serversTransport'>,
 ): Pool {
   const { endpoints, protocol, sticky, passHost, serverName, serversTransport } = resolved
-  const [owner = namespace, transport] = transportName(namespace, serversTransport)
-  const found = transport === undefined ? undefined : sources.serversTransport(owner, transport)
+  const found = serversTransport === undefined ? undefined : transportOf(namespace, serversTransport, sources)
   return {
     name: resolved.native ? `${name}-native` : name,
     members: [{ weight: 1, endpoints }],
@@ -188,18 +187,20 @@ export function poolOf(
     passHost,
     tls:
       protocol === 'https'
-        ? { verify: found?.verify ?? true, serverName: found?.serverName ?? serverName }
+        ? { ...(found ?? { verify: true }), serverName: found?.serverName ?? serverName }
         : passHost
           ? undefined
           : { verify: true, serverName },
   }
 }
 
-/** "namespace-name@kubernetescrd". */
-function transportName(namespace: string, reference: string | undefined): [string?, string?] {
-  if (reference === undefined) return []
+/** By name, or as "namespace-name@kubernetescrd". A name that leads nowhere must not mean the usual verification. */
+function transportOf(namespace: string, reference: string, sources: Pick<Sources, 'serversTransport'>): PoolTls {
   const plain = reference.replace(/@kubernetescrd$/, '')
-  return plain.startsWith(`${namespace}-`) ? [namespace, plain.slice(namespace.length + 1)] : [namespace, plain]
+  const short = plain.startsWith(`${namespace}-`) ? plain.slice(namespace.length + 1) : plain
+  const found = sources.serversTransport(namespace, plain) ?? sources.serversTransport(namespace, short)
+  if (found) return found
+  throw new NoService('ServersTransportNotFound', `ServersTransport ${namespace}/${short} does not exist`)
 }
 
 function certificatesOf(ingress: Ingress, { secret, report }: Sources): Certificate[] {

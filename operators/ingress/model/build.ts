@@ -4,13 +4,16 @@ import type { KubeObject } from '../../../bootstrap/api/object.ts'
 import type { Ingress, IngressClass, Secret } from '../../../bootstrap/client/resources.ts'
 import { translateHttpRoutes } from '../gateway/routes.ts'
 import type { GatewayResult, GatewaySources } from '../gateway/sources.ts'
-import { isOurs } from '../ingress/classes.ts'
-import { translateIngress } from '../ingress/translate.ts'
+import { isOurRoute, isOurs } from '../ingress/classes.ts'
+import { type TranslatedIngress, translateIngress } from '../ingress/translate.ts'
 import type { Settings } from '../settings.ts'
+import type { Steps } from '../slices.ts'
 import { type Sources, Unusable } from '../sources.ts'
+import { effectProblems } from '../traefik/effects.ts'
 import { filtersOf } from '../traefik/middlewares.ts'
-import { translateIngressRoute, translateTcp } from '../traefik/routes.ts'
+import { type TranslatedRoute, translateIngressRoute, translateTcp } from '../traefik/routes.ts'
 import { tlsSettingsOf } from '../traefik/tls.ts'
+import { transportTls } from '../traefik/transport.ts'
 import type {
   IngressRoute,
   IngressRouteTcp,
@@ -32,6 +35,8 @@ export interface Snapshot {
   readonly ingressRouteTcps: readonly IngressRouteTcp[]
   readonly ingressRouteUdps: readonly KubeObject[]
   readonly tlsStores: readonly TlsStore[]
+  /** All of Traefik's own kinds. */
+  readonly customResources: readonly KubeObject[]
   readonly services: ServiceIndex
   secret(namespace: string, name: string): Secret | undefined
   middleware(namespace: string, name: string): Middleware | undefined
@@ -49,7 +54,8 @@ export interface Built {
   readonly gateway: GatewayResult | undefined
 }
 
-export function buildModel(snapshot: Snapshot, settings: Settings): Built {
+/** The routing, a step for each object. */
+export function* buildModel(snapshot: Snapshot, settings: Settings): Steps<Built> {
   const problems: Problem[] = []
   const sources = sourcesOf(snapshot, settings, problem => problems.push(problem))
   const inside = (namespaces: readonly string[]) => (object: KubeObject) =>
@@ -61,14 +67,25 @@ export function buildModel(snapshot: Snapshot, settings: Settings): Built {
           isOurs(ingress, snapshot.ingressClasses, settings.ingress.ingressClass),
       )
     : []
-  const routes = settings.crd.enabled ? snapshot.ingressRoutes.filter(inside(settings.crd.namespaces)) : []
-  const translated = [
-    ...ingresses.map(ingress => translateIngress(ingress, sources)),
-    ...routes.map(route => translateIngressRoute(route, sources)),
-  ]
-  for (const route of snapshot.ingressRouteUdps)
+  const mine = (route: IngressRoute | IngressRouteTcp | KubeObject) =>
+    settings.crd.enabled && inside(settings.crd.namespaces)(route) && isOurRoute(route, settings.crd.ingressClass)
+  const translated: (TranslatedIngress | TranslatedRoute)[] = []
+  for (const ingress of ingresses) {
+    translated.push(translateIngress(ingress, sources))
+    problems.push(...effectProblems(ingress))
+    yield
+  }
+  for (const route of snapshot.ingressRoutes.filter(mine)) {
+    translated.push(translateIngressRoute(route, sources))
+    yield
+  }
+  for (const route of snapshot.ingressRouteUdps.filter(mine))
     problems.push({ owner: route, reason: 'UnsupportedRoute', message: 'UDP routes are not supported here' })
-  const gateway = snapshot.gateway && translateHttpRoutes(snapshot.gateway, sources)
+  for (const object of snapshot.customResources.filter(inside(settings.crd.namespaces))) {
+    problems.push(...effectProblems(object))
+    yield
+  }
+  const gateway = snapshot.gateway && (yield* translateHttpRoutes(snapshot.gateway, sources))
   const option = optionReader(snapshot, sources)
   const byHost = new Map<string, TlsSettings>()
   const standard = option('default')
@@ -83,8 +100,8 @@ export function buildModel(snapshot: Snapshot, settings: Settings): Built {
     ingresses,
     gateway,
     model: {
-      routers: withEntryPointMiddlewares(routers, settings, sources),
-      tcpRouters: snapshot.ingressRouteTcps.flatMap(route => translateTcp(route, sources)),
+      routers: yield* withEntryPointMiddlewares(routers, settings, sources),
+      tcpRouters: snapshot.ingressRouteTcps.filter(mine).flatMap(route => translateTcp(route, sources)),
       certificates: unique([
         ...translated.flatMap(part => part.certificates),
         ...(gateway?.certificates ?? []),
@@ -114,7 +131,14 @@ function sourcesOf(snapshot: Snapshot, settings: Settings, report: (problem: Pro
   }
   return {
     settings,
-    services: snapshot.services,
+    services: {
+      exists: snapshot.services.exists,
+      resolve(ref, options) {
+        const resolved = snapshot.services.resolve(ref, options)
+        for (const problem of effectProblems(resolved.service)) report(problem)
+        return resolved
+      },
+    },
     secret: snapshot.secret,
     traefikService: snapshot.traefikService,
     report,
@@ -139,7 +163,7 @@ function sourcesOf(snapshot: Snapshot, settings: Settings, report: (problem: Pro
     },
     serversTransport(namespace, name) {
       const transport = snapshot.serversTransport(namespace, name)
-      return transport && { verify: transport.spec.insecureSkipVerify !== true, serverName: transport.spec.serverName }
+      return transport && transportTls(transport, snapshot.secret)
     },
   }
 }
@@ -194,10 +218,15 @@ const unique = (certificates: readonly Certificate[]): Certificate[] => [
 ]
 
 /** Middlewares of an entry point come before those of the router. */
-function withEntryPointMiddlewares(routers: readonly Router[], settings: Settings, sources: Sources): Router[] {
+function* withEntryPointMiddlewares(
+  routers: readonly Router[],
+  settings: Settings,
+  sources: Sources,
+): Steps<readonly Router[]> {
   const own = settings.entryPoints.filter(({ middlewares }) => middlewares.length > 0)
-  if (own.length === 0) return [...routers]
-  return routers.flatMap(router => {
+  if (own.length === 0) return routers
+  const all: Router[] = []
+  for (const router of routers) {
     const plain = router.entryPoints.filter(name => !own.some(entryPoint => entryPoint.name === name))
     const parts = own
       .filter(({ name }) => router.entryPoints.includes(name))
@@ -206,8 +235,11 @@ function withEntryPointMiddlewares(routers: readonly Router[], settings: Setting
         entryPoints: [name],
         target: wrapped(router, middlewares, sources),
       }))
-    return plain.length > 0 ? [{ ...router, entryPoints: plain }, ...parts] : parts
-  })
+    if (plain.length > 0) all.push({ ...router, entryPoints: plain })
+    all.push(...parts)
+    yield
+  }
+  return all
 }
 
 function wrapped(router: Router, names: readonly string[], sources: Sources): Router['target'] {

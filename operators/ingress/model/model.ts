@@ -73,7 +73,14 @@ export interface Pool {
   readonly sticky: Sticky | undefined
   readonly passHost: boolean
   /** Only for https: undefined verifies against the system's authorities. */
-  readonly tls: { readonly verify: boolean; readonly serverName: string | undefined } | undefined
+  readonly tls: PoolTls | undefined
+}
+
+export interface PoolTls {
+  readonly verify: boolean
+  readonly serverName: string | undefined
+  /** PEM of the authorities to believe instead of the system's. */
+  readonly authorities?: string | undefined
 }
 
 export interface PoolMember {

@@ -12,6 +12,7 @@ export interface ServiceRef {
 }
 
 export interface Resolved {
+  readonly service: Service
   readonly endpoints: readonly Endpoint[]
   readonly port: number
   /** Requests go to the service's address, not to its endpoints. */
@@ -23,10 +24,18 @@ export interface Resolved {
   readonly serversTransport: string | undefined
 }
 
+export type NoServiceReason =
+  | 'ServiceNotFound'
+  | 'PortNotFound'
+  | 'ExternalNameRefused'
+  | 'InvalidAnnotation'
+  | 'ServersTransportNotFound'
+  | 'InvalidServersTransport'
+
 /** Why a service cannot get requests; the message is one line for the user. */
 export class NoService extends Error {
-  readonly reason: 'ServiceNotFound' | 'PortNotFound' | 'ExternalNameRefused' | 'InvalidAnnotation'
-  constructor(reason: NoService['reason'], message: string) {
+  readonly reason: NoServiceReason
+  constructor(reason: NoServiceReason, message: string) {
     super(message)
     this.reason = reason
   }
@@ -61,14 +70,14 @@ export function serviceIndex(informers: Informers): ServiceIndex {
       const annotations = annotationsOf(service)
       const scheme = options.scheme ?? annotations.scheme ?? schemeOf(port)
       const native = options.nativeLb ?? annotations.nativeLb
-      const rest = { port: port.port, native, protocol: protocolOf(scheme, service), ...annotations }
+      const rest = { service, port: port.port, native, protocol: protocolOf(scheme, service), ...annotations }
       if (service.spec.type === 'ExternalName') {
         const outside = external(service, port.port, options)
         const [, name, namespace] = /^([a-z0-9-]+)\.([a-z0-9-]+)\.svc(\.|$)/.exec(outside.serverName) ?? []
         const inside = name === undefined ? undefined : all.get(`${namespace}/${name}`)
         // A name of the cluster's own: the machine's resolver does not know it.
         if (name !== undefined && namespace !== undefined && inside && inside.spec.type !== 'ExternalName')
-          return { ...this.resolve({ namespace, name, port: port.port }, options), ...annotations }
+          return { ...this.resolve({ namespace, name, port: port.port }, options), service, ...annotations }
         return { ...outside, ...rest }
       }
       const endpoints = native

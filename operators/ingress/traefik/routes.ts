@@ -74,6 +74,9 @@ function entryPointsOf(route: IngressRoute, { settings, report }: ServiceSources
 function targetOf(route: IngressRoute, spec: RouteSpec, sources: ServiceSources): Target {
   const { namespace = '' } = route.metadata
   try {
+    // Served without its parents, it would be served without their middlewares.
+    if (route.spec.parentRefs?.length || spec.parentRefs?.length)
+      throw new Unusable('UnsupportedRoute', 'parentRefs are not supported here')
     const filters = (spec.middlewares ?? []).flatMap((reference): readonly Filter[] =>
       sources.middleware(nameOf(reference, namespace), route),
     )
@@ -123,8 +126,10 @@ export function translateTcp(route: IngressRouteTcp, sources: ServiceSources): T
   if (routes.length !== 1 || !/^HostSNI\(\s*[`'"]\*[`'"]\s*\)$/.test(spec?.match.trim() ?? ''))
     return refuse('only one route with HostSNI(`*`) is supported here')
   if ((spec?.middlewares ?? []).length > 0) return refuse('middlewares of TCP routes are not supported here')
+  // Transports of TCP are another kind.
+  const services = (spec?.services ?? []).map(({ serversTransport: _, ...service }) => service)
   try {
-    const pool = poolOfServices(spec?.services ?? [], route.metadata.namespace ?? '', sources)
+    const pool = poolOfServices(services, route.metadata.namespace ?? '', sources)
     return entryPoints.map(entryPoint => ({ name: route.metadata.name ?? '', owner: route, entryPoint, pool }))
   } catch (error) {
     if (!(error instanceof Unusable)) throw error

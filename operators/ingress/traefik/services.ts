@@ -65,6 +65,11 @@ function flatten(
 
 function pooled(reference: ServiceReference, namespace: string, sources: ServiceSources): Pool {
   const { name, port, scheme, nativeLB } = reference
+  if (reference.middlewares?.length)
+    throw new Unusable(
+      'UnsupportedService',
+      `service ${namespace}/${name}: middlewares of services are not supported here`,
+    )
   try {
     const number = typeof port === 'string' && /^\d+$/.test(port) ? Number(port) : port
     const resolved = sources.services.resolve(

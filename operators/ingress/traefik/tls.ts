@@ -17,8 +17,6 @@ export function tlsSettingsOf(option: TlsOption, { secret, report }: Pick<Source
       })
     return Buffer.from(pem ?? '', 'base64').toString()
   })
-  if (spec.sniStrict)
-    report({ owner: option, reason: 'Unsupported', message: 'sniStrict is not supported here and has no effect' })
   const ca = authorities.join('\n').trim()
   const required = ['RequireAndVerifyClientCert', 'RequireAnyClientCert']
   const mode =

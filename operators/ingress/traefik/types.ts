@@ -12,6 +12,7 @@ export interface ServiceReference {
   readonly nativeLB?: boolean
   readonly serversTransport?: string
   readonly sticky?: StickySpec
+  readonly middlewares?: readonly NamedReference[]
 }
 
 export interface StickySpec {
@@ -38,10 +39,13 @@ export interface RouteSpec {
   readonly syntax?: string
   readonly middlewares?: readonly NamedReference[]
   readonly services?: readonly ServiceReference[]
+  readonly parentRefs?: readonly unknown[]
 }
 
 export interface IngressRoute extends KubeObject {
   readonly spec: {
+    readonly ingressClassName?: string
+    readonly parentRefs?: readonly unknown[]
     readonly entryPoints?: readonly string[]
     readonly routes: readonly RouteSpec[]
     readonly tls?: {
@@ -98,5 +102,10 @@ export interface TlsStore extends KubeObject {
 }
 
 export interface ServersTransport extends KubeObject {
-  readonly spec: { readonly insecureSkipVerify?: boolean; readonly serverName?: string }
+  readonly spec: {
+    readonly insecureSkipVerify?: boolean
+    readonly serverName?: string
+    readonly rootCAsSecrets?: readonly string[]
+    readonly rootCAs?: readonly { readonly secret?: string }[]
+  }
 }
