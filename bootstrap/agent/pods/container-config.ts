@@ -1,5 +1,5 @@
 /** A container in CRI's terms: environment, mounts, limits, security and the annotations it is found again by. */
-import { mkdir, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Container, VolumeMount } from '../../api/types.gen.ts'
 import type { Pod } from '../../client/resources.ts'
@@ -83,7 +83,9 @@ async function mounts(
   if (logPath !== '' && !taken.has(logPath)) {
     const hostPath = terminationLogPath(context.podDirectory, container.name, context.restartCount)
     await mkdir(dirname(hostPath), { recursive: true, mode: 0o750 })
-    await writeFile(hostPath, '', { mode: 0o666, flush: false })
+    await writeFile(hostPath, '', { flush: false })
+    // Containers that run as somebody else write it too; a mode on creation would be cut by the umask.
+    await chmod(hostPath, 0o666)
     result.push(plainMount(logPath, hostPath))
   }
   return result
