@@ -1,12 +1,15 @@
 /** HelmCharts with real pods: where charts come from, what changes lead to, what goes wrong on the way, and how it ends. */
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { ociArchive } from '../../bootstrap/agent/images/oci-archive.ts'
 import type { ConfigMap, Job, Pod } from '../../bootstrap/api/types.gen.ts'
 import { chartArchive } from '../../operators/helmchart/chart/testing/pack.ts'
 import type { HelmChart, HelmChartSpec } from '../../operators/helmchart/helm-chart.ts'
+import { keyPair } from '../../operators/helmchart/sources/testing/certificates.ts'
 import { canRunRegistry, helmProgram, registryProgram } from '../../operators/helmchart/sources/testing/registry.ts'
-import { type Cluster, canRunClusters, startCluster } from '../testbed/cluster.ts'
+import { type Cluster, canRunClusters, nodeAddress, startCluster } from '../testbed/cluster.ts'
 import { busyboxImage } from '../testbed/images.ts'
 
 const suite = canRunClusters ? describe : describe.skip
@@ -53,11 +56,41 @@ const inline = archiveOf('1.0.0').toString('base64')
 const indexOf = (versions: readonly string[]) =>
   `apiVersion: v1\nentries:\n  probe:\n${versions.map(version => `  - name: probe\n    version: ${version}\n    urls: [probe-${version}.tgz]\n`).join('')}`
 
+/** In klipper-helm's place: says what it finds. */
+const klipperName = 'docker.io/library/klipper:1'
+const klipperScript = `#!/bin/sh
+echo "user $(id -u) does $*"
+env
+for file in /config/*.yaml /chart/* /auth/* /ca-files/* /home/klipper-helm/.docker/*; do
+  [ ! -f "$file" ] || echo "$file: $(head -n 1 "$file")"
+done
+cat /var/run/secrets/kubernetes.io/serviceaccount/namespace; echo
+for folder in / /tmp /home/klipper-helm/.helm /home/klipper-helm/.cache /home/klipper-helm/.config; do
+  (: >"$folder/try") 2>/dev/null && echo "writes $folder"
+done
+echo said >/dev/termination-log
+`
+async function klipperImage(): Promise<Buffer> {
+  const links = ['sh', 'id', 'env', 'head', 'cat'].map(name => ({
+    path: `bin/${name}`,
+    type: 'symlink' as const,
+    target: '/bin/busybox',
+  }))
+  const files = [
+    { path: 'bin', type: 'directory' as const, mode: 0o755 },
+    { path: 'bin/busybox', content: readFileSync('/bin/busybox'), mode: 0o755 },
+    ...links,
+    { path: 'entry', content: Buffer.from(klipperScript), mode: 0o755 },
+  ]
+  return ociArchive({ name: klipperName, files, entrypoint: ['/entry'], user: '1000' })
+}
+
 suite('HelmCharts', () => {
   let cluster: Cluster
   let namespaces = 0
   beforeAll(async () => {
     cluster = await startCluster()
+    writeFileSync(cluster.file('agent/images/klipper.tar'), await klipperImage())
     const folder = cluster.file('server/static/charts')
     mkdirSync(folder, { recursive: true })
     for (const version of ['1.0.0', '1.1.0', '2.0.0'])
@@ -109,6 +142,9 @@ suite('HelmCharts', () => {
     })
     expect(await cluster.kubectl(`get hc web -n ${namespace}`)).toMatch(/FAILED\s+web\s+False/)
     expect(await statusOf(namespace)).toEqual(['1 deployed'])
+    await expect(patch(namespace, { driver: 'configmap' })).rejects.toThrow(
+      'The HelmChart "web" is invalid: spec.driver: Invalid value: "configmap": driver is immutable after creation\n',
+    )
 
     await apply(namespace, { valuesContent: 'who: them' }, 'HelmChartConfig')
     await cluster.eventually(async () => expect(await statusOf(namespace)).toEqual(['2 deployed']), 30)
@@ -142,9 +178,44 @@ suite('HelmCharts', () => {
     expect(await statusOf(`${namespace}-target`)).toEqual([])
   }, 120_000)
 
+  test('from a repository with a password, which comes later than the HelmChart', async () => {
+    const namespace = await place()
+    const settings = join(cluster.bed.dir, 'httpd.conf')
+    writeFileSync(settings, '/:me:secret\n')
+    const address = '127.0.0.1:8099'
+    const home = cluster.file('server/static/charts')
+    const server = cluster.bed.spawn(['busybox', 'httpd', '-f', '-p', address, '-c', settings, '-h', home])
+    try {
+      await apply(namespace, { repo: `http://${address}`, chart: 'probe', authSecret: { name: 'login' } })
+      await cluster.waitFor(`--for=create pod -l helmcharts.helm.cattle.io/chart=web -n ${namespace}`)
+      const login = ['--from-literal=username=me', '--from-literal=password=secret']
+      await cluster.kubectl(['create', 'secret', 'generic', 'login', '-n', namespace, ...login])
+      await expectConfig(namespace, { chart: '2.0.0' })
+      await cluster.kubectl(`delete hc web -n ${namespace} --timeout=60s`)
+    } finally {
+      server.kill()
+    }
+  }, 120_000)
+
+  /** A second registry of the same charts, and what a chart needs to get in: the ConfigMap "ca", the Secret "login". */
+  async function lockedRegistry(namespace: string, settings: { readonly http: object }) {
+    const { dir } = cluster.bed
+    const host = '127.0.0.1:5001'
+    const ca = keyPair(dir, 'ca')
+    const { certFile: certificate, keyFile: key } = keyPair(dir, 'registry', ca)
+    writeFileSync(join(dir, 'users'), execFileSync('htpasswd', ['-Bbn', 'me', 'secret'], { stdio: 'pipe' }))
+    const auth = { htpasswd: { realm: 'charts', path: join(dir, 'users') } }
+    const http = { addr: host, tls: { certificate, key } }
+    writeFileSync(join(dir, 'locked.json'), JSON.stringify({ ...settings, http, auth }))
+    await cluster.kubectl(`create configmap ca -n ${namespace} --from-file=ca.crt=${ca.certFile}`)
+    const login = `--docker-server=${host} --docker-username=me --docker-password=secret`
+    await cluster.kubectl(`create secret docker-registry login -n ${namespace} ${login}`)
+    return { host, process: cluster.bed.spawn([registryProgram, 'serve', join(dir, 'locked.json')]) }
+  }
+
   const registryTest = canRunRegistry ? test : test.skip
   registryTest(
-    'from an OCI registry',
+    'from an OCI registry, open, and with TLS and passwords',
     async () => {
       const namespace = await place()
       const storage = { filesystem: { rootdirectory: '/tmp/registry' } }
@@ -161,13 +232,91 @@ suite('HelmCharts', () => {
         await expectConfig(namespace, { chart: '1.1.0' })
         const log = await cluster.kubectl(`logs job/helm-install-web -n ${namespace}`)
         expect(log).toMatch(/Pulled: 127.0.0.1:5000\/charts\/probe:1.1.0\nDigest: sha256:/)
-        await remove(namespace)
+        const locked = await lockedRegistry(namespace, settings)
+        try {
+          await patch(namespace, {
+            chart: `oci://${locked.host}/charts/probe`,
+            version: '1.0.0',
+            plainHTTP: null,
+            repoCAConfigMap: { name: 'ca' },
+            dockerRegistrySecret: { name: 'login' },
+          })
+          await expectConfig(namespace, { chart: '1.0.0', revision: '2' })
+          await cluster.kubectl(`delete hc web -n ${namespace} --timeout=60s`)
+        } finally {
+          locked.process.kill()
+        }
       } finally {
         registry.kill()
       }
     },
     120_000,
   )
+
+  test('bootstrap: on a node that takes nobody else, on its network', async () => {
+    const namespace = await place()
+    const taint = 'node-role.kubernetes.io/control-plane:NoSchedule'
+    await cluster.kubectl(`taint node ${cluster.nodeName} ${taint}`)
+    try {
+      await apply(namespace, { chartContent: inline, bootstrap: true })
+      await expectConfig(namespace, { chart: '1.0.0' })
+      const { items } = await cluster.get<{ items: Pod[] }>(`pods -n ${namespace}`)
+      expect(items[0]?.status).toMatchObject({ podIP: nodeAddress, hostIP: nodeAddress })
+      await remove(namespace)
+    } finally {
+      await cluster.kubectl(`taint node ${cluster.nodeName} ${taint}-`)
+    }
+  }, 120_000)
+
+  test('jobImage: a container with klipper-helm’s arguments, environment, files and user', async () => {
+    const namespace = await place()
+    await cluster.eventually(async () => expect(cluster.logs()).toContain(klipperName))
+    await cluster.kubectl(`create configmap ca -n ${namespace} --from-literal=ca.crt=CERTIFICATE`)
+    const login = ['--from-literal=username=me', '--from-literal=password=secret']
+    await cluster.kubectl(['create', 'secret', 'generic', 'auth', '-n', namespace, ...login])
+    const docker = '--docker-server=r --docker-username=me --docker-password=secret'
+    await cluster.kubectl(`create secret docker-registry docker -n ${namespace} ${docker}`)
+    await apply(namespace, {
+      chartContent: inline,
+      jobImage: klipperName,
+      set: { who: 'a,b' },
+      valuesContent: 'who: content',
+      values: { who: 'values' },
+      authSecret: { name: 'auth' },
+      repoCAConfigMap: { name: 'ca' },
+      dockerRegistrySecret: { name: 'docker' },
+      timeout: '90s',
+    })
+    await cluster.waitFor(`--for=condition=Complete job/helm-install-web -n ${namespace}`)
+    const lines = (await cluster.kubectl(`logs job/helm-install-web -n ${namespace}`)).split('\n')
+    expect(lines).toEqual(
+      expect.arrayContaining([
+        'user 1000 does install --set-string who=a\\,b',
+        'NAME=web',
+        `TARGET_NAMESPACE=${namespace}`,
+        'HELM_DRIVER=secret',
+        'TIMEOUT=1m30s',
+        'FAILURE_POLICY=reinstall',
+        'KUBERNETES_SERVICE_HOST=10.43.0.1',
+        '/config/values-0-000-HelmChart-ValuesContent.yaml: who: content',
+        '/config/values-0-001-HelmChart-Values.yaml: who: values',
+        `/chart/web.tgz.base64: ${inline}`,
+        '/auth/username: me',
+        '/auth/password: secret',
+        '/ca-files/ca.crt: CERTIFICATE',
+        expect.stringMatching(/^\/home\/klipper-helm\/\.docker\/config\.json: \{"auths":\{"r":/),
+        namespace,
+      ]),
+    )
+    expect(lines.filter(line => line.startsWith('writes '))).toEqual(
+      ['/tmp', '/home/klipper-helm/.helm', '/home/klipper-helm/.cache', '/home/klipper-helm/.config'].map(
+        folder => `writes ${folder}`,
+      ),
+    )
+    const { items } = await cluster.get<{ items: Pod[] }>(`pods -n ${namespace}`)
+    expect(items[0]?.status?.containerStatuses?.[0]?.state?.terminated).toMatchObject({ message: 'said\n' })
+    await cluster.kubectl(`delete hc web -n ${namespace} --timeout=60s`)
+  }, 120_000)
 
   describe('a chart that fails', () => {
     test.each([
