@@ -136,13 +136,20 @@ export class TemplateSet {
   }
 
   #run(tree: Tree, data: GoValue): string {
+    running++
     try {
       return executeTree(tree, data, this.#environment)
     } catch (error) {
-      // Go has room for 100,000 templates within templates; here the stack ends first.
-      if (!(error instanceof RangeError)) throw error
+      // Go has room for 100,000 templates within templates; here the stack ends first. Where it has ended there is no room
+      // to say so either: the outermost ones do.
+      if (!(error instanceof RangeError) || running > 2) throw error
       const what = /call stack/.test(error.message) ? 'templates or values are nested too deeply' : 'a text is too long'
       throw new TemplateError(`template: ${tree.name}: ${what}: ${error.message}`)
+    } finally {
+      running--
     }
   }
 }
+
+/** Templates being executed within each other, of all sets: `tpl` makes sets of its own. */
+let running = 0
