@@ -61,6 +61,7 @@ export async function startIngress(options: IngressOptions): Promise<IngressServ
     load: () => supervisor.load(),
     check: config => check(program, config),
     log,
+    now: () => cluster.clock.now(),
   })
   const standard = await selfSigned(options.folder)
   let controller: Controller | undefined

@@ -29,10 +29,7 @@ export async function inSlices<T>(steps: Steps<T>, { now, stale }: SliceOptions)
   }
 }
 
-/** Computes all at once. */
-export function atOnce<T>(steps: Steps<T>): T {
-  for (;;) {
-    const step = steps.next()
-    if (step.done) return step.value
-  }
+/** Computes with pauses, whatever happens meanwhile. */
+export async function paced<T>(steps: Steps<T>, now: () => number): Promise<T> {
+  return (await inSlices(steps, { now, stale: () => false })) as T
 }

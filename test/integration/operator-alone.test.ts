@@ -1,11 +1,12 @@
 /** `skiff operator NAME`: one operator as a process of its own, against a server that runs without it. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { rmSync } from 'node:fs'
+import { readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, expect, jest, test } from '@jest/globals'
+import { digest } from '../../operators/ingress/digest.ts'
 import { HttpClient } from './http-client.ts'
 import { freePort, hasHaproxy } from './ingress-fixture.ts'
 import { type RunningServer, startServer } from './server.ts'
@@ -32,7 +33,7 @@ beforeAll(async () => {
 afterAll(() => server.remove())
 afterEach(async () => {
   for (const child of children.splice(0)) {
-    if (child.exitCode !== null) continue
+    if (child.exitCode !== null || child.signalCode !== null) continue
     child.kill('SIGKILL')
     await once(child, 'exit')
   }
@@ -118,6 +119,40 @@ withHaproxy('the ingress serves as a process of its own', async () => {
   expect(await once(alone.child, 'exit')).toEqual([0, null])
   rmSync(join(tmpdir(), 'skiff-ingress'), { recursive: true, force: true })
 })
+
+withHaproxy('HAProxy, master and worker, ends with an ingress that is killed', async () => {
+  const port = await freePort()
+  const args = [`--entryPoints.web.address=:${port}`, '--providers.kubernetesingress']
+  const { child, output } = operator('ingress', '-k', server.kubeconfig, '--leader-elect=false', '--', ...args)
+  await says({ child, output }, `serving on web :${port}`)
+  const [master, ...others] = childrenOf(child.pid!)
+  expect(others).toEqual([])
+  const workers = childrenOf(master!)
+  expect(workers).toHaveLength(1)
+  const commands = [master!, ...workers].map(pid => readFileSync(`/proc/${pid}/comm`, 'utf8').trim())
+  expect(commands).toEqual(['haproxy', 'haproxy'])
+  child.kill('SIGKILL')
+  await once(child, 'exit')
+  const alive = () => [master!, ...workers].filter(isRunning)
+  for (let left = 200; left > 0 && alive().length > 0; left--) await delay(50)
+  const leftOver = alive()
+  for (const pid of leftOver) process.kill(pid, 'SIGKILL')
+  rmSync(`/run/skiff-ingress-${digest('')}`, { recursive: true, force: true })
+  rmSync(join(tmpdir(), 'skiff-ingress'), { recursive: true, force: true })
+  expect(leftOver).toEqual([])
+})
+
+const childrenOf = (pid: number): number[] =>
+  readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').filter(Boolean).map(Number)
+
+/** A zombie that nobody has collected yet does not run. */
+function isRunning(pid: number): boolean {
+  try {
+    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))
+  } catch {
+    return false
+  }
+}
 
 test.each([
   [['nobody'], /^skiff: there is no operator "nobody": want .*scheduler/],

@@ -19,6 +19,7 @@ export interface ApplierOptions {
   readonly load: () => Promise<void>
   readonly check: (config: string) => Promise<Checked>
   readonly log: (line: string) => void
+  readonly now: () => number
 }
 
 /** What the running process serves. */
@@ -89,7 +90,7 @@ export class Applier {
       case 'reload':
         return await this.#reload(plane, slots, change.reason)
       case 'patch': {
-        const { send, folder, log } = this.#options
+        const { send, folder, log, now } = this.#options
         try {
           await runCommands(send, change.commands)
           await runMapChanges(send, change.maps)
@@ -100,7 +101,7 @@ export class Applier {
         const next = assignAll(plane, slots)
         this.patches++
         this.#state = { type: 'serving', plane, slots: next }
-        await updatePlane(join(folder, 'current'), before, plane, next)
+        await updatePlane(join(folder, 'current'), before, plane, next, now)
         return { type: 'patched' }
       }
       default:
@@ -127,7 +128,7 @@ export class Applier {
   }
 
   async #faults(folder: string, plane: Plane, slots: Slots): Promise<Fault[]> {
-    const rendered = await writePlane(folder, plane, slots)
+    const rendered = await writePlane(folder, plane, slots, this.#options.now)
     const { ok, faults } = await this.#options.check(join(folder, configName))
     if (ok) return []
     const known = faults.map(({ line, message }) => ({

@@ -1,7 +1,7 @@
 /** HAProxy as this operator sees it: give it routing, it serves it. One routing is applied at a time, the latest next. */
 import type { Model, Problem } from '../model/model.ts'
 import type { Settings } from '../settings.ts'
-import { atOnce, inSlices, patience } from '../slices.ts'
+import { inSlices, paced, patience } from '../slices.ts'
 import type { Applier, Fault, Outcome } from './applier.ts'
 import { type BackendTexts, compile, ownerKey } from './compile.ts'
 import type { Surface } from './surface.ts'
@@ -80,11 +80,12 @@ export class DataPlane {
 
   /** Halves the objects until those that HAProxy does not accept are left. */
   async #culprits(model: Model, keys: readonly string[], all: readonly string[]): Promise<string[]> {
-    const { applier, settings, surface } = this.#options
+    const { applier, settings, surface, now } = this.#options
     const others = all.filter(key => !keys.includes(key))
     const refusals = new Map([...this.#refusals(model), ...others.map((key): [string, string] => [key, ''])])
-    if (keys.length === 0 || (await applier.accepts(atOnce(compile(model, settings, surface, refusals)).plane)))
-      return []
+    if (keys.length === 0) return []
+    const { plane } = await paced(compile(model, settings, surface, refusals), now)
+    if (await applier.accepts(plane)) return []
     if (keys.length === 1) return [...keys]
     const middle = Math.ceil(keys.length / 2)
     return [

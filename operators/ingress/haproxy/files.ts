@@ -1,14 +1,15 @@
 /** The files HAProxy starts from: `current` is what serves, `next` is tried first and takes its place when it is good. */
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { paced } from '../slices.ts'
 import type { Plane, Slots } from './plane.ts'
 import { type Rendered, render, renderCertificates, renderMap } from './render.ts'
 
 export const configName = 'haproxy.cfg'
 
 /** Writes a whole configuration into a folder that is made anew. */
-export async function writePlane(folder: string, plane: Plane, slots: Slots): Promise<Rendered> {
-  const rendered = render(plane, slots)
+export async function writePlane(folder: string, plane: Plane, slots: Slots, now: () => number): Promise<Rendered> {
+  const rendered = await paced(render(plane, slots), now)
   await rm(folder, { recursive: true, force: true })
   await mkdir(join(folder, 'certs'), { recursive: true, mode: 0o700 })
   await mkdir(join(folder, 'maps'), { mode: 0o700 })
@@ -17,9 +18,15 @@ export async function writePlane(folder: string, plane: Plane, slots: Slots): Pr
 }
 
 /** Brings the files of a folder in use up to date, so that a process starting from them serves the same. */
-export async function updatePlane(folder: string, before: Plane, plane: Plane, slots: Slots): Promise<void> {
+export async function updatePlane(
+  folder: string,
+  before: Plane,
+  plane: Plane,
+  slots: Slots,
+  now: () => number,
+): Promise<void> {
   const old = new Map(before.certificates.map(entry => [entry.file, entry]))
-  const all = contents(plane, render(plane, slots))
+  const all = contents(plane, await paced(render(plane, slots), now))
   for (const [name, table] of plane.maps) if (before.maps.get(name) === table) all.delete(`maps/${name}`)
   for (const entry of plane.certificates) if (old.get(entry.file)?.pem === entry.pem) all.delete(`certs/${entry.file}`)
   await writeFiles(folder, all)

@@ -1,9 +1,14 @@
 import { describe, expect, test } from '@jest/globals'
 import type { Match, PathMatch, Router } from '../model/model.ts'
-import { atOnce } from '../slices.ts'
 import { tablesOf as tablesInSteps } from './matching.ts'
 
-const tablesOf = (...given: Parameters<typeof tablesInSteps>) => atOnce(tablesInSteps(...given))
+function tablesOf(...given: Parameters<typeof tablesInSteps>) {
+  const steps = tablesInSteps(...given)
+  for (;;) {
+    const step = steps.next()
+    if (step.done) return step.value
+  }
+}
 
 const path = (type: PathMatch['type'], value: string): PathMatch => ({ type, value })
 const router = (name: string, matches: readonly Match[], priority = 10): Router => ({

@@ -1,5 +1,6 @@
 /** The configuration file: a plane and its slots as text, and whose line is which. */
 import type { Owner } from '../model/model.ts'
+import type { Steps } from '../slices.ts'
 import type { Backend, CertificateEntry, Line, MapTable, Plane, Slot, Slots } from './plane.ts'
 
 export interface Rendered {
@@ -8,9 +9,13 @@ export interface Rendered {
   ownerOf(line: number): Owner | undefined
 }
 
-export function render(plane: Plane, slots: Slots): Rendered {
+/** A step for each backend. */
+export function* render(plane: Plane, slots: Slots): Steps<Rendered> {
   const lines: Line[] = [...plane.head]
-  for (const backend of plane.backends.values()) lines.push(...backendLines(backend, slots.get(backend.name) ?? []))
+  for (const backend of plane.backends.values()) {
+    lines.push(...backendLines(backend, slots.get(backend.name) ?? []))
+    yield
+  }
   return { text: `${lines.map(line => line.text).join('\n')}\n`, ownerOf: line => lines[line - 1]?.owner }
 }
 
