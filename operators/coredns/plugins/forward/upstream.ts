@@ -15,6 +15,9 @@ interface Idle {
   readonly since: number
 }
 
+/** A server that is down and that nobody asks is probed at 32 times the interval at last: every 16 s by default. */
+const slowestProbe = 5
+
 export class Upstream {
   readonly name: string
   readonly #address: UpstreamAddress
@@ -25,6 +28,9 @@ export class Upstream {
   readonly #labels: string
   #fails = 0
   #probing = false
+  /** Probes that failed since somebody last asked: while nobody does, they come ever more seldom. */
+  #unasked = 0
+  #nextProbe: NodeJS.Timeout | undefined
   #sweeper: NodeJS.Timeout | undefined
   #closed = false
 
@@ -43,6 +49,7 @@ export class Upstream {
 
   /** Its answer. Rejects when there is none. */
   async ask(request: Request, overTcp: boolean): Promise<Message> {
+    this.#asked()
     const started = this.#effects.monotonic()
     const proto: Proto = this.#address.tls ? 'tcp-tls' : overTcp ? 'tcp' : 'udp'
     const answer = await this.#exchange(question(request, this.#effects.random), proto)
@@ -65,6 +72,7 @@ export class Upstream {
   close(): void {
     this.#closed = true
     clearInterval(this.#sweeper)
+    clearTimeout(this.#nextProbe)
     for (const list of Object.values(this.#idle)) for (const { connection } of list.splice(0)) connection.close()
   }
 
@@ -92,8 +100,24 @@ export class Upstream {
         this.#labels,
       )
       if (this.#closed) return
-      setTimeout(() => void this.#probeOnce(), healthCheckMs).unref()
+      this.#probeIn(healthCheckMs * 2 ** Math.min(this.#unasked++, slowestProbe))
     }
+  }
+
+  #probeIn(ms: number): void {
+    this.#nextProbe = setTimeout(() => {
+      this.#nextProbe = undefined
+      void this.#probeOnce()
+    }, ms).unref()
+  }
+
+  /** Somebody wants to know again: a probe that was put off comes as soon as the Corefile says. */
+  #asked(): void {
+    if (this.#nextProbe && this.#unasked > 1) {
+      clearTimeout(this.#nextProbe)
+      this.#probeIn(this.#config.healthCheckMs)
+    }
+    this.#unasked = 0
   }
 
   async #exchange(asked: Asked, proto: Proto): Promise<Message> {
