@@ -7,7 +7,8 @@ import { cpuSeconds, residentMb, wakeUps } from './processes.ts'
 import { startFloor, startNode } from './programs.ts'
 import { report } from './row.ts'
 
-const settleMs = 20_000
+/** By then the start is over: its memory is given back (bootstrap/memory.ts). */
+const settleMs = 45_000
 const watchedMs = 60_000
 
 await insideBed(import.meta.filename, async directory => {
