@@ -27,3 +27,15 @@ test('what starts while everything stops is stopped at once, and the start ends 
   await stages.stop()
   expect(stopped).toEqual(['early', 'late'])
 })
+
+test('one that never stops is named and left behind', async () => {
+  const stopped: string[] = []
+  const lines: string[] = []
+  const stream = { write: (line: string) => lines.push(line) > 0 } as unknown as NodeJS.WritableStream
+  const stages = new Stages(createLogger({ debug: false, stream, pretty: false }), 5)
+  stages.started('first', () => void stopped.push('first'))
+  stages.started('stuck', () => new Promise(() => {}))
+  await stages.stop()
+  expect(stopped).toEqual(['first'])
+  expect(lines.map(line => JSON.parse(line))).toMatchObject([{ level: 50, stage: 'stuck' }])
+})

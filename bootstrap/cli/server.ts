@@ -4,7 +4,7 @@ import { systemClock } from '../client/clock.ts'
 import { serverFlags } from '../config/flags.ts'
 import { ConfigError, type FlagValues } from '../config/parse.ts'
 import { serverConfig, thisMachine } from '../config/server-config.ts'
-import { createLogger } from '../log.ts'
+import { createLogger, type Logger } from '../log.ts'
 import { processMemory, returnMemoryWhenIdle } from '../memory.ts'
 import { preflight } from '../preflight.ts'
 import { startServer } from '../server.ts'
@@ -44,7 +44,22 @@ export async function runServer(
     if (!signal.aborted) throw error
   }
   log.info({}, 'stopped')
+  endSoon(host, log)
   return 0
+}
+
+const lingerMs = 3000
+
+/** All is stopped: whatever still holds the process, a socket somebody else has to close, does not hold it long. */
+function endSoon(host: NodeJS.Process, log: Logger): void {
+  const timer = setTimeout(() => {
+    log.warn(
+      { held: [...new Set(host.getActiveResourcesInfo())] },
+      'something still holds the process; it ends all the same',
+    )
+    host.exit(0)
+  }, lingerMs)
+  timer.unref()
 }
 
 /** A secret given by its own flag or, less visibly, as a file. */
