@@ -48,7 +48,7 @@ export async function runServer(
   return 0
 }
 
-const lingerMs = 3000
+const lingerMs = 1500
 
 /** All is stopped: whatever still holds the process, a socket somebody else has to close, does not hold it long. */
 function endSoon(host: NodeJS.Process, log: Logger): void {
