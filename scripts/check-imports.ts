@@ -77,6 +77,8 @@ const kernel: { readonly [part: string]: readonly string[] } = {
   'bootstrap/client': [],
   'bootstrap/apiserver': ['bootstrap/datastore', 'bootstrap/client', 'bootstrap/pki'],
   'bootstrap/agent': ['bootstrap/client', 'bootstrap/config'],
+  'bootstrap/join': ['bootstrap/client', 'bootstrap/config', 'bootstrap/pki'],
+  'bootstrap/loadbalancer': [],
 }
 
 /** Why this import is not allowed, or undefined when it is. */

@@ -128,7 +128,8 @@ function generalName(san: string): Buffer {
   return isIP(san) === 0 ? der.context(2, false, Buffer.from(san)) : der.context(7, false, addressBytes(san))
 }
 
-function addressBytes(address: string): Buffer {
+/** An address as it stands in a packet: 4 or 16 bytes. */
+export function addressBytes(address: string): Buffer {
   if (isIP(address) === 4) return Buffer.from(address.split('.').map(Number))
   const canonical = new URL(`http://[${address}]`).hostname.slice(1, -1)
   const [head = '', tail] = canonical.split('::')
