@@ -1,6 +1,6 @@
 /** The files that make up the configuration: the Corefile, what it imports, and the node's resolver settings. */
 import { createHash } from 'node:crypto'
-import { type FSWatcher, readdirSync, readFileSync, watch } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { ReadImport, SourceFile } from './corefile.ts'
 
@@ -10,6 +10,8 @@ export interface SourcesContext {
   readonly hostPath: (path: string) => string
   readonly warn: (line: string) => void
 }
+
+import { watchFolders } from '../runtime/watch-folders.ts'
 
 const settleMs = 100
 
@@ -52,38 +54,12 @@ export class Sources {
 
   /** Calls back a moment after anything changed, until the signal aborts. */
   watch(changed: () => void, signal: AbortSignal): void {
-    let timer: NodeJS.Timeout | undefined
-    const soon = () => {
-      timer ??= setTimeout(() => {
-        timer = undefined
-        changed()
-      }, settleMs)
-    }
-    const watchers = this.#folders().flatMap(folder => watcherOf(folder, soon))
-    signal.addEventListener(
-      'abort',
-      () => {
-        clearTimeout(timer)
-        for (const watcher of watchers) watcher.close()
-      },
-      { once: true },
-    )
+    watchFolders(this.#folders(), settleMs, changed, signal)
   }
 
   #folders(): string[] {
     const folder = dirname(this.#context.path)
     return [this.#context.hostPath(folder), this.#context.hostPath(join(folder, 'custom'))]
-  }
-}
-
-function watcherOf(folder: string, changed: () => void): FSWatcher[] {
-  try {
-    const watcher = watch(folder, changed)
-    watcher.on('error', () => {})
-    return [watcher]
-  } catch {
-    // Not there: the safety net of the reload interval finds it when it is.
-    return []
   }
 }
 

@@ -1,8 +1,9 @@
 /** The settings in use: the last good ones, from files beside each other or from the ConfigMap itself. */
-import { type FSWatcher, readFileSync, watch } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { Informers } from '../../bootstrap/client/informer.ts'
 import { type ConfigMap, configMaps } from '../../bootstrap/client/resources.ts'
+import { watchFolders } from '../runtime/watch-folders.ts'
 import { parseConfig, SettingsError, type StorageConfig } from './config.ts'
 import { parseHelperPod, type Scripts } from './helper-pod.ts'
 
@@ -63,25 +64,10 @@ export class SettingsKeeper {
 export function followFiles(keeper: SettingsKeeper, configPath: string, signal: AbortSignal): void {
   const folder = dirname(configPath)
   const look = () => keeper.offer(key => textOf(key === 'config.json' ? configPath : join(folder, key)))
-  let soon: NodeJS.Timeout | undefined
-  const changed = () => {
-    soon ??= setTimeout(() => {
-      soon = undefined
-      look()
-    }, settleMs)
-  }
   look()
-  const watcher = watcherOf(folder, changed)
+  watchFolders([folder], settleMs, look, signal)
   const net = setInterval(look, safetyNetMs).unref()
-  signal.addEventListener(
-    'abort',
-    () => {
-      clearInterval(net)
-      clearTimeout(soon)
-      watcher?.close()
-    },
-    { once: true },
-  )
+  signal.addEventListener('abort', () => clearInterval(net), { once: true })
 }
 
 /** Follows the ConfigMap over the API, for a provisioner that runs outside of its pod. */
@@ -97,16 +83,6 @@ export function followConfigMap(keeper: SettingsKeeper, informers: Informers, na
     added: map => void (ours(map) && offer(map)),
     updated: map => void (ours(map) && offer(map)),
   })
-}
-
-function watcherOf(folder: string, changed: () => void): FSWatcher | undefined {
-  try {
-    const watcher = watch(folder, changed)
-    watcher.on('error', () => {})
-    return watcher
-  } catch {
-    return undefined
-  }
 }
 
 function textOf(path: string): string {

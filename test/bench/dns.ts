@@ -1,10 +1,10 @@
 /** Answers per second of the DNS module on its own, asked by dnsperf, beside a socket that only sends back what it gets. */
 import { execFileSync, spawn, spawnSync } from 'node:child_process'
-import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { freeUdpPort } from '../integration/ports.ts'
 import { report } from './row.ts'
 
 const seconds = 5
@@ -22,7 +22,7 @@ if (spawnSync('dnsperf', ['-h']).error) {
 
 const folder = mkdtempSync(join(tmpdir(), 'skiff-bench-dns-'))
 try {
-  const port = await freePort()
+  const port = await freeUdpPort()
   mkdirSync(join(folder, 'custom'))
   writeFileSync(join(folder, 'NodeHosts'), '192.0.2.2 node-1\n')
   writeFileSync(join(folder, 'Corefile'), corefile(port))
@@ -128,12 +128,4 @@ async function* onData(stream: NodeJS.ReadableStream): AsyncGenerator<[string]> 
 function p99Of(text: string): number {
   const all = [...text.matchAll(/^> \w+ \S+ \w+ ([\d.]+)$/gm)].map(([, time]) => Number(time)).sort((a, b) => a - b)
   return (all[Math.floor(all.length * 0.99)] ?? Number.NaN) * 1000
-}
-
-async function freePort(): Promise<number> {
-  const socket = createSocket('udp4')
-  await new Promise<void>(resolve => socket.bind(0, '127.0.0.1', resolve))
-  const { port } = socket.address()
-  socket.close()
-  return port
 }

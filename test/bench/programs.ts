@@ -2,7 +2,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { performance } from 'node:perf_hooks'
@@ -10,6 +9,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { systemClock } from '../../bootstrap/client/clock.ts'
 import { loadKubeconfig } from '../../bootstrap/client/kubeconfig.ts'
 import { ensurePki } from '../../bootstrap/pki/pki.ts'
+import { freePort } from '../integration/ports.ts'
 import { Http, type Target } from './http.ts'
 
 const program = process.env.SKIFF_BENCH_PROGRAM ?? join(import.meta.dirname, '../../bin/skiff')
@@ -144,13 +144,4 @@ function running(child: ChildProcess, target: Target, startedAt: number): Runnin
       await ended
     },
   }
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1')
-  await once(probe, 'listening')
-  const { port } = probe.address() as { port: number }
-  probe.close()
-  await once(probe, 'close')
-  return port
 }

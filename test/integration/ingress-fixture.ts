@@ -10,7 +10,7 @@ import {
   type Server,
 } from 'node:http'
 import { request as httpsRequest } from 'node:https'
-import { type AddressInfo, createServer as createTcp } from 'node:net'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { connect as connectTls, type SecureVersion } from 'node:tls'
@@ -37,6 +37,7 @@ import * as kinds from '../../operators/ingress/kinds.ts'
 import { type IngressService, startIngress } from '../../operators/ingress/service.ts'
 import { parseSettings } from '../../operators/ingress/settings.ts'
 import { createEventRecorder } from '../../operators/runtime/events.ts'
+import { freePort } from './ports.ts'
 
 export const hasHaproxy = (() => {
   try {
@@ -70,14 +71,6 @@ export interface Echo {
   readonly method: string
   readonly headers: IncomingHttpHeaders
   readonly body: string
-}
-
-export async function freePort(): Promise<number> {
-  const server = createTcp()
-  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as AddressInfo
-  await new Promise(resolve => server.close(resolve))
-  return port
 }
 
 const echo =

@@ -5,7 +5,8 @@ import { connect, createServer as createTcp } from 'node:net'
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals'
 import { type Service, services } from '../../bootstrap/client/resources.ts'
 import { ingressRoutes, ingressRouteTcps } from '../../operators/ingress/kinds.ts'
-import { certificate, freePort, hasHaproxy, IngressBed } from './ingress-fixture.ts'
+import { certificate, hasHaproxy, IngressBed } from './ingress-fixture.ts'
+import { freePort } from './ports.ts'
 
 jest.setTimeout(30_000)
 

@@ -8,7 +8,8 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, expect, jest, test } from '@jest/globals'
 import { digest } from '../../operators/ingress/digest.ts'
 import { HttpClient } from './http-client.ts'
-import { freePort, hasHaproxy } from './ingress-fixture.ts'
+import { hasHaproxy } from './ingress-fixture.ts'
+import { freePort } from './ports.ts'
 import { type RunningServer, startServer } from './server.ts'
 
 jest.setTimeout(60_000)

@@ -17,6 +17,7 @@ import { queryBytes, readable, type TestAnswer } from '../../operators/coredns/t
 import { flags, types } from '../../operators/coredns/wire/constants.ts'
 import { decode, encode } from '../../operators/coredns/wire/message.ts'
 import { addressRecord, record, soaRecord } from '../../operators/coredns/wire/records.ts'
+import { freeUdpPort } from '../integration/ports.ts'
 import { type RunningServer, startServer } from '../integration/server.ts'
 
 const coredns = process.env.SKIFF_COREDNS
@@ -68,7 +69,7 @@ beforeAll(async () => {
   writeFileSync(join(folder, 'NodeHosts'), '192.0.2.2 node-1 node-1.lan\nfd00::2 node-1\n')
   upstream.on('message', (packet, peer) => upstream.send(elsewhere(packet), peer.port, peer.address))
   await new Promise<void>(resolve => upstream.bind(0, '127.0.0.1', resolve))
-  for (const name of ['real', 'ours'] as const) ports[name] = await freePort()
+  for (const name of ['real', 'ours'] as const) ports[name] = await freeUdpPort()
   const up = upstream.address().port
   writeFileSync(join(folder, 'real'), corefile(ports.real, up, `kubeconfig ${server.kubeconfig}`))
   mkdirSync(join(folder, 'ours'))
@@ -273,12 +274,4 @@ async function fill(kubeconfig: string): Promise<void> {
   await alias('circle', 'circle.shop.svc.cluster.local')
   await alias('lost', 'nope.shop.svc.cluster.local')
   client.close()
-}
-
-async function freePort(): Promise<number> {
-  const socket = createSocket('udp4')
-  await new Promise<void>(resolve => socket.bind(0, '127.0.0.1', resolve))
-  const { port } = socket.address()
-  socket.close()
-  return port
 }

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { HttpClient } from '../integration/http-client.ts'
-import { freePort } from '../integration/server.ts'
+import { freePort } from '../integration/ports.ts'
 
 const program = join(import.meta.dirname, '../../.tools/test/kube-apiserver/kube-apiserver')
 const etcd = '/usr/bin/etcd'

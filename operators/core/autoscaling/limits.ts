@@ -98,32 +98,31 @@ export function boundedByRules(history: History, wanted: Wanted, behavior: Behav
   return { replicas: desired, ...inRange }
 }
 
-function upLimit(
-  history: History,
-  current: number,
-  { selectPolicy, policies = [] }: ScalingRules,
-  now: number,
-): number {
-  if (selectPolicy === 'Disabled') return current
-  const proposals = policies.map(({ type, value, periodSeconds }) => {
-    const start = atPeriodStart(history, current, periodSeconds, now)
-    return type === 'Pods' ? start + value : Math.ceil(start * (1 + value / 100))
-  })
-  return selectPolicy === 'Min' ? Math.min(maxInt32, ...proposals) : Math.max(-maxInt32, ...proposals)
+function upLimit(history: History, current: number, rules: ScalingRules, now: number): number {
+  if (rules.selectPolicy === 'Disabled') return current
+  const proposals = proposalsOf(history, current, rules, now, (start, { type, value }) =>
+    type === 'Pods' ? start + value : Math.ceil(start * (1 + value / 100)),
+  )
+  return rules.selectPolicy === 'Min' ? Math.min(maxInt32, ...proposals) : Math.max(-maxInt32, ...proposals)
 }
 
-function downLimit(
+function downLimit(history: History, current: number, rules: ScalingRules, now: number): number {
+  if (rules.selectPolicy === 'Disabled') return current
+  const proposals = proposalsOf(history, current, rules, now, (start, { type, value }) =>
+    type === 'Pods' ? start - value : Math.trunc(start * (1 - value / 100)),
+  )
+  return rules.selectPolicy === 'Min' ? Math.max(-maxInt32, ...proposals) : Math.min(maxInt32, ...proposals)
+}
+
+/** How far each policy would go, from where its period began. */
+function proposalsOf(
   history: History,
   current: number,
-  { selectPolicy, policies = [] }: ScalingRules,
+  { policies = [] }: ScalingRules,
   now: number,
-): number {
-  if (selectPolicy === 'Disabled') return current
-  const proposals = policies.map(({ type, value, periodSeconds }) => {
-    const start = atPeriodStart(history, current, periodSeconds, now)
-    return type === 'Pods' ? start - value : Math.trunc(start * (1 - value / 100))
-  })
-  return selectPolicy === 'Min' ? Math.max(-maxInt32, ...proposals) : Math.min(maxInt32, ...proposals)
+  far: (start: number, policy: NonNullable<ScalingRules['policies']>[number]) => number,
+): number[] {
+  return policies.map(policy => far(atPeriodStart(history, current, policy.periodSeconds, now), policy))
 }
 
 function atPeriodStart({ ups, downs }: History, current: number, periodSeconds: number, now: number): number {

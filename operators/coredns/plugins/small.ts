@@ -20,24 +20,20 @@ export const healthPlugin: Plugin = {
   },
 }
 
-export const readyPlugin: Plugin = {
-  name: 'ready',
-  setup(directives, block) {
-    const directive = only(directives)
-    noBlock(directive)
-    block.endpoint({ kind: 'ready', port: portOf(directive, directive.args[0], 8181), lameduckMs: 0 })
-    return undefined
-  },
-}
+export const readyPlugin = endpointOnly('ready', 'ready', 8181)
 
-export const prometheusPlugin: Plugin = {
-  name: 'prometheus',
-  setup(directives, block) {
-    const directive = only(directives)
-    noBlock(directive)
-    block.endpoint({ kind: 'metrics', port: portOf(directive, directive.args[0], 9153), lameduckMs: 0 })
-    return undefined
-  },
+export const prometheusPlugin = endpointOnly('prometheus', 'metrics', 9153)
+
+function endpointOnly(name: string, kind: 'ready' | 'metrics', defaultPort: number): Plugin {
+  return {
+    name,
+    setup(directives, block) {
+      const directive = only(directives)
+      noBlock(directive)
+      block.endpoint({ kind, port: portOf(directive, directive.args[0], defaultPort), lameduckMs: 0 })
+      return undefined
+    },
+  }
 }
 
 function portOf(directive: Parameters<typeof mistake>[0], address: string | undefined, fallback: number): number {

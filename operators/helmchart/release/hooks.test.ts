@@ -8,15 +8,10 @@ import { configMap, fixed, hook, job } from './testing/charts.ts'
 jest.setTimeout(60_000)
 
 let bed: Bed
-const stop = new AbortController()
 beforeAll(async () => {
-  bed = await releaseBed()
-  void bed.runJobs(stop.signal).catch(() => {})
+  bed = await releaseBed({ runJobs: true })
 })
-afterAll(async () => {
-  stop.abort()
-  await bed.stop()
-})
+afterAll(() => bed.stop())
 
 describe('hooks', () => {
   test('run in order of weight and end before what comes next', async () => {

@@ -8,15 +8,10 @@ import { configMap, deployment, fixed, hook, job, webChart } from './testing/cha
 jest.setTimeout(60_000)
 
 let bed: Bed
-const stop = new AbortController()
 beforeAll(async () => {
-  bed = await releaseBed()
-  void bed.runJobs(stop.signal).catch(() => {})
+  bed = await releaseBed({ runJobs: true })
 })
-afterAll(async () => {
-  stop.abort()
-  await bed.stop()
-})
+afterAll(() => bed.stop())
 
 describe('two at once', () => {
   test('of two upgrades one is refused, and the release is whole', async () => {

@@ -19,15 +19,10 @@ import { type CutClient, cutClient } from './testing/cut.ts'
 jest.setTimeout(60_000)
 
 let bed: Bed
-const stop = new AbortController()
 beforeAll(async () => {
-  bed = await releaseBed()
-  void bed.runJobs(stop.signal).catch(() => {})
+  bed = await releaseBed({ runJobs: true })
 })
-afterAll(async () => {
-  stop.abort()
-  await bed.stop()
-})
+afterAll(() => bed.stop())
 
 const job = (name: string, events: string) =>
   yaml({

@@ -6,15 +6,10 @@ import { configMap, deployment, fixed, job } from './testing/charts.ts'
 jest.setTimeout(60_000)
 
 let bed: Bed
-const stop = new AbortController()
 beforeAll(async () => {
-  bed = await releaseBed()
-  void bed.runJobs(stop.signal).catch(() => {})
+  bed = await releaseBed({ runJobs: true })
 })
-afterAll(async () => {
-  stop.abort()
-  await bed.stop()
-})
+afterAll(() => bed.stop())
 
 describe('waiting', () => {
   const ready = {

@@ -1,6 +1,6 @@
 /** networking.k8s.io/v1 Ingress as routers, with Traefik's annotations. */
 import type { Ingress } from '../../../bootstrap/client/resources.ts'
-import { BadCertificate, certificateOf } from '../model/certificates.ts'
+import { certificatesFrom } from '../model/certificates.ts'
 import type { Certificate, Filter, Match, Owner, PathMatch, Pool, PoolTls, Router, Target } from '../model/model.ts'
 import { NoService, type Resolved } from '../model/pools.ts'
 import { type Sources, Unusable } from '../sources.ts'
@@ -203,29 +203,8 @@ function transportOf(namespace: string, reference: string, sources: Pick<Sources
   throw new NoService('ServersTransportNotFound', `ServersTransport ${namespace}/${short} does not exist`)
 }
 
-function certificatesOf(ingress: Ingress, { secret, report }: Sources): Certificate[] {
-  const { namespace = '' } = ingress.metadata
-  return (ingress.spec?.tls ?? []).flatMap(({ secretName }) => {
-    if (!secretName) return []
-    const found = secret(namespace, secretName)
-    if (!found) {
-      report({
-        owner: ingress,
-        reason: 'SecretNotFound',
-        message: `secret ${namespace}/${secretName} does not exist; the default certificate is used`,
-      })
-      return []
-    }
-    try {
-      return [certificateOf(found)]
-    } catch (error) {
-      if (!(error instanceof BadCertificate)) throw error
-      report({
-        owner: ingress,
-        reason: 'InvalidCertificate',
-        message: `${error.message}; the default certificate is used`,
-      })
-      return []
-    }
-  })
+function certificatesOf(ingress: Ingress, sources: Sources): Certificate[] {
+  return (ingress.spec?.tls ?? []).flatMap(({ secretName }) =>
+    secretName ? certificatesFrom(ingress, secretName, sources) : [],
+  )
 }

@@ -1,7 +1,7 @@
 /** Certificates out of Secrets, checked before anything gets to see them. */
 import { createPrivateKey, X509Certificate } from 'node:crypto'
 import type { Secret } from '../../../bootstrap/client/resources.ts'
-import type { Certificate } from './model.ts'
+import type { Certificate, Problem } from './model.ts'
 
 /** The message is one line for the user. */
 export class BadCertificate extends Error {}
@@ -14,6 +14,33 @@ export function certificateOf(secret: Secret): Certificate {
   if (!result) known.set(secret, (result = read(secret)))
   if (result instanceof BadCertificate) throw result
   return result
+}
+
+/** Of the Secret that routes name; none, and a problem of its owner, when it cannot be used. */
+export function certificatesFrom(
+  owner: Problem['owner'],
+  secretName: string,
+  {
+    secret,
+    report,
+  }: {
+    readonly secret: (namespace: string, name: string) => Secret | undefined
+    readonly report: (problem: Problem) => void
+  },
+): Certificate[] {
+  const { namespace = '' } = owner.metadata
+  const unusable = (reason: string, why: string): Certificate[] => {
+    report({ owner, reason, message: `${why}; the default certificate is used` })
+    return []
+  }
+  const found = secret(namespace, secretName)
+  if (!found) return unusable('SecretNotFound', `secret ${namespace}/${secretName} does not exist`)
+  try {
+    return [certificateOf(found)]
+  } catch (error) {
+    if (!(error instanceof BadCertificate)) throw error
+    return unusable('InvalidCertificate', error.message)
+  }
 }
 
 function read(secret: Secret): Certificate | BadCertificate {

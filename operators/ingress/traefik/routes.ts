@@ -1,5 +1,5 @@
 /** IngressRoute as routers. */
-import { BadCertificate, certificateOf } from '../model/certificates.ts'
+import { certificatesFrom } from '../model/certificates.ts'
 import type { Certificate, Filter, Router, Target, TcpRouter } from '../model/model.ts'
 import { Unusable } from '../sources.ts'
 import { RuleError } from './rule-lexer.ts'
@@ -21,7 +21,7 @@ export function translateIngressRoute(route: IngressRoute, sources: ServiceSourc
   const name = option && `${option.namespace ?? route.metadata.namespace}-${option.name}@kubernetescrd`
   return {
     routers,
-    certificates: tls?.secretName ? certificates(route, tls.secretName, sources) : [],
+    certificates: tls?.secretName ? certificatesFrom(route, tls.secretName, sources) : [],
     tlsOptions: name === undefined ? [] : hosts.map(host => ({ host, option: name })),
   }
 }
@@ -91,26 +91,6 @@ function targetOf(route: IngressRoute, spec: RouteSpec, sources: ServiceSources)
 /** "name" and a namespace, or a whole reference "namespace-name@kubernetescrd". */
 const nameOf = ({ name, namespace: owner }: NamedReference, namespace: string): string =>
   name.includes('@') ? name : `${owner ?? namespace}/${name}`
-
-function certificates(route: IngressRoute, secretName: string, { secret, report }: ServiceSources): Certificate[] {
-  const { namespace = '' } = route.metadata
-  const found = secret(namespace, secretName)
-  if (!found) {
-    report({
-      owner: route,
-      reason: 'SecretNotFound',
-      message: `secret ${namespace}/${secretName} does not exist; the default certificate is used`,
-    })
-    return []
-  }
-  try {
-    return [certificateOf(found)]
-  } catch (error) {
-    if (!(error instanceof BadCertificate)) throw error
-    report({ owner: route, reason: 'InvalidCertificate', message: `${error.message}; the default certificate is used` })
-    return []
-  }
-}
 
 /** Plain TCP: all of an entry point that is not web or websecure goes to one route. */
 export function translateTcp(route: IngressRouteTcp, sources: ServiceSources): TcpRouter[] {

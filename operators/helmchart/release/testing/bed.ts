@@ -29,9 +29,17 @@ export interface Bed extends Workbench, AssembledTestServer {}
 
 export const silent = { debug() {}, info() {}, warn() {}, error() {} }
 
-export async function releaseBed(): Promise<Bed> {
+/** With `runJobs` every Job ends at once, until the bed is stopped. */
+export async function releaseBed(options: { readonly runJobs?: boolean } = {}): Promise<Bed> {
   const server = await assembledTestServer()
-  return { ...server, ...workbenchOn(server.client()) }
+  const bench = workbenchOn(server.client())
+  const ending = new AbortController()
+  if (options.runJobs) void bench.runJobs(ending.signal).catch(() => {})
+  const stop = () => {
+    ending.abort()
+    return server.stop()
+  }
+  return { ...server, ...bench, stop }
 }
 
 export function workbenchOn(api: Client): Workbench {
