@@ -8,7 +8,9 @@ import { ConfigError, type FlagValues } from './parse.ts'
 
 export interface NodeConfig {
   readonly dataDir: string
+  /** Without the id that --with-node-id appends. */
   readonly nodeName: string
+  readonly withNodeId: boolean
   readonly nodeIps: readonly string[]
   readonly nodeExternalIps: readonly string[]
   readonly nodeInternalDns: readonly string[]
@@ -130,7 +132,8 @@ export function serverConfig(values: FlagValues, machine: Machine): ServerConfig
   }
 }
 
-function nodeConfig(values: FlagValues, machine: Machine): NodeConfig {
+/** What a server's own agent and `skiff agent` have in common. */
+export function nodeConfig(values: FlagValues, machine: Machine): NodeConfig {
   const nodeIps = values.list('node-ip', true).map(address => ip('node-ip', address))
   const primary = machine.primaryAddress
   if (nodeIps.length === 0 && primary === undefined)
@@ -143,6 +146,7 @@ function nodeConfig(values: FlagValues, machine: Machine): NodeConfig {
   return {
     dataDir: values.string('data-dir') ?? '/var/lib/rancher/k3s',
     nodeName,
+    withNodeId: values.bool('with-node-id'),
     nodeIps: nodeIps.length > 0 ? nodeIps : [primary!],
     nodeExternalIps: values.list('node-external-ip', true).map(address => ip('node-external-ip', address)),
     nodeInternalDns: values.list('node-internal-dns', true),
