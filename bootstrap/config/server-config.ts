@@ -32,18 +32,25 @@ export interface NodeConfig {
   readonly debug: boolean
 }
 
-export interface ServerConfig extends NodeConfig {
-  readonly httpsPort: number
-  readonly advertiseAddress: string
-  readonly advertisePort: number
-  readonly tlsSans: readonly string[]
+/** What a node must know of its cluster: a server by its flags, an agent by what a server tells it. */
+export interface ClusterSettings {
   readonly clusterCidrs: readonly string[]
   readonly serviceCidrs: readonly string[]
-  readonly nodePortRange: readonly [first: number, last: number]
   readonly clusterDns: readonly string[]
   readonly clusterDomain: string
   readonly flannelBackend: string
   readonly egressSelectorMode: string
+  readonly disableKubeProxy: boolean
+  readonly disableCloudController: boolean
+  readonly servicelbNamespace: string
+}
+
+export interface ServerConfig extends NodeConfig, ClusterSettings {
+  readonly httpsPort: number
+  readonly advertiseAddress: string
+  readonly advertisePort: number
+  readonly tlsSans: readonly string[]
+  readonly nodePortRange: readonly [first: number, last: number]
   readonly token: string | undefined
   readonly agentToken: string | undefined
   readonly kubeconfig: {
@@ -57,10 +64,7 @@ export interface ServerConfig extends NodeConfig {
   /** Objects of a deleted manifest file go with it; Skiff's own flag. */
   readonly pruneManifests: boolean
   readonly disableAgent: boolean
-  readonly disableKubeProxy: boolean
   readonly disableScheduler: boolean
-  readonly disableCloudController: boolean
-  readonly servicelbNamespace: string
   readonly disableHelmController: boolean
   /** Image of Helm's Jobs in place of the built-in module; empty for that. */
   readonly helmJobImage: string

@@ -1,0 +1,173 @@
+/**
+ * A node: its network, the runtime of embedded pods and the agent, put together. The server's own agent and `skiff agent`
+ * differ only in how they reach the API and where their certificates come from.
+ */
+import { type Agent, startAgent } from './agent/agent.ts'
+import { HostLocalPool } from './agent/embedded/addresses.ts'
+import type { EmbeddedModules } from './agent/embedded/module.ts'
+import { EmbeddedPodRuntime } from './agent/embedded/runtime.ts'
+import { findPlugins } from './agent/network/cni.ts'
+import { hostExec } from './agent/network/exec.ts'
+import { startNetwork } from './agent/network/network.ts'
+import type { HandlerDeps } from './agent/server/handler.ts'
+import type { TokenCheck } from './agent/server/listener.ts'
+import { streamHandler } from './agent/server/streaming/handler.ts'
+import type { Client } from './client/client.ts'
+import { systemClock } from './client/clock.ts'
+import { createInformers } from './client/informers.ts'
+import { type Pod, pods } from './client/resources.ts'
+import { ConfigError } from './config/parse.ts'
+import type { ClusterSettings, NodeConfig } from './config/server-config.ts'
+import type { Logger } from './log.ts'
+import { selfSigned } from './pki/self-signed.ts'
+import { readRegistries } from './registries.ts'
+import type { Stages } from './stages.ts'
+import { gitVersion } from './version.ts'
+
+export const kubeletPort = 10250
+
+export interface NodeParts {
+  readonly config: NodeConfig & ClusterSettings
+  /** The API as this node's own user, so that a node's limits hold. */
+  readonly client: Client
+  /** The API as system:kube-proxy. */
+  readonly proxyClient: Client
+  /** The API as a service account of a pod on this node; undefined when the pod is not known any more. */
+  readonly accountClient: (pod: { readonly namespace: string; readonly name: string }, known: Pod | undefined) => Client
+  /** Who may use this node's kubelet. */
+  readonly authorize: NonNullable<HandlerDeps['authorize']>
+  readonly authenticate: TokenCheck
+  /** Of the kubelet's listener. PEM. */
+  readonly serving: { readonly cert: string; readonly key: string; readonly clientCa: string }
+  readonly embeddedModules: EmbeddedModules
+  readonly stages: Stages
+  readonly log: Logger
+}
+
+const pluginFolders = ['/opt/cni/bin', '/usr/lib/cni', '/usr/libexec/cni']
+const healthzPort = 10248
+const embeddedGraceMs = 1000
+
+/** Resolves once the node is registered and runs its pods. What it started, `stages` stops. */
+export async function startNode(parts: NodeParts): Promise<Agent> {
+  const { config, client, proxyClient, serving, stages, log } = parts
+  const ending = new AbortController()
+  const { signal } = ending
+  stages.started('network', () => ending.abort())
+  const effects = { clock: systemClock, log, random: Math.random }
+  const informers = createInformers(client, { ...effects, signal })
+  const cniBinDir = findPlugins(pluginFolders)
+  if (cniBinDir === undefined)
+    throw new ConfigError(`no CNI plugins in ${pluginFolders.join(', ')}: install containernetworking-plugins`)
+
+  const podInformer = informers.get(pods, { fieldSelector: `spec.nodeName=${config.nodeName}` })
+  const network = await startNetwork(
+    {
+      dataDir: config.dataDir,
+      node: config.nodeName,
+      nodeIp: config.nodeIps[0]!,
+      clusterCidr: config.clusterCidrs[0]!,
+      serviceCidr: config.serviceCidrs[0]!,
+      disableServices: config.disableKubeProxy,
+      balancerNamespace: config.servicelbNamespace,
+      disableCni: config.flannelBackend === 'none',
+    },
+    {
+      ...effects,
+      client: proxyClient,
+      informers: createInformers(proxyClient, { ...effects, signal }),
+      pods: podInformer,
+    },
+    signal,
+  )
+  const podCidr = new PodCidr()
+  const addresses = new HostLocalPool({ exec: hostExec, pluginDir: cniBinDir, podCidr: () => podCidr.known })
+  await addresses.reclaim()
+  const embedded = new EmbeddedPodRuntime({
+    modules: parts.embeddedModules,
+    addresses,
+    nodeName: config.nodeName,
+    clientOf: pod => parts.accountClient(pod, podInformer.get(`${pod.namespace}/${pod.name}`)),
+    certificate: names => selfSigned(names, systemClock.now()),
+    clock: systemClock,
+    version: gitVersion,
+  })
+  const agent = await startAgent(
+    {
+      nodeName: config.nodeName,
+      nodeIps: config.nodeIps,
+      nodeExternalIps: config.nodeExternalIps,
+      nodeInternalDns: config.nodeInternalDns,
+      nodeExternalDns: config.nodeExternalDns,
+      externalCloud: !config.disableCloudController || kubeletArg(config.kubeletArgs, 'cloud-provider') === 'external',
+      providerId: kubeletArg(config.kubeletArgs, 'provider-id'),
+      nodeLabels: { ...egressLabels(config.egressSelectorMode), ...labelsOf(config.nodeLabels) },
+      nodeTaints: config.nodeTaints,
+      dataDir: config.dataDir,
+      clusterDns: config.clusterDns,
+      clusterDomain: config.clusterDomain,
+      pauseImage: config.pauseImage,
+      snapshotter: config.snapshotter,
+      selinux: config.selinux,
+      defaultRuntime: config.defaultRuntime,
+      nonrootDevices: config.nonrootDevices,
+      disableDefaultRegistryEndpoint: config.disableDefaultRegistryEndpoint,
+      cniBinDir,
+      registries: await readRegistries(config.privateRegistry),
+      containerRuntimeEndpoint: config.containerRuntimeEndpoint,
+      resolvConf: config.resolvConf,
+      version: gitVersion,
+      server: {
+        port: kubeletPort,
+        bindAddress: '0.0.0.0',
+        certificate: serving.cert,
+        key: serving.key,
+        clientCa: serving.clientCa,
+      },
+      healthzPort,
+    },
+    {
+      ...effects,
+      client,
+      informers,
+      embedded,
+      streams: streamHandler(),
+      network: {
+        async usePodCidr(cidr) {
+          await network.usePodCidr(cidr)
+          podCidr.learn(cidr)
+        },
+      },
+      authorize: parts.authorize,
+      authenticate: parts.authenticate,
+    },
+  )
+  stages.started('embedded pods', () => embedded.close(embeddedGraceMs))
+  stages.started('node agent', () => agent.stop())
+  return agent
+}
+
+/** The node's pod network, which the cluster hands out some time after registration. */
+class PodCidr {
+  readonly known: Promise<string>
+  learn: (cidr: string) => void = () => {}
+
+  constructor() {
+    this.known = new Promise(resolve => (this.learn = resolve))
+  }
+}
+
+/** The last value given for a flag of kubelet; undefined when there is none. */
+function kubeletArg(args: readonly string[], name: string): string | undefined {
+  return args.findLast(arg => arg.startsWith(`${name}=`))?.slice(name.length + 1)
+}
+
+/** In these modes servers reach pods by their nodes' tunnels. */
+function egressLabels(mode: string): { readonly [key: string]: string } {
+  return mode === 'cluster' || mode === 'pod' ? { 'egress.k3s.io/cluster': 'true' } : {}
+}
+
+/** "key=value" texts; a key alone has an empty value. */
+function labelsOf(texts: readonly string[]): { readonly [key: string]: string } {
+  return Object.fromEntries(texts.map(text => [text.split('=')[0]!, text.split('=').slice(1).join('=')]))
+}
