@@ -5,7 +5,9 @@ import { type AssembledServer, assembleApiServer } from './apiserver/assemble.ts
 import { systemClock } from './client/clock.ts'
 import { ConfigError } from './config/parse.ts'
 import { nthAddress, type ServerConfig } from './config/server-config.ts'
-import { openSqlite } from './datastore/sqlite/sqlite.ts'
+import type { Datastore } from './datastore/datastore.ts'
+import { EndpointError } from './datastore/endpoint.ts'
+import { openDatastore } from './datastore/open.ts'
 import { ensureEmbeddedClass } from './embedded-class.ts'
 import { writeKubeconfigs } from './kubeconfig.ts'
 import { startLocalAgent } from './local-agent.ts'
@@ -64,9 +66,7 @@ async function start(config: ServerConfig, deps: ServerDeps, stages: Stages): Pr
   for (const folder of ['server/tls', 'server/db', 'server/cred', 'server/manifests'])
     await mkdir(join(config.dataDir, folder), { recursive: true, mode: 0o700 })
 
-  const file = join(config.dataDir, 'server/db/state.db')
-  const opening = openSqlite({ file, clock: systemClock, log: log.child({ component: 'datastore' }) })
-  const [pki, datastore] = await Promise.all([openPki(config), opening])
+  const [pki, datastore] = await Promise.all([openPki(config), openData(config, log)])
   stages.started('datastore', () => datastore.close())
   const tokens = await openTokens(config, pki)
 
@@ -124,6 +124,19 @@ async function start(config: ServerConfig, deps: ServerDeps, stages: Stages): Pr
     'skiff is up and running',
   )
   return { api, pki, stop: () => stages.stop() }
+}
+
+async function openData({ datastore, dataDir }: ServerConfig, log: Logger): Promise<Datastore> {
+  const file = join(dataDir, 'server/db/state.db')
+  try {
+    return await openDatastore(
+      { ...datastore, file },
+      { clock: systemClock, log: log.child({ component: 'datastore' }) },
+    )
+  } catch (error) {
+    if (error instanceof EndpointError) throw new ConfigError(error.message)
+    throw error
+  }
 }
 
 function openPki(config: ServerConfig): Promise<Pki> {

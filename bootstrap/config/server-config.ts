@@ -53,6 +53,12 @@ export interface ServerConfig extends NodeConfig, ClusterSettings {
   readonly nodePortRange: readonly [first: number, last: number]
   readonly token: string | undefined
   readonly agentToken: string | undefined
+  readonly datastore: {
+    readonly endpoint: string
+    readonly caFile: string | undefined
+    readonly certFile: string | undefined
+    readonly keyFile: string | undefined
+  }
   readonly kubeconfig: {
     readonly path: string | undefined
     readonly mode: number | undefined
@@ -115,6 +121,12 @@ export function serverConfig(values: FlagValues, machine: Machine): ServerConfig
     egressSelectorMode: oneOf(values, 'egress-selector-mode', ['agent', 'cluster', 'pod', 'disabled']),
     token: values.string('token'),
     agentToken: values.string('agent-token'),
+    datastore: {
+      endpoint: values.string('datastore-endpoint') ?? '',
+      caFile: values.string('datastore-cafile'),
+      certFile: values.string('datastore-certfile'),
+      keyFile: values.string('datastore-keyfile'),
+    },
     kubeconfig: {
       path: values.string('write-kubeconfig'),
       mode: fileMode(values),
@@ -186,15 +198,7 @@ function refuseConflicts(values: FlagValues): void {
 
 /** Flags whose effect later issues bring: better refused than ignored where ignoring would lose or expose data. */
 function refuseUnbuilt(values: FlagValues): void {
-  const unbuilt = [
-    'cluster-init',
-    'cluster-reset',
-    'server',
-    'datastore-endpoint',
-    'secrets-encryption',
-    'rootless',
-    'docker',
-  ]
+  const unbuilt = ['cluster-init', 'cluster-reset', 'server', 'secrets-encryption', 'rootless', 'docker']
   const asked = unbuilt.find(name => values.given(name) && values.string(name) !== 'false')
   if (asked !== undefined) throw new ConfigError(`--${asked} is not supported by this version yet: leave it out`)
 }
