@@ -17,8 +17,8 @@ import { NodeGate } from './node-gate.ts'
 import { ensurePki, type Pki } from './pki/pki.ts'
 import { ensureToken, TokenError } from './pki/token.ts'
 import { Stages } from './stages.ts'
-import { staticFiles } from './static-files.ts'
-import { firstOf, supervisorRoutes } from './supervisor.ts'
+import { controlOf } from './supervisor/control.ts'
+import { supervisorRoutes } from './supervisor/supervisor.ts'
 import type { Userland } from './userland.ts'
 
 export interface ServerDeps {
@@ -74,6 +74,7 @@ async function start(config: ServerConfig, deps: ServerDeps, stages: Stages): Pr
   const nodes = new NodeGate()
   const userland = await deps.userland()
   const issuer = `https://kubernetes.default.svc.${config.clusterDomain}`
+  let core: AssembledServer | undefined
   const api = await assembleApiServer({
     datastore,
     clock: systemClock,
@@ -87,11 +88,21 @@ async function start(config: ServerConfig, deps: ServerDeps, stages: Stages): Pr
     nodePorts: config.nodePortRange,
     embeddedModules: () => new Set(userland.embeddedModules.keys()),
     serverAddress: `${config.advertiseAddress}:${config.advertisePort}`,
-    routes: firstOf(supervisorRoutes(pki.serverCa.cert), staticFiles(join(config.dataDir, 'server/static'))),
+    routes: supervisorRoutes({
+      dataDir: config.dataDir,
+      pki,
+      control: () => controlOf(config),
+      core: () => core,
+      clock: systemClock,
+      random: Math.random,
+      log: log.child({ component: 'supervisor' }),
+      signal: background.signal,
+    }),
     nodeConnect: nodes,
     log: log.child({ component: 'apiserver' }),
     signal: background.signal,
   })
+  core = api
   stages.started('API server', () => api.close())
   stages.started('background work', () => background.abort())
   const listening = await api.server.listen({

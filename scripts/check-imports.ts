@@ -79,6 +79,14 @@ const kernel: { readonly [part: string]: readonly string[] } = {
   'bootstrap/agent': ['bootstrap/client', 'bootstrap/config'],
   'bootstrap/join': ['bootstrap/client', 'bootstrap/config', 'bootstrap/pki'],
   'bootstrap/loadbalancer': [],
+  'bootstrap/supervisor': [
+    'bootstrap/apiserver',
+    'bootstrap/client',
+    'bootstrap/config',
+    'bootstrap/datastore',
+    'bootstrap/join',
+    'bootstrap/pki',
+  ],
 }
 
 /** Why this import is not allowed, or undefined when it is. */

@@ -68,7 +68,7 @@ async function serve(
   if (!parts.ready()) {
     const early = await parts.health(request)
     if (early) return early
-    throw errors.serviceUnavailable('the server is starting')
+    throw errors.serviceUnavailable('apiserver not ready')
   }
   const user = await identify(deps, request)
   const attributes = requestAttributes(user, info)

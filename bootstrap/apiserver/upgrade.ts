@@ -35,7 +35,7 @@ async function upgrade(
 ): Promise<void> {
   const { deps, verbs } = parts
   if (await deps.upgradeRoutes?.(request, socket, head)) return
-  if (!parts.ready()) throw errors.serviceUnavailable('the server is starting')
+  if (!parts.ready()) throw errors.serviceUnavailable('apiserver not ready')
   const info = requestInfo(request.method, request.path, request.query)
   if (info.verb === 'watch' && headerOf(request, 'upgrade').toLowerCase() === 'websocket') {
     const response = await handle(request)

@@ -71,6 +71,11 @@ export interface ServerConfig extends NodeConfig, ClusterSettings {
   readonly pruneManifests: boolean
   readonly disableAgent: boolean
   readonly disableScheduler: boolean
+  readonly disableNetworkPolicy: boolean
+  readonly flannelIpv6Masq: boolean
+  readonly flannelExternalIp: boolean
+  readonly embeddedRegistry: boolean
+  readonly supervisorMetrics: boolean
   readonly disableHelmController: boolean
   /** Image of Helm's Jobs in place of the built-in module; empty for that. */
   readonly helmJobImage: string
@@ -118,6 +123,8 @@ export function serverConfig(values: FlagValues, machine: Machine): ServerConfig
         : serviceCidrs.map(cidr => nthAddress(cidr, 10)),
     clusterDomain: values.string('cluster-domain') ?? 'cluster.local',
     flannelBackend: oneOf(values, 'flannel-backend', ['none', 'vxlan', 'host-gw', 'wireguard-native']),
+    flannelIpv6Masq: values.bool('flannel-ipv6-masq'),
+    flannelExternalIp: values.bool('flannel-external-ip'),
     egressSelectorMode: oneOf(values, 'egress-selector-mode', ['agent', 'cluster', 'pod', 'disabled']),
     token: values.string('token'),
     agentToken: values.string('agent-token'),
@@ -139,6 +146,9 @@ export function serverConfig(values: FlagValues, machine: Machine): ServerConfig
     disableKubeProxy: values.bool('disable-kube-proxy'),
     disableScheduler: values.bool('disable-scheduler'),
     disableCloudController: values.bool('disable-cloud-controller'),
+    disableNetworkPolicy: values.bool('disable-network-policy'),
+    embeddedRegistry: values.bool('embedded-registry'),
+    supervisorMetrics: values.bool('supervisor-metrics'),
     servicelbNamespace: values.string('servicelb-namespace') ?? 'kube-system',
     disableHelmController: values.bool('disable-helm-controller'),
     helmJobImage: values.string('helm-job-image') ?? '',

@@ -2,7 +2,6 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { Agent, request } from 'node:https'
 import { setTimeout as delay } from 'node:timers/promises'
-import type { RunningServer } from './server.ts'
 
 // biome-ignore lint/suspicious/noExplicitAny: answers are looked into at will
 export type Json = any
@@ -21,17 +20,27 @@ export interface Ask {
   readonly headers?: { readonly [name: string]: string | string[] }
 }
 
+/** Where a server is, and as whom to speak to it: by certificate, or, without one, as nobody. */
+export interface Peer {
+  readonly url: string
+  readonly tls: { readonly ca: string; readonly cert?: string; readonly key?: string }
+}
+
 export class HttpClient {
   readonly #url: string
   readonly #agent: Agent
   readonly #token: string | undefined
 
   /** As the administrator, or with a token. */
-  constructor(server: Pick<RunningServer, 'url' | 'tls'>, token?: string) {
+  constructor(server: Peer, token?: string) {
     const { ca, cert, key } = server.tls
     this.#url = server.url
     this.#token = token
-    this.#agent = new Agent({ ca, keepAlive: true, ...(token === undefined ? { cert, key } : {}) })
+    this.#agent = new Agent({
+      ca,
+      keepAlive: true,
+      ...(token === undefined && cert !== undefined ? { cert, key } : {}),
+    })
   }
 
   ask(

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
-import type { ApiRequest, ApiResponse } from './apiserver/http/message.ts'
+import type { ApiRequest, ApiResponse } from '../apiserver/http/message.ts'
 import { staticFiles } from './static-files.ts'
 
 const base = mkdtempSync(join(tmpdir(), 'skiff-static-'))

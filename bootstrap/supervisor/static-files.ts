@@ -1,8 +1,8 @@
 /** K3s' /static/: the files below server/static, for anybody (packaged charts among them). */
 import { readdir, readFile, realpath, stat } from 'node:fs/promises'
 import { extname, join, sep } from 'node:path'
-import { type ApiResponse, headerOf, textResponse } from './apiserver/http/message.ts'
-import type { Route } from './apiserver/server.ts'
+import { type ApiResponse, headerOf, textResponse } from '../apiserver/http/message.ts'
+import type { Route } from '../apiserver/server.ts'
 
 const prefix = '/static/'
 const contentTypes: { readonly [extension: string]: string } = {

@@ -1,0 +1,31 @@
+import { expect, test } from '@jest/globals'
+import { hashPassword, isPasswordOf, rememberingCheck } from './hash.ts'
+
+/** Made with Python's hashlib.scrypt. */
+const vector =
+  '$1:0011223344556677:15:8:1:n33xIswmueReTf2u1iNpqQzmDdVeohAKgJ8U8VUBTMyGPjH8XgwOj4noLY51DTDWrgAW8cleg7DHkZQk5qY8QQ'
+const password = 'f00d'.repeat(8)
+
+test("K3s' form", async () => {
+  const salt = Buffer.from('0011223344556677', 'hex')
+  expect(await hashPassword(password, () => salt)).toBe(vector)
+  expect(await isPasswordOf(vector, password)).toBe(true)
+  expect(await isPasswordOf(vector, `${password}x`)).toBe(false)
+})
+
+test('a remembered password is still the only one', async () => {
+  const check = rememberingCheck()
+  expect([await check(vector, password), await check(vector, password), await check(vector, 'x')]).toEqual([
+    true,
+    true,
+    false,
+  ])
+})
+
+test.each([
+  ['', /not of the form/],
+  ['$2:00:15:8:1:AAAA', /hash version 2 does not match/],
+  ['$1:00:30:8:1:AAAA', /more work/],
+])('%j is refused', async (hash, message) => {
+  await expect(isPasswordOf(hash, password)).rejects.toThrow(message)
+})
