@@ -4,7 +4,9 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { Datastore } from '../datastore/datastore.ts'
 import { openSqlite } from '../datastore/sqlite/sqlite.ts'
+import { FaultyDatastore } from '../datastore/testing/faulty.ts'
 import { issueCertificate, keyPem, newKey } from '../pki/certificate.ts'
 import { type AssembledServer, assembleApiServer } from './assemble.ts'
 
@@ -22,19 +24,68 @@ const clock = {
 export async function assembledTestServer(): Promise<AssembledTestServer> {
   const directory = await mkdtemp(join(tmpdir(), 'skiff-assembled-'))
   const datastore = await openSqlite({ file: join(directory, 'state.db'), clock })
-  const { ca, server: leaf, admin } = identities()
+  const started = await startAssembled(datastore, identities())
+  return {
+    ...started,
+    async stop() {
+      await started.stop()
+      await datastore.close()
+      await rm(directory, { recursive: true, force: true })
+    },
+  }
+}
+
+/** Gives up on a datastore that does not answer, and tries again, ten times as soon. */
+const hastyClock = { ...clock, sleep: (ms: number, signal: AbortSignal) => clock.sleep(ms / 10, signal) }
+
+export interface TestPeers {
+  /** What they share. */
+  readonly datastore: Datastore
+  readonly servers: readonly AssembledTestServer[]
+  /** Each server's own way to it. */
+  readonly ways: readonly FaultyDatastore[]
+  stop(): Promise<void>
+}
+
+/** Several servers over one datastore, each with a way to it that can be cut. */
+export async function assembledPeers(count: number): Promise<TestPeers> {
+  const directory = await mkdtemp(join(tmpdir(), 'skiff-peers-'))
+  const datastore = await openSqlite({ file: join(directory, 'state.db'), clock })
+  const ways = Array.from({ length: count }, () => new FaultyDatastore(datastore))
+  const shared = identities()
+  const starting = ways.map((way, i) => startAssembled(way, shared, [`192.0.2.${i + 1}`], hastyClock))
+  const servers = await Promise.all(starting)
+  return {
+    datastore,
+    servers,
+    ways,
+    async stop() {
+      for (const way of ways) way.mend()
+      await Promise.all(servers.map(server => server.stop()))
+      await datastore.close()
+      await rm(directory, { recursive: true, force: true })
+    },
+  }
+}
+
+async function startAssembled(
+  datastore: Datastore,
+  { ca, server: leaf, admin }: ReturnType<typeof identities>,
+  advertiseAddresses: readonly string[] = ['192.0.2.1'],
+  itsClock = clock,
+): Promise<AssembledTestServer> {
   const stop = new AbortController()
   const issuer = 'https://kubernetes.default.svc.cluster.local'
   const assembled = await assembleApiServer({
     datastore,
-    clock,
+    clock: itsClock,
     clientCa: ca,
     serviceAccounts: { issuer, audiences: [issuer, 'k3s'], keys: { signing: leaf.key, all: [leaf.key] } },
     serviceCidrs: ['10.43.0.0/16'],
     signal: stop.signal,
   })
   const listening = await assembled.server.listen({ port: 0, host: '127.0.0.1', ...leaf, clientCa: ca })
-  await assembled.start({ servicePort: 443, securePort: listening.port, advertiseAddresses: ['192.0.2.1'] })
+  await assembled.start({ servicePort: 443, securePort: listening.port, advertiseAddresses })
   return {
     ...assembled,
     port: listening.port,
@@ -43,8 +94,6 @@ export async function assembledTestServer(): Promise<AssembledTestServer> {
       await listening.close()
       stop.abort()
       await assembled.close()
-      await datastore.close()
-      await rm(directory, { recursive: true, force: true })
     },
   }
 }

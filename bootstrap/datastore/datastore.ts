@@ -60,6 +60,8 @@ export interface SnapshotInfo {
 export type DatastoreHealth = { readonly ok: true } | { readonly ok: false; readonly reason: string }
 
 export interface Datastore {
+  /** Nobody but this process can write to it: whoever has seen the process's own writes has seen all. */
+  readonly exclusive?: boolean
   /** All keys that start with `prefix`, in key order, as of one revision. CompactedError when `at` is gone, FutureRevisionError when not yet written. */
   read(prefix: string, options?: ReadOptions): Promise<Page>
   /** Resolves with the write's own revision once it is durable; nobody sees it earlier. */

@@ -78,7 +78,7 @@ export class CustomResources {
             }
           }
         }
-        return
+        await breathe()
       } catch (error) {
         if (signal.aborted) return
         if (!(error instanceof CompactedError)) this.#options.onError?.(error, '')

@@ -18,7 +18,7 @@ export function createHealth(ready: () => boolean, store: Store, extra: readonly
   const log: HealthCheck = { name: 'log', check: () => undefined }
   const datastore: HealthCheck = {
     name: 'etcd',
-    check: () => (store.ready() ? undefined : 'the datastore is not ready'),
+    check: () => (store.shared ? reachable(store) : store.ready() ? undefined : 'the datastore is not ready'),
   }
   const started: HealthCheck = {
     name: 'poststarthook/start-apiserver',
@@ -28,8 +28,12 @@ export function createHealth(ready: () => boolean, store: Store, extra: readonly
   const live = [ping, log, datastore, started, ...extra]
   const checks = new Map<string, readonly HealthCheck[]>([
     ['healthz', live],
-    ['livez', [ping, log, datastore, ...extra]],
-    ['readyz', [...live, synced, { name: 'shutdown', check: () => undefined }]],
+    // Nothing that a restart would mend: the server goes on by itself once the datastore is back.
+    ['livez', [ping, log, ...extra]],
+    [
+      'readyz',
+      [...live, { ...datastore, name: 'etcd-readiness' }, synced, { name: 'shutdown', check: () => undefined }],
+    ],
   ])
   return async ({ path, query }) => {
     const [, endpoint = '', ...rest] = path.split('/')
@@ -40,6 +44,16 @@ export function createHealth(ready: () => boolean, store: Store, extra: readonly
     if (!single) return undefined
     const failure = await single.check()
     return failure === undefined ? textResponse(200, 'ok') : textResponse(500, `internal server error: ${failure}\n`)
+  }
+}
+
+/** A server that does not hear of others' writes is not to be asked. */
+async function reachable(store: Store): Promise<string | undefined> {
+  try {
+    await store.fresh()
+    return undefined
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error)
   }
 }
 

@@ -8,6 +8,7 @@ import {
   UnavailableError,
 } from '../../datastore/datastore.ts'
 import type { Clock, Logger } from '../../datastore/effects.ts'
+import { Freshness } from './freshness.ts'
 import { prefixOf, registryPrefix, resourcePrefixOf } from './keys.ts'
 import { ResourceCache, type Shared } from './resource-cache.ts'
 import type { ResourceStore, Store } from './store.ts'
@@ -41,7 +42,10 @@ class CachedStore implements Store {
   readonly #caches = new Map<string, ResourceCache>()
   readonly #loading = new Map<string, Promise<ResourceCache>>()
   readonly #waiters = new Set<Waiter>()
+  readonly #refills = new Map<ResourceCache, Promise<void>>()
+  readonly #freshness: Freshness
   readonly #following: Promise<void>
+  #rewatch = new AbortController()
   #revision: Revision
   #ready = true
 
@@ -50,8 +54,18 @@ class CachedStore implements Store {
     this.#clock = clock
     this.#log = log
     this.#revision = revision
+    this.#freshness = new Freshness({
+      clock,
+      signal: this.#stop.signal,
+      ask: () => datastore.revision(),
+      revision: () => this.#revision,
+      reached: awaited => this.#reached(awaited),
+      stuck: () => this.#rewatch.abort(),
+    })
     this.#shared = {
       datastore,
+      shared: this.shared,
+      fresh: () => this.fresh(),
       clock,
       ticker: new Ticker(clock, this.#stop.signal),
       revision: () => this.#revision,
@@ -63,6 +77,14 @@ class CachedStore implements Store {
 
   revision(): Revision {
     return this.#revision
+  }
+
+  get shared(): boolean {
+    return this.#datastore.exclusive !== true
+  }
+
+  fresh(): Promise<void> {
+    return this.shared ? this.#freshness.fresh() : Promise.resolve()
   }
 
   ready(): boolean {
@@ -108,14 +130,17 @@ class CachedStore implements Store {
   async #follow(): Promise<void> {
     const { signal } = this.#stop
     while (!signal.aborted) {
+      this.#rewatch = new AbortController()
       try {
         await this.#datastore.revision()
         this.#ready = true
-        for await (const batch of this.#datastore.watch(registryPrefix, this.#revision, signal)) this.#apply(batch)
+        const until = AbortSignal.any([signal, this.#rewatch.signal])
+        for await (const batch of this.#datastore.watch(registryPrefix, this.#revision, until)) this.#apply(batch)
       } catch (error) {
         this.#ready = false
-        this.#log?.warn({ component: 'store', error: String(error) }, 'the watch of the datastore broke')
-        if (error instanceof CompactedError) await this.#startOver()
+        if (!signal.aborted)
+          this.#log?.warn({ component: 'store', error: String(error) }, 'the watch of the datastore broke')
+        if (error instanceof CompactedError) await this.#startOver().catch(() => undefined)
       }
       await this.#pause()
     }
@@ -123,27 +148,27 @@ class CachedStore implements Store {
 
   /** After missing changes that cannot be had any more: fills every cache anew. */
   async #startOver(): Promise<void> {
-    this.#revision = await this.#datastore.revision().catch(() => this.#revision)
-    const filling = Array.from(this.#caches.values(), cache => {
-      const refilled = this.#refill(cache)
-      this.#loading.set(cache.prefix, refilled)
-      return refilled
-    })
-    void Promise.all(filling).then(() => this.#settleWaiters())
+    const missedFrom = this.#revision
+    this.#revision = await this.#datastore.revision()
+    for (const cache of this.#caches.values()) {
+      const refilled = this.#refill(cache, this.#refills.get(cache) ?? this.#loading.get(cache.prefix))
+      this.#refills.set(cache, refilled)
+      cache.refill(missedFrom, refilled)
+    }
+    this.#settleWaiters()
   }
 
-  async #refill(cache: ResourceCache): Promise<ResourceCache> {
+  /** One filling after the other: each takes the changes that come meanwhile for itself. */
+  async #refill(cache: ResourceCache, earlier: Promise<unknown> | undefined): Promise<void> {
+    await earlier?.catch(() => undefined)
     while (!this.#stop.signal.aborted) {
       try {
-        await cache.load()
-        break
+        return await cache.load()
       } catch (error) {
         this.#log?.warn({ component: 'store', error: String(error) }, `cannot list ${cache.prefix}`)
         await this.#pause()
       }
     }
-    this.#loading.delete(cache.prefix)
-    return cache
   }
 
   async #pause(): Promise<void> {

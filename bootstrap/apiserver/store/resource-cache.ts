@@ -23,17 +23,22 @@ import { Watchers } from './watchers.ts'
 
 const loadPage = 500
 const trimEveryMs = 60_000
+/** How long a write that is durable waits for the watch to bring it back before it is answered from what was sent. */
+const echoMs = 3000
 
 /** What the caches of a store share. */
 export interface Shared {
   readonly datastore: Datastore
   readonly clock: Clock
   readonly ticker: Ticker
+  /** Other servers write to the datastore. */
+  readonly shared: boolean
   /** Revision up to which changes have been applied. */
   revision(): Revision
   /** Resolves once changes up to `revision` have been applied. */
   reached(revision: Revision): Promise<void>
   waitFor(revision: Revision, signal: AbortSignal): Promise<void>
+  fresh(): Promise<void>
 }
 
 /** A write under way: its bytes as sent and the object they were made from. */
@@ -55,6 +60,8 @@ export class ResourceCache implements ResourceStore {
   /** Changes that arrive while the objects are being listed. */
   #early: Change[] | undefined
   #lastChange: Revision = 0
+  /** While the objects are being listed anew: what the old ones are current for, and when the new ones are here. */
+  #refilling: { readonly revision: Revision; readonly done: Promise<void> } | undefined
   #stopTrimming: (() => void) | undefined
 
   constructor(group: string, resource: string, namespaced: boolean, shared: Shared) {
@@ -67,7 +74,20 @@ export class ResourceCache implements ResourceStore {
   }
 
   get revision(): Revision {
-    return this.#shared.revision()
+    return this.#refilling?.revision ?? this.#shared.revision()
+  }
+
+  get shared(): boolean {
+    return this.#shared.shared
+  }
+
+  /** Changes after `revision` are missing until `done`; what is here stays readable as of then. */
+  refill(revision: Revision, done: Promise<void>): void {
+    const refilling = { revision: this.revision < revision ? this.revision : revision, done }
+    this.#refilling = refilling
+    void done.then(() => {
+      if (this.#refilling === refilling) this.#refilling = undefined
+    })
   }
 
   /** Lists the resource from the datastore, replacing what is here; watchers end. Changes are to be applied meanwhile. */
@@ -143,24 +163,55 @@ export class ResourceCache implements ResourceStore {
     return this.#write({ op: 'delete', key: this.#keyOf(namespace, name), revision: expected })
   }
 
-  waitFor(revision: Revision, signal: AbortSignal): Promise<void> {
-    return this.#shared.waitFor(revision, signal)
+  async waitFor(revision: Revision, signal: AbortSignal): Promise<void> {
+    await this.#refilling?.done
+    await this.#shared.waitFor(revision, signal)
+  }
+
+  async fresh(): Promise<void> {
+    if (!this.#shared.shared) return
+    await this.#shared.fresh()
+    await this.#refilling?.done
   }
 
   async #write(write: Write, own?: OwnWrite): Promise<Stored> {
     const others = this.#own.get(write.key) ?? []
     if (own) this.#own.set(write.key, [...others, own])
     try {
+      const last = write.op === 'delete' ? this.#at(write.key, write.revision) : undefined
       const revision = await this.#shared.datastore.commit(write)
-      await this.#shared.reached(revision)
+      await this.#echo(revision)
       const event = this.#ring.at(revision)
-      if (!event) throw new UnavailableError('the cache was filled anew while the write was under way')
-      return event.stored
+      return event?.stored ?? this.#unseen(write, revision, own, last)
     } finally {
       const rest = this.#own.get(write.key)?.filter(other => other !== own) ?? []
       if (rest.length > 0) this.#own.set(write.key, rest)
       else this.#own.delete(write.key)
     }
+  }
+
+  /** Waits for a durable write to come back: for ever from a datastore of our own, some time where the way may be cut. */
+  async #echo(revision: Revision): Promise<void> {
+    const { shared, clock } = this.#shared
+    if (revision <= this.#shared.revision()) return
+    const reached = this.#shared.reached(revision)
+    if (!shared) return reached
+    const done = new AbortController()
+    await Promise.race([reached, clock.sleep(echoMs, done.signal).catch(() => {})])
+    done.abort()
+  }
+
+  /** A write that is durable, but that the cache has not shown or has missed. */
+  #unseen(write: Write, revision: Revision, own?: OwnWrite, last?: StoredObject): Stored {
+    if (write.op !== 'delete') return StoredObject.from(this.prefix, write.key, write.value, revision, own?.object)
+    if (last) return last.at(revision)
+    throw new UnavailableError('the deletion is done, but what it deleted has not been seen')
+  }
+
+  #at(key: Key, revision: Revision): StoredObject | undefined {
+    const { namespace, name } = placeOf(key, this.prefix)
+    const stored = this.#table.get(namespace, name)
+    return stored?.revision === revision ? stored : undefined
   }
 
   #keyOf(namespace = '', name = ''): Key {

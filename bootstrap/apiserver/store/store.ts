@@ -64,6 +64,8 @@ export interface ResourceStore {
   readonly resource: string
   /** Revision up to which this cache is current. */
   readonly revision: Revision
+  /** Other servers write, too: what is here may lag behind what they have acknowledged. */
+  readonly shared: boolean
   get(namespace: string, name: string): Stored | undefined
   list(query: ListQuery): Promise<ListPage>
   /** All current objects, synchronously, for in-process readers. */
@@ -77,14 +79,24 @@ export interface ResourceStore {
   delete(namespace: string, name: string, expected: Revision): Promise<Stored>
   /** Resolves once the cache has reached `revision`. */
   waitFor(revision: Revision, signal: AbortSignal): Promise<void>
+  /**
+   * Resolves once the cache shows every write that any server acknowledged before the call: at once where nobody else
+   * writes. UnavailableError when that cannot be had in time.
+   */
+  fresh(): Promise<void>
 }
 
 export interface Store {
   /** The cache of a resource, filled on first use; `namespaced` decides the key's form. */
   resource(group: string, resource: string, namespaced: boolean): Promise<ResourceStore>
-  /** The same, when it is already there. */
+  /** The same, when it has been filled; while it is filled anew it shows what it showed before. */
   loaded(group: string, resource: string): ResourceStore | undefined
   revision(): Revision
+  /** See ResourceStore. */
+  readonly shared: boolean
+  /** See ResourceStore; for all caches. */
+  fresh(): Promise<void>
+  /** Whether the datastore is followed. */
   ready(): boolean
   close(): Promise<void>
 }

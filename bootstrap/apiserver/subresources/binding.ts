@@ -26,7 +26,7 @@ export const binding: ObjectSubresource = {
     await admit(context, body, options)
     const now = rfc3339(verbs.clock.now())
     const assign = (pod: Mutable) => bind(pod, body, target.name!, now)
-    await rawUpdate(verbs, call.kind, call.namespace, call.name, assign, options.dryRun)
+    await rawUpdate(verbs, call, assign, options.dryRun)
     return success
   },
 }

@@ -68,9 +68,9 @@ async function takeDisruption(context: SubresourceContext, pod: KubeObject, dryR
   const budget = budgets[0]!
   if (!isReady(pod) && allowsUnhealthy(budget)) return
   const now = rfc3339(context.verbs.clock.now())
-  const name = budget.metadata.name!
-  const namespace = budget.metadata.namespace!
-  await rawUpdate(context.verbs, kind, namespace, name, draft => decrement(draft, pod.metadata.name!, now), dryRun)
+  const { name = '', namespace = '' } = budget.metadata
+  const held = { ...context.call, kind, namespace, name, subresource: '' }
+  await rawUpdate(context.verbs, held, draft => decrement(draft, pod.metadata.name!, now), dryRun)
 }
 
 async function budgetsOf(context: SubresourceContext, kind: Kind, pod: KubeObject): Promise<Budget[]> {
@@ -130,9 +130,9 @@ async function evict(
   options: DeleteOptions,
   dryRun: boolean,
 ): Promise<void> {
-  const { namespace = '', name = '', uid } = pod.metadata
+  const { uid } = pod.metadata
   const now = rfc3339(verbs.clock.now())
-  await rawUpdate(verbs, call.kind, namespace, name, draft => markDisrupted(draft, now), dryRun)
+  await rawUpdate(verbs, call, draft => markDisrupted(draft, now), dryRun)
   const deletion: Call = { ...call, subresource: '' }
   const preconditions = { ...options.preconditions, ...(uid === undefined ? {} : { uid }) }
   await deleteObject(verbs, deletion, { ...options, preconditions })

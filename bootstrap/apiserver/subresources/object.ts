@@ -5,8 +5,9 @@ import type { KubeObject } from '../../api/object.ts'
 import type { Kind, Mutable } from '../kinds/kind.ts'
 import type { ApiServerDeps } from '../server.ts'
 import type { Call, VerbDeps, WriteOptions } from '../verbs/call.ts'
-import { gr, isConflictError, storeOf } from '../verbs/call.ts'
+import { gr, storeOf } from '../verbs/call.ts'
 import { copyOf } from '../verbs/copy.ts'
+import { onNewest } from '../verbs/newest.ts'
 import type { Patch } from '../verbs/patch.ts'
 import { present, toStored } from '../verbs/present.ts'
 
@@ -62,28 +63,23 @@ export async function admit(
 }
 
 /**
- * Changes a stored object past its strategy, as the server itself does. `change` may throw to refuse; it starts over when
+ * Changes the stored object of the call past its strategy, as the server itself does. `change` may throw to refuse; it starts over when
  * another write comes between. Throws 404.
  */
 export async function rawUpdate(
   verbs: VerbDeps,
-  kind: Kind,
-  namespace: string,
-  name: string,
+  call: Call,
   change: (draft: Mutable) => void,
   dryRun: boolean,
 ): Promise<KubeObject> {
+  const { kind } = call
   const cache = await storeOf(verbs, kind)
-  for (;;) {
-    const stored = cache.get(namespace, name)
-    if (!stored) throw errors.notFound(gr(kind), name)
+  return await onNewest(cache, call, async stored => {
+    if (!stored) throw errors.notFound(gr(kind), call.name)
     const draft = copyOf(present(kind, stored).object)
     change(draft)
-    if (dryRun) return draft
-    try {
-      return present(kind, await cache.update(toStored(kind, draft), stored.revision)).object
-    } catch (error) {
-      if (!isConflictError(error)) throw error
-    }
-  }
+    if (dryRun) return { value: draft, committed: false }
+    const written = await cache.update(toStored(kind, draft), stored.revision)
+    return { value: present(kind, written).object, committed: true }
+  })
 }

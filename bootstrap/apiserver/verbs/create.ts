@@ -7,6 +7,7 @@ import type { Call, VerbDeps, WriteOptions, Written } from './call.ts'
 import { gr, hasSubresource, hookOf, invalid, isConflictError, storeOf, writeContext } from './call.ts'
 import { copyOf } from './copy.ts'
 import { matchRequest, metadataRules, stampNew } from './metadata.ts'
+import { judgedOnNewest } from './newest.ts'
 import { tracked } from './ownership.ts'
 import { present, toStored } from './present.ts'
 
@@ -31,6 +32,18 @@ export async function createObject(
   kind.strategy.defaults?.(body)
   // Nodes alone may register with their status; elsewhere a client's status is dropped before anyone comes to own it.
   if (hasSubresource(kind, 'status') && !(kind.group === '' && kind.resource === 'nodes')) delete body.status
+  const cache = await storeOf(deps, kind)
+  if (!cache.shared) return await admitAndStore(deps, call, body, options, owned)
+  return await judgedOnNewest(cache, () => admitAndStore(deps, call, copyOf(body), options, owned))
+}
+
+async function admitAndStore(
+  deps: VerbDeps,
+  call: Call,
+  body: Mutable,
+  options: WriteOptions,
+  owned: boolean,
+): Promise<Written> {
   const draft = owned ? body : tracked(deps, call, options, undefined, body)
   await deps.admission.mutate(admissionRequest(call, draft, options))
   if (draft.metadata.name || !draft.metadata.generateName) return await store(deps, call, draft, options)
@@ -61,7 +74,7 @@ async function store(deps: VerbDeps, call: Call, draft: Mutable, options: WriteO
     const { namespace = '', name = '' } = draft.metadata
     const exists = () =>
       generated ? errors.generateNameConflict(gr(kind), name) : errors.alreadyExists(gr(kind), name)
-    if (cache.get(namespace, name)) throw exists()
+    if ((options.dryRun || !cache.shared) && cache.get(namespace, name)) throw exists()
     if (options.dryRun) return { status: 201, object: draft }
     let stored: Stored
     try {

@@ -6,10 +6,11 @@ import { rfc3339 } from '../../api/time.ts'
 import type { Kind, Mutable } from '../kinds/kind.ts'
 import type { Stored } from '../store/store.ts'
 import type { Call, VerbDeps } from './call.ts'
-import { gr, hookOf, isConflictError, storeOf } from './call.ts'
+import { gr, hookOf, storeOf } from './call.ts'
 import { copyOf } from './copy.ts'
 import type { ListOptions } from './listoptions.ts'
 import { hasGeneration } from './metadata.ts'
+import { onNewest } from './newest.ts'
 import { present, toStored } from './present.ts'
 import { listObjects } from './read.ts'
 
@@ -74,8 +75,7 @@ export async function deleteObject(deps: VerbDeps, call: Call, options: DeleteOp
   const { kind } = call
   const cache = await storeOf(deps, kind)
   const dryRun = (options.dryRun ?? []).length > 0
-  for (;;) {
-    const stored = cache.get(call.namespace, call.name)
+  return await onNewest<Deleted>(cache, call, async stored => {
     if (!stored) throw errors.notFound(gr(kind), call.name)
     const live = present(kind, stored).object
     checkPreconditions(call, live, options)
@@ -95,20 +95,17 @@ export async function deleteObject(deps: VerbDeps, call: Call, options: DeleteOp
     await deps.admission.mutate(request)
     await deps.admission.validate(request)
     const next = markDeleted(deps, call, live, options)
-    if (next === 'unchanged') return { gone: false, object: live, stored: present(kind, stored) }
-    if (dryRun) return next === 'gone' ? { gone: true, object: live } : { gone: false, object: next }
-    try {
-      if (next === 'gone') {
-        const last = await cache.delete(stored.namespace, stored.name, stored.revision)
-        hookOf(deps, kind)?.after(live, undefined)
-        return { gone: true, object: present(kind, last).object }
-      }
-      const marked = present(kind, await cache.update(toStored(kind, next), stored.revision))
-      return { gone: false, object: marked.object, stored: marked }
-    } catch (error) {
-      if (!isConflictError(error)) throw error
+    const undone = (value: Deleted) => ({ value, committed: false })
+    if (next === 'unchanged') return undone({ gone: false, object: live, stored: present(kind, stored) })
+    if (dryRun) return undone(next === 'gone' ? { gone: true, object: live } : { gone: false, object: next })
+    if (next === 'gone') {
+      const last = await cache.delete(stored.namespace, stored.name, stored.revision)
+      hookOf(deps, kind)?.after(live, undefined)
+      return { value: { gone: true, object: present(kind, last).object }, committed: true }
     }
-  }
+    const marked = present(kind, await cache.update(toStored(kind, next), stored.revision))
+    return { value: { gone: false, object: marked.object, stored: marked }, committed: true }
+  })
 }
 
 /** Deletes what the selectors match; objects that vanish meanwhile do not count. Resolves with what was found. */

@@ -14,6 +14,7 @@ import { copyOf } from './copy.ts'
 import { createObject } from './create.ts'
 import type { Target } from './decode.ts'
 import { decodeObject, decodePatched } from './decode.ts'
+import { catchUp, isMissing } from './newest.ts'
 import { applied } from './ownership.ts'
 import type { UpdateProfile } from './profiles.ts'
 import { mainProfile } from './profiles.ts'
@@ -139,7 +140,7 @@ async function applyObject(
   const configuration = decodeApplied(call, patch, options)
   const cache = await storeOf(deps, call.kind)
   const exists = () => cache.get(call.namespace, call.name) !== undefined
-  if (profile === mainProfile && !exists()) {
+  if (profile === mainProfile && (await isMissing(cache, call))) {
     authorizeCreate(deps, call)
     const { uid } = configuration.metadata
     if (uid) {
@@ -153,7 +154,9 @@ async function applyObject(
       const draft = finishApplied(call, applied(deps, call, options, undefined, copyOf(configuration)))
       return await createObject(deps, call, draft, options, true)
     } catch (error) {
-      if (!isStatusError(error, 'AlreadyExists') || !exists()) throw error
+      if (!isStatusError(error, 'AlreadyExists')) throw error
+      await catchUp(cache)
+      if (!exists()) throw error
     }
   }
   return await changeObject(

@@ -9,6 +9,7 @@ import type { ContinueToken } from './continue.ts'
 import { decodeContinue, encodeContinue } from './continue.ts'
 import type { ListOptions } from './listoptions.ts'
 import { revisionOf } from './listoptions.ts'
+import { catchUp } from './newest.ts'
 import { present } from './present.ts'
 import { selectionOf } from './selection.ts'
 
@@ -18,7 +19,7 @@ const freshnessTimeoutMs = 3000
 /** The object in the version of the call. Throws 404. */
 export async function getObject(deps: VerbDeps, call: Call, resourceVersion = ''): Promise<Stored> {
   const cache = await storeOf(deps, call.kind)
-  await reach(cache, revisionOf(resourceVersion) ?? 0, call)
+  await current(cache, resourceVersion, call)
   const stored = cache.get(call.namespace, call.name)
   if (!stored) throw errors.notFound(gr(call.kind), call.name)
   return present(call.kind, stored)
@@ -72,13 +73,20 @@ async function startOf(
       throw errors.badRequest('specifying resource version is not allowed when using continue')
     }
     const token = decodeContinue(options.continue, prefix)
+    if (token.revision === undefined) await catchUp(cache)
+    else await reach(cache, token.revision, call)
     return { token, ...(token.revision === undefined ? {} : { at: token.revision }) }
   }
+  await current(cache, resourceVersion, call)
   const revision = revisionOf(resourceVersion) ?? 0
-  if (revision === 0) return {}
-  if (match === 'Exact' || (match === '' && options.limit > 0)) return { at: revision }
-  await reach(cache, revision, call)
-  return {}
+  return revision > 0 && (match === 'Exact' || (match === '' && options.limit > 0)) ? { at: revision } : {}
+}
+
+/** Unset: all that has been acknowledged; 0: whatever is here; else at least that revision. Throws 503 or 504. */
+async function current(cache: ResourceStore, resourceVersion: string, call: Call): Promise<void> {
+  const revision = revisionOf(resourceVersion)
+  if (revision === undefined) await catchUp(cache)
+  else await reach(cache, revision, call)
 }
 
 /** Waits until the cache has seen `revision`. Throws 504 when it does not get there. */

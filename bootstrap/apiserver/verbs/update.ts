@@ -5,17 +5,16 @@ import { validateObjectMeta, validateObjectMetaUpdate } from '../kinds/common/me
 import type { Mutable } from '../kinds/kind.ts'
 import type { Stored } from '../store/store.ts'
 import type { Call, VerbDeps, WriteOptions, Written } from './call.ts'
-import { authorizeCreate, gr, hookOf, invalid, isConflictError, storeOf, writeContext } from './call.ts'
+import { authorizeCreate, gr, hookOf, invalid, storeOf, writeContext } from './call.ts'
 import { copyOf } from './copy.ts'
 import { createObject, writeOptionsObject } from './create.ts'
 import { holdsContent } from './delete.ts'
 import { bumpGeneration, isNoop, matchRequest, metadataRules, restoreSystem } from './metadata.ts'
+import { isMissing, type Outcome, onNewest } from './newest.ts'
 import { tracked } from './ownership.ts'
 import { present, toStored } from './present.ts'
 import type { UpdateProfile } from './profiles.ts'
 import { mainProfile, statusProfile } from './profiles.ts'
-
-const conflictRetries = 5
 
 /** Computes what the object should become; gets the stored object in the version of the call. */
 export type Change = (live: KubeObject) => Mutable | Promise<Mutable>
@@ -40,7 +39,7 @@ export async function updateObject(
   call.kind.strategy.defaults?.(body)
   const cache = await storeOf(deps, call.kind)
   const creates = call.kind.strategy.allowCreateOnUpdate === true && profile === mainProfile
-  if (creates && !cache.get(call.namespace, call.name)) {
+  if (creates && (await isMissing(cache, call))) {
     authorizeCreate(deps, call)
     delete body.metadata.resourceVersion
     return await createObject(deps, call, body, options)
@@ -57,19 +56,13 @@ export async function changeObject(
   rules: UpdateRules,
 ): Promise<Written> {
   const cache = await storeOf(deps, call.kind)
-  for (let attempt = 0; ; attempt++) {
-    const stored = cache.get(call.namespace, call.name)
+  return await onNewest(cache, call, async stored => {
     if (!stored) throw errors.notFound(gr(call.kind), call.name)
     const live = present(call.kind, stored).object
     const draft = await change(live)
     checkVersion(call, draft, live, rules)
-    try {
-      return await commitChange(deps, call, options, draft, stored, live, rules)
-    } catch (error) {
-      if (!isConflictError(error)) throw error
-      if (attempt === conflictRetries) throw errors.stale(gr(call.kind), call.name)
-    }
-  }
+    return await commitChange(deps, call, options, draft, stored, live, rules)
+  })
 }
 
 function checkVersion(call: Call, draft: Mutable, live: KubeObject, rules: UpdateRules): void {
@@ -90,7 +83,7 @@ async function commitChange(
   stored: Stored,
   live: KubeObject,
   rules: UpdateRules,
-): Promise<Written> {
+): Promise<Outcome<Written>> {
   const { kind } = call
   const { profile } = rules
   const hook = profile === mainProfile ? hookOf(deps, kind) : undefined
@@ -121,24 +114,27 @@ async function commitChange(
     checkChange(call, draft, live, profile)
     for (const warning of kind.strategy.warnings?.(draft, live) ?? []) call.warn(warning)
     await deps.admission.validate(request)
-    if (isNoop(draft, live)) return { status: 200, object: live, stored: present(kind, stored) }
-    if (options.dryRun) return { status: 200, object: draft }
+    if (isNoop(draft, live)) return uncommitted({ status: 200, object: live, stored: present(kind, stored) })
+    if (options.dryRun) return uncommitted({ status: 200, object: draft })
     const cache = await storeOf(deps, kind)
     if (isFinished(draft) && !holdsContent(kind, draft)) {
       const gone = await cache.delete(stored.namespace, stored.name, stored.revision)
       done = true
       hookOf(deps, kind)?.after(gone.object, undefined)
-      return { status: 200, object: draft }
+      return committed({ status: 200, object: draft })
     }
     const next = await cache.update(toStored(kind, draft), stored.revision)
     done = true
     hook?.after(live, next.object)
     const shown = present(kind, next)
-    return { status: 200, object: shown.object, stored: shown }
+    return committed({ status: 200, object: shown.object, stored: shown })
   } finally {
     if (!done) undo?.()
   }
 }
+
+const committed = (value: Written): Outcome<Written> => ({ value, committed: true })
+const uncommitted = (value: Written): Outcome<Written> => ({ value, committed: false })
 
 /** An object being deleted goes with its last finalizer, once its grace is over. */
 function isFinished({ metadata }: KubeObject): boolean {

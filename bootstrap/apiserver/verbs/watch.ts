@@ -42,7 +42,7 @@ export async function watchObjects(
     try {
       let after = revision
       if (wantsInitialState(options, revision)) {
-        const state = await initialState(deps, call, options, revision)
+        const state = await initialState(deps, call, options)
         after = state.revision
         if (state.events.length > 0) yield state.events
       }
@@ -94,12 +94,12 @@ function followKind(registry: KindRegistry, first: Kind) {
   return { kind: () => kind, removed: removed.signal, unfollow }
 }
 
-async function initialState(deps: VerbDeps, call: Call, options: ListOptions, revision: number) {
+async function initialState(deps: VerbDeps, call: Call, options: ListOptions) {
   const state = await listObjects(deps, call, {
     ...options,
     limit: 0,
     continue: '',
-    resourceVersion: revision > 0 ? options.resourceVersion : '',
+    resourceVersion: options.resourceVersion,
     resourceVersionMatch: '',
   })
   const named = call.name === '' ? state.items : state.items.filter(item => item.name === call.name)

@@ -1,0 +1,79 @@
+/**
+ * How current a cache is that others' writes reach only by the watch: the datastore is asked for its revision, then the
+ * cache is waited for (upstream: consistent reads from cache, apiserver pkg/storage/cacher). Any number of readers share a
+ * question, but none takes the answer to one that was asked before it came: a write may have been acknowledged since.
+ */
+import { type Revision, UnavailableError } from '../../datastore/datastore.ts'
+import type { Clock } from '../../datastore/effects.ts'
+
+export interface FreshnessParts {
+  readonly clock: Clock
+  readonly signal: AbortSignal
+  /** Of the datastore, now. */
+  ask(): Promise<Revision>
+  /** Of the caches. */
+  revision(): Revision
+  /** Resolves once the caches are at `revision`. */
+  reached(revision: Revision): Promise<void>
+  /** The caches have stood still although there is something to see. */
+  stuck(): void
+}
+
+/** Upstream's bound for each half. */
+export const freshWithinMs = 3000
+
+export class Freshness {
+  readonly #parts: FreshnessParts
+  #asking: Promise<Revision> | undefined
+  #next: Promise<void> | undefined
+
+  constructor(parts: FreshnessParts) {
+    this.#parts = parts
+  }
+
+  /** Resolves once the caches show all that was acknowledged before this call. Throws UnavailableError. */
+  fresh(): Promise<void> {
+    if (!this.#asking) return this.#round()
+    const begin = () => {
+      this.#next = undefined
+      return this.#round()
+    }
+    return (this.#next ??= this.#asking.then(begin, begin))
+  }
+
+  async #round(): Promise<void> {
+    const asking = this.#within(this.#parts.ask(), 'no answer')
+    this.#asking = asking
+    const revision = await asking.finally(() => {
+      if (this.#asking === asking) this.#asking = undefined
+    })
+    if (revision > this.#parts.revision()) await this.#reach(revision)
+  }
+
+  async #reach(revision: Revision): Promise<void> {
+    const before = this.#parts.revision()
+    try {
+      await this.#within(this.#parts.reached(revision), `its changes up to ${revision} have not arrived`)
+    } catch (error) {
+      if (this.#parts.revision() === before) this.#parts.stuck()
+      throw error
+    }
+  }
+
+  async #within<T>(work: Promise<T>, what: string): Promise<T> {
+    const { clock, signal } = this.#parts
+    const done = new AbortController()
+    const late = clock.sleep(freshWithinMs, AbortSignal.any([done.signal, signal])).then(
+      () => Promise.reject(new UnavailableError(`${what} within ${freshWithinMs / 1000} s`)),
+      () => new Promise<never>(() => {}),
+    )
+    try {
+      return await Promise.race([work, late])
+    } catch (error) {
+      if (error instanceof UnavailableError) throw error
+      throw new UnavailableError(error instanceof Error ? error.message : String(error), { cause: error })
+    } finally {
+      done.abort()
+    }
+  }
+}
