@@ -90,7 +90,7 @@ describe('two servers over one datastore', () => {
     const revision = now.metadata.resourceVersion!
     const late = await get(`${url}?resourceVersion=${revision}&resourceVersionMatch=NotOlderThan`)
     expect(late.status).toBe(504)
-    expect(late.body).toMatch(`Too large resource version: ${revision}, current: \\d+`)
+    expect(late.body).toContain(`Too large resource version: ${revision}, current: `)
     setTimeout(() => way.flow(), 50)
     const exact = await get(`${url}?resourceVersion=${revision}&resourceVersionMatch=Exact`)
     expect([exact.status, exact.body.includes('"new"')]).toEqual([200, true])
