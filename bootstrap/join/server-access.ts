@@ -1,0 +1,172 @@
+/** Speaking to a server one joins: its CA is checked against the token's hash before any secret is sent (k3s-io/k3s pkg/clientaccess). */
+import { Agent, request } from 'node:https'
+import { checkCaHash, parseToken, type Token, TokenError } from '../pki/token.ts'
+
+const defaultTimeoutMs = 10_000
+
+export interface AccessOptions {
+  /** Whose password the token holds, whatever user it names: "server" or "node". */
+  readonly user: 'server' | 'node'
+  readonly log: { warn(fields: object, message: string): void }
+  /** PEM, a client certificate to be shown besides the token. */
+  readonly client?: { readonly cert: string; readonly key: string }
+  readonly signal?: AbortSignal
+}
+
+export interface ServerAnswer {
+  readonly status: number
+  readonly headers: { readonly [name: string]: string | readonly string[] | undefined }
+  readonly body: Buffer
+}
+
+export interface Ask {
+  readonly method?: string
+  readonly headers?: { readonly [name: string]: string }
+  readonly body?: Buffer | string
+  readonly timeoutMs?: number
+  /** In place of the one the access was made with; `null` shows none. */
+  readonly client?: { readonly cert: string; readonly key: string } | null
+  readonly withoutToken?: boolean
+}
+
+export interface ServerAccess {
+  /** The server's URL without a path or a slash at its end. */
+  readonly url: string
+  /** PEM by which the server's certificate was checked; undefined when the machine trusts it anyway. */
+  readonly ca: string | undefined
+  readonly token: Token
+  /** Any answer there is, whatever its status; rejects when the server cannot be reached or is another one. */
+  ask(path: string, options?: Ask): Promise<ServerAnswer>
+  /** The body of a 2xx answer; rejects with `<url>: <status> <text>` otherwise. */
+  get(path: string, options?: Ask): Promise<Buffer>
+}
+
+/** The server answered, but not with what was asked for. */
+export class AnswerError extends Error {
+  readonly status: number
+
+  constructor(url: string, { status, body }: ServerAnswer) {
+    super(`${url}: ${status} ${messageOf(body)}`.trimEnd())
+    this.name = 'AnswerError'
+    this.status = status
+  }
+}
+
+/**
+ * Fetches the server's CA and checks it against the token. Rejects with TokenError for a token that makes no sense or whose
+ * hash is another one, for a URL that is not https, and with what the network says.
+ */
+export async function accessServer(server: string, text: string, options: AccessOptions): Promise<ServerAccess> {
+  const token = parseToken(text)
+  const url = serverUrl(server)
+  const ca = await fetchCa(url, options.signal)
+  warnUnpinned(token, ca, options.log)
+  if (ca !== undefined) checkCaHash(token, ca)
+  const authorization = authorizationOf(token, options.user)
+  const ask = (path: string, asked: Ask = {}) => {
+    const client = asked.client === null ? undefined : (asked.client ?? options.client)
+    const headers = { ...(asked.withoutToken ? {} : { Authorization: authorization }), ...asked.headers }
+    return send(`${url}${path}`, { ...asked, headers }, { ca, ...client }, options.signal)
+  }
+  return {
+    url,
+    ca,
+    token,
+    ask,
+    async get(path, asked) {
+      const answer = await ask(path, asked)
+      if (answer.status < 200 || answer.status > 299) throw new AnswerError(`${url}${path}`, answer)
+      return answer.body
+    },
+  }
+}
+
+/** "https://host:port". Throws TokenError for another scheme and for what is no URL. */
+export function serverUrl(server: string): string {
+  const url = URL.canParse(server) ? new URL(server) : undefined
+  if (!url) throw new TokenError(`Invalid server url, failed to parse: ${server}`)
+  if (url.protocol !== 'https:') throw new TokenError(`only https:// URLs are supported, invalid scheme: ${server}`)
+  return url.origin
+}
+
+/** How a request shows the token: as a user's password, or as a bootstrap token's id and secret. */
+export function authorizationOf({ bootstrap, password = '' }: Token, user: string): string {
+  const [name, secret] = bootstrap ? [bootstrap.id, bootstrap.secret] : [user, password]
+  return `Basic ${Buffer.from(`${name}:${secret}`).toString('base64')}`
+}
+
+/** The server's CA bundle; undefined when this machine trusts the server without it. */
+async function fetchCa(url: string, signal: AbortSignal | undefined): Promise<string | undefined> {
+  const path = `${url}/cacerts`
+  const trusted = await send(path, {}, {}, signal).catch(() => undefined)
+  if (trusted?.status === 200) return undefined
+  const answer = await send(path, {}, { rejectUnauthorized: false }, signal).catch((error: Error) => {
+    throw new Error(`failed to get CA certs: ${error.message}`, { cause: error })
+  })
+  if (answer.status !== 200) throw new Error(`failed to get CA certs: ${new AnswerError(path, answer).message}`)
+  const ca = answer.body.toString()
+  await send(path, {}, { ca }, signal).catch((error: Error) => {
+    throw new Error(`CA cert validation failed: ${error.message}`, { cause: error })
+  })
+  return ca
+}
+
+function warnUnpinned(token: Token, ca: string | undefined, log: AccessOptions['log']): void {
+  if (token.caHash !== undefined && ca === undefined)
+    log.warn({}, 'Cluster CA certificate is trusted by the host CA bundle. Token CA hash will not be validated.')
+  if (token.caHash === undefined && ca !== undefined)
+    log.warn(
+      {},
+      "Cluster CA certificate is not trusted by the host CA bundle, but the token does not include a CA hash. Use the full token from the server's node-token file to enable Cluster CA validation.",
+    )
+}
+
+interface Tls {
+  readonly ca?: string | undefined
+  readonly cert?: string
+  readonly key?: string
+  readonly rejectUnauthorized?: boolean
+}
+
+/** One request on a connection of its own, over HTTP/1.1. */
+function send(url: string, ask: Ask, tls: Tls, signal: AbortSignal | undefined): Promise<ServerAnswer> {
+  const { method = 'GET', headers = {}, body, timeoutMs = defaultTimeoutMs } = ask
+  const late = AbortSignal.timeout(timeoutMs)
+  const agent = new Agent({ keepAlive: false })
+  return new Promise((resolve, reject) => {
+    const outgoing = request(
+      url,
+      {
+        method,
+        agent,
+        headers: { ...headers, ...(body === undefined ? {} : { 'Content-Length': String(Buffer.byteLength(body)) }) },
+        signal: signal ? AbortSignal.any([signal, late]) : late,
+        ...(tls.ca === undefined ? {} : { ca: tls.ca }),
+        ...(tls.cert === undefined ? {} : { cert: tls.cert, key: tls.key }),
+        rejectUnauthorized: tls.rejectUnauthorized ?? true,
+      },
+      response => {
+        const chunks: Buffer[] = []
+        response.on('data', (chunk: Buffer) => chunks.push(chunk))
+        response.on('error', reject)
+        response.on('end', () =>
+          resolve({ status: response.statusCode ?? 0, headers: response.headers, body: Buffer.concat(chunks) }),
+        )
+      },
+    )
+    outgoing.on('error', error => {
+      reject(late.aborted && !signal?.aborted ? new Error(`no answer from ${url} within ${timeoutMs} ms`) : error)
+    })
+    outgoing.end(body)
+  })
+}
+
+/** What a Status says, else the text. */
+function messageOf(body: Buffer): string {
+  const text = body.toString().trim()
+  try {
+    return (JSON.parse(text) as { message?: string }).message ?? text
+  } catch {
+    return text
+  }
+}
