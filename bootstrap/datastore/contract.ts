@@ -240,7 +240,7 @@ export function datastoreContract(name: string, open: () => Promise<OpenedStore>
       test('from a future revision wait for it', async () => {
         const start = await store.revision()
         const watching = take(store.watch('/r/', start + 2, stop.signal), 1)
-        await Promise.all(['/r/a', '/r/b', '/r/c'].map(key => store.commit(create(key))))
+        for (const key of ['/r/a', '/r/b', '/r/c']) await store.commit(create(key))
         expect((await watching).map(lineOf)).toEqual([`put /r/c=/r/c@${start + 3}`])
       })
 
@@ -255,8 +255,9 @@ export function datastoreContract(name: string, open: () => Promise<OpenedStore>
 
       test('show a commit no later than its promise', async () => {
         const seen: Change[] = []
+        const start = await store.revision()
         const watching = (async () => {
-          for await (const batch of store.watch('/r/', await store.revision(), stop.signal)) seen.push(...batch.changes)
+          for await (const batch of store.watch('/r/', start, stop.signal)) seen.push(...batch.changes)
         })()
         await store.commit(create('/r/a'))
         const page = await store.read('/r/')

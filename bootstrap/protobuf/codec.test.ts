@@ -69,3 +69,9 @@ describe('options of a field', () => {
     expect(options.decode('Outer', options.encode('Outer', { data: 'YQ==' }))).toEqual({ data: 'YQ==' })
   })
 })
+
+test('an id keeps all of its 64 bits', () => {
+  const ids = new Codec({ messages: { Member: { ID: [1, 'id64'] } } })
+  const member = { ID: '18249187646912138824' }
+  expect(ids.decode('Member', ids.encode('Member', member))).toEqual(member)
+})

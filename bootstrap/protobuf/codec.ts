@@ -1,8 +1,8 @@
 /**
  * Encodes and decodes messages described by tables, `message -> field -> [number, type]`, instead of generated code.
- * Types: string, bool, bytes, double, float, int32, int64, uint32, uint64, a message or enum name, "[]T" for repeated,
- * "map<string,T>", "+T" for an embedded message whose fields stand among its parent's. Integers are JS numbers (64-bit
- * ones lose precision beyond 2^53), bytes are Buffers.
+ * Types: string, bool, bytes, double, float, int32, int64, uint32, uint64, id64, a message or enum name, "[]T" for
+ * repeated, "map<string,T>", "+T" for an embedded message whose fields stand among its parent's. Integers are JS numbers
+ * (64-bit ones lose precision beyond 2^53), an id64 is a uint64 as decimal text, bytes are Buffers.
  */
 import { Reader, WireError, Writer } from './wire.ts'
 
@@ -41,7 +41,7 @@ interface Field {
   readonly dropZero: boolean
 }
 
-const scalars = new Set(['string', 'bool', 'bytes', 'double', 'float', 'int32', 'int64', 'uint32', 'uint64'])
+const scalars = new Set(['string', 'bool', 'bytes', 'double', 'float', 'int32', 'int64', 'uint32', 'uint64', 'id64'])
 
 export type Message = { [field: string]: unknown }
 
@@ -132,6 +132,7 @@ export class Codec {
 
   #zero(type: string): unknown {
     if (type === 'string') return ''
+    if (type === 'id64') return '0'
     if (type === 'bytes') return this.#bytes(Buffer.alloc(0))
     if (type === 'bool') return false
     if (scalars.has(type) || this.#descriptors.enums?.[type]) return 0
@@ -162,6 +163,8 @@ export class Codec {
       case 'uint32':
       case 'uint64':
         return Number(reader.varint())
+      case 'id64':
+        return String(reader.varint())
       default:
         return this.#readNamed(reader, type)
     }

@@ -32,10 +32,17 @@ export class Subscription {
     this.#queue.push(changes.length === batch.changes.length ? batch : { changes, revision: batch.revision })
     this.#queued += changes.length
     if (this.#queued > maxQueuedChanges) {
-      this.#lagging = true
-      this.#queue = []
-      this.#since = batch.revision
+      this.skip(batch.revision)
+      return
     }
+    this.#wake?.()
+  }
+
+  /** Changes up to `revision` will not come by here: they have to be read from the log. */
+  skip(revision: Revision): void {
+    this.#lagging = true
+    this.#queue = []
+    this.#since = revision
     this.#wake?.()
   }
 
@@ -66,6 +73,11 @@ export class WatchHub {
 
   publish(batch: ChangeBatch): void {
     for (const subscription of this.#subscriptions) subscription.push(batch)
+  }
+
+  /** The publisher has missed what lies before `revision`. */
+  skip(revision: Revision): void {
+    for (const subscription of this.#subscriptions) subscription.skip(revision)
   }
 
   add(subscription: Subscription): void {

@@ -1,0 +1,161 @@
+import { execFileSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals'
+import { systemClock } from '../../client/clock.ts'
+import { datastoreContract, type OpenedStore } from '../contract.ts'
+import { ConflictError, type Datastore, UnavailableError } from '../datastore.ts'
+import { answerEater } from '../testing/answer-eater.ts'
+import { type EtcdServer, type EtcdServerOptions, etcdInstalled, startEtcdServer } from '../testing/etcd-server.ts'
+import { type EtcdOptions, openEtcd } from './etcd.ts'
+
+jest.setTimeout(30_000)
+
+const describeWithEtcd = etcdInstalled ? describe : describe.skip
+
+async function opened(serverOptions: EtcdServerOptions, tls?: EtcdOptions['tls']): Promise<OpenedStore> {
+  const server = await startEtcdServer(serverOptions)
+  const open = () => openEtcd({ endpoints: [server.endpoint], clock: systemClock, ...(tls ? { tls } : {}) })
+  let store = await open()
+  return {
+    store,
+    reopen: async () => {
+      await store.close()
+      store = await open()
+      return store
+    },
+    destroy: async () => {
+      await store.close()
+      await server.destroy()
+    },
+  }
+}
+
+describeWithEtcd('over http', () => {
+  datastoreContract('etcd', () => opened({}))
+})
+
+describeWithEtcd('over https with client certificates', () => {
+  let dir: string
+  const file = (name: string) => join(dir, name)
+  const pem = (name: string) => readFileSync(file(name), 'utf8')
+  const clientTls = () => ({ ca: pem('ca.crt'), cert: pem('client.crt'), key: pem('client.key') })
+
+  beforeAll(async () => {
+    dir = await mkdtemp(join(tmpdir(), 'skiff-etcd-tls-'))
+    makeCertificates(dir)
+  })
+  afterAll(() => rm(dir, { recursive: true, force: true }))
+
+  const serverTls = () => ({ tls: { ca: file('ca.crt'), cert: file('server.crt'), key: file('server.key') } })
+
+  datastoreContract('etcd with TLS', () => opened(serverTls(), clientTls()))
+
+  test('a client without a certificate, or of another CA, is told what failed', async () => {
+    const server = await startEtcdServer(serverTls())
+    const open = (tls: EtcdOptions['tls']) =>
+      openEtcd({ endpoints: [server.endpoint], clock: systemClock, limitMs: 500, ...(tls ? { tls } : {}) })
+    await expect(open(undefined)).rejects.toThrow(/connecting to https:.*(certificate|unable to verify)/)
+    await expect(open({ ca: pem('ca.crt') })).rejects.toThrow(UnavailableError)
+    await server.destroy()
+  })
+})
+
+function makeCertificates(dir: string): void {
+  const openssl = (...args: string[]) => execFileSync('openssl', args, { cwd: dir, stdio: 'pipe' })
+  const subject = (name: string) => [
+    '-subj',
+    `/CN=${name}`,
+    '-nodes',
+    '-newkey',
+    'ec',
+    '-pkeyopt',
+    'ec_paramgen_curve:P-256',
+  ]
+  openssl('req', '-x509', ...subject('ca'), '-keyout', 'ca.key', '-out', 'ca.crt', '-days', '2')
+  for (const name of ['server', 'client']) {
+    const san = ['-addext', 'subjectAltName=IP:127.0.0.1']
+    openssl('req', '-new', ...subject(name), ...san, '-keyout', `${name}.key`, '-out', `${name}.csr`)
+    const sign = ['-CA', 'ca.crt', '-CAkey', 'ca.key', '-CAcreateserial', '-copy_extensions', 'copy', '-days', '2']
+    openssl('x509', '-req', '-in', `${name}.csr`, ...sign, '-out', `${name}.crt`)
+  }
+}
+
+const create = (store: Datastore, key: string, value = 'x') =>
+  store.commit({ op: 'create', key, value: Buffer.from(value) })
+
+describeWithEtcd('when etcd is away', () => {
+  let server: EtcdServer
+  let store: Datastore
+
+  beforeAll(async () => {
+    server = await startEtcdServer()
+  })
+  afterAll(async () => {
+    await store.close()
+    await server.destroy()
+  })
+
+  test('for a moment, writes and watches wait and go on by themselves', async () => {
+    store = await openEtcd({ endpoints: [server.endpoint], clock: systemClock })
+    const stop = new AbortController()
+    const seen: string[] = []
+    const start = await store.revision()
+    const watching = (async () => {
+      for await (const { changes } of store.watch('/r/', start, stop.signal))
+        for (const change of changes) seen.push(change.type === 'put' ? change.entry.key : change.key)
+    })()
+    await create(store, '/r/before')
+    await server.stop(true)
+    const during = Promise.all([create(store, '/r/during'), store.revision(), store.read('/r/')])
+    await server.start()
+    await during
+    await create(store, '/r/after')
+    expect(seen).toEqual(['/r/before', '/r/during', '/r/after'])
+    stop.abort()
+    await watching
+  })
+
+  test('for longer, callers learn why, in bounded time, and it recovers', async () => {
+    const impatient = await openEtcd({ endpoints: [server.endpoint], clock: systemClock, limitMs: 300 })
+    await server.stop(true)
+    await expect(create(impatient, '/r/lost')).rejects.toThrow(
+      /datastore unavailable: etcd, writing \/r\/lost: .*ECONNREFUSED/,
+    )
+    await expect(impatient.revision()).rejects.toThrow(UnavailableError)
+    await expect(impatient.read('/r/')).rejects.toThrow(UnavailableError)
+    expect(await impatient.health()).toMatchObject({ ok: false })
+    await server.start()
+    for (;;) if ((await impatient.health()).ok) break
+    await create(impatient, '/r/back')
+    await impatient.close()
+  })
+})
+
+describeWithEtcd('a write whose answer is lost', () => {
+  test('is not taken for a conflict with itself', async () => {
+    const server = await startEtcdServer()
+    const proxy = await answerEater(Number(new URL(server.endpoint).port))
+    const store = await openEtcd({ endpoints: [`http://127.0.0.1:${proxy.port}`], clock: systemClock })
+    try {
+      const first = await create(store, '/r/a', '1')
+      proxy.eatNextAnswer()
+      const second = await store.commit({ op: 'update', key: '/r/a', value: Buffer.from('2'), revision: first })
+      expect(second).toBe(first + 1)
+      expect(proxy.eaten()).toBe(1)
+      proxy.eatNextAnswer()
+      expect(await store.commit({ op: 'delete', key: '/r/a', revision: second })).toBe(second + 1)
+      proxy.eatNextAnswer()
+      expect(await create(store, '/r/a', '3')).toBe(second + 2)
+      expect(proxy.eaten()).toBe(3)
+      proxy.eatNextAnswer()
+      await expect(create(store, '/r/a', '4')).rejects.toThrow(ConflictError)
+    } finally {
+      await store.close()
+      proxy.close()
+      await server.destroy()
+    }
+  })
+})

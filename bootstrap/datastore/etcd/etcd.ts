@@ -1,0 +1,270 @@
+/** The datastore on etcd, embedded or not: keys and revisions are etcd's own. */
+
+import { once } from 'node:events'
+import type { Writable } from 'node:stream'
+import {
+  type ChangeBatch,
+  CompactedError,
+  type Datastore,
+  type DatastoreHealth,
+  type Entry,
+  FutureRevisionError,
+  type Page,
+  type ReadOptions,
+  type Revision,
+  type SnapshotInfo,
+  UnavailableError,
+  type Write,
+} from '../datastore.ts'
+import type { Clock, Logger } from '../effects.ts'
+import { changesAfter, Subscription, WatchHub } from '../sqlite/watch-hub.ts'
+import { compactRegularly } from './compactor.ts'
+import { type CallOptions, Connection, type ConnectionOptions, watchMethod } from './connection.ts'
+import { asUnavailable, EtcdError } from './errors.ts'
+import { entryOf, follow, Live, MissedError } from './live.ts'
+import type { RangeResponse, WatchResponse } from './messages.ts'
+import { Writes } from './writes.ts'
+
+/** Entries of one answer: small enough to be decoded in passing. */
+const pageSize = 500
+const probeMs = 5000
+
+export interface EtcdOptions extends ConnectionOptions {
+  readonly log?: Logger
+}
+
+/** Connects; throws UnavailableError when the cluster does not answer in time. */
+export async function openEtcd(options: EtcdOptions): Promise<Datastore> {
+  const connection = new Connection(options)
+  try {
+    return new EtcdDatastore(options, connection, await currentRevision(connection))
+  } catch (error) {
+    connection.close()
+    throw asUnavailable(error, `connecting to ${options.endpoints.join(', ')}`)
+  }
+}
+
+class EtcdDatastore implements Datastore {
+  readonly #connection: Connection
+  readonly #hub = new WatchHub()
+  readonly #writes: Writes
+  readonly #live: Live
+  readonly #background = new AbortController()
+  readonly #clock: Clock
+  #asking: Promise<Revision> | undefined
+  #next: Promise<Revision> | undefined
+
+  constructor({ clock, log }: EtcdOptions, connection: Connection, revision: Revision) {
+    this.#connection = connection
+    this.#clock = clock
+    this.#writes = new Writes(connection)
+    const { onChange } = this.#writes
+    this.#live = new Live(
+      { connection, hub: this.#hub, clock, log, onChange, revision: () => currentRevision(connection) },
+      revision,
+    )
+    void compactRegularly(connection, clock, this.#background.signal, log)
+  }
+
+  async commit(write: Write): Promise<Revision> {
+    this.#mustBeOpen()
+    return this.#writes.commit(write, this.#live)
+  }
+
+  /** Linearizable. Callers who ask while a question is under way share the next one. */
+  revision(): Promise<Revision> {
+    if (!this.#asking) {
+      this.#asking = this.#ask().finally(() => {
+        this.#asking = undefined
+      })
+      return this.#asking
+    }
+    this.#next ??= this.#asking
+      .catch(() => undefined)
+      .then(() => {
+        this.#next = undefined
+        return this.revision()
+      })
+    return this.#next
+  }
+
+  async read(prefix: string, options: ReadOptions = {}): Promise<Page> {
+    this.#mustBeOpen()
+    for (;;) {
+      const page = await this.#read(prefix, options)
+      if (page) return page
+    }
+  }
+
+  async *watch(prefix: string, after: Revision, signal: AbortSignal): AsyncGenerator<ChangeBatch> {
+    if (signal.aborted) return
+    const subscription = new Subscription(prefix, this.#live.position)
+    const stop = () => this.#hub.remove(subscription)
+    this.#hub.add(subscription)
+    signal.addEventListener('abort', stop, { once: true })
+    try {
+      let position = after
+      for (;;) {
+        while (position < subscription.since) {
+          for await (const batch of this.#history(prefix, position, signal)) {
+            position = batch.revision
+            yield batch
+            if (position >= subscription.since) break
+          }
+          if (signal.aborted || this.#background.signal.aborted) return
+        }
+        const next = await subscription.next()
+        if (!next) return
+        for (const batch of next) {
+          if (batch.revision <= position) continue
+          yield changesAfter(batch, position)
+          position = batch.revision
+        }
+      }
+    } finally {
+      signal.removeEventListener('abort', stop)
+      stop()
+    }
+  }
+
+  async compact(before: Revision): Promise<void> {
+    this.#mustBeOpen()
+    const revision = Math.min(before, await this.revision())
+    if (revision <= 0) return
+    try {
+      await this.#connection.call('KV/Compact', { revision }, { limitMs: 60_000 })
+    } catch (error) {
+      if (error instanceof EtcdError && error.failure === 'compacted') return
+      throw asUnavailable(error, 'compacting')
+    }
+  }
+
+  /** The stream is what etcd itself restores from: the file with its checksum at the end. `revision` is in it at the least. */
+  async snapshot(to: Writable, signal: AbortSignal): Promise<SnapshotInfo> {
+    signal.throwIfAborted()
+    const revision = await this.revision()
+    let bytes = 0
+    try {
+      for await (const { blob } of this.#connection.stream<{ blob?: Buffer }>('Maintenance/Snapshot', {}, signal)) {
+        if (!blob) continue
+        bytes += blob.length
+        if (!to.write(blob)) await once(to, 'drain', { signal })
+      }
+      signal.throwIfAborted()
+      to.end()
+      await once(to, 'finish', { signal })
+    } catch (error) {
+      to.destroy()
+      throw asUnavailable(error, 'taking a snapshot')
+    }
+    return { revision, bytes }
+  }
+
+  async health(): Promise<DatastoreHealth> {
+    try {
+      this.#mustBeOpen()
+      await currentRevision(this.#connection, { limitMs: probeMs })
+      return { ok: true }
+    } catch (error) {
+      return { ok: false, reason: (error as Error).message }
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#background.abort()
+    this.#live.close()
+    this.#connection.close()
+  }
+
+  #mustBeOpen(): void {
+    if (this.#background.signal.aborted) throw new UnavailableError('it is closed')
+  }
+
+  async #ask(): Promise<Revision> {
+    try {
+      this.#mustBeOpen()
+      return await currentRevision(this.#connection)
+    } catch (error) {
+      throw asUnavailable(error, 'asking for the revision')
+    }
+  }
+
+  /** Undefined when the revision it had begun with was compacted meanwhile, and the caller had named none. */
+  async #read(prefix: string, { at, start, limit }: ReadOptions): Promise<Page | undefined> {
+    const rangeEnd = endOf(prefix)
+    let from = Buffer.from(start !== undefined && start > prefix ? start : prefix)
+    if (from.length === 0) from = Buffer.of(0)
+    const entries: Entry[] = []
+    let revision = at
+    let count: number | undefined
+    for (;;) {
+      const wanted = limit === undefined ? pageSize : Math.min(limit - entries.length, pageSize)
+      let answer: RangeResponse
+      try {
+        const request = { key: from, rangeEnd, limit: wanted, ...(revision ? { revision } : {}) }
+        answer = await this.#connection.call<RangeResponse>('KV/Range', request)
+      } catch (error) {
+        const failure = error instanceof EtcdError ? error.failure : undefined
+        if (failure === 'compacted' && at === undefined) return undefined
+        if (failure === 'compacted') throw new CompactedError(at!, await this.#oldest())
+        if (failure === 'future') throw new FutureRevisionError(revision!, await this.revision())
+        throw asUnavailable(error, `reading ${prefix}`)
+      }
+      revision ??= answer.header.revision
+      count ??= answer.count ?? 0
+      for (const kv of answer.kvs ?? []) entries.push(entryOf(kv))
+      const more = answer.more ?? false
+      if (!more || entries.length === limit) return { entries, revision, more, count }
+      from = Buffer.concat([answer.kvs!.at(-1)!.key, Buffer.of(0)])
+    }
+  }
+
+  async *#history(prefix: string, after: Revision, signal: AbortSignal): AsyncGenerator<ChangeBatch> {
+    try {
+      for await (const { changes, revision } of follow(this.#connection, after, signal)) {
+        const ours = changes.filter(change =>
+          (change.type === 'put' ? change.entry.key : change.key).startsWith(prefix),
+        )
+        yield { changes: ours, revision }
+      }
+    } catch (error) {
+      if (error instanceof MissedError) throw new CompactedError(after, error.compacted ?? (await this.#oldest()))
+      throw asUnavailable(error, `watching ${prefix}`)
+    }
+  }
+
+  /** The oldest revision that can be read. etcd says it only to a watch that has come too late. */
+  async #oldest(): Promise<Revision> {
+    const late = new AbortController()
+    const createRequest = { key: Buffer.of(0), startRevision: 1 }
+    void this.#clock.sleep(probeMs, late.signal).then(
+      () => late.abort(),
+      () => undefined,
+    )
+    try {
+      for await (const answer of this.#connection.stream<WatchResponse>(watchMethod, { createRequest }, late.signal))
+        if (answer.compactRevision) return answer.compactRevision
+    } catch {
+      // Who asks is being refused anyway.
+    } finally {
+      late.abort()
+    }
+    return this.#live.position
+  }
+}
+
+async function currentRevision(connection: Connection, options?: CallOptions): Promise<Revision> {
+  const request = { key: Buffer.of(0), countOnly: true }
+  return (await connection.call<RangeResponse>('KV/Range', request, options)).header.revision
+}
+
+/** The first key after all that start with `prefix`; of no prefix, etcd's sign for "no end". */
+function endOf(prefix: string): Buffer {
+  const end = Buffer.from(prefix)
+  for (let i = end.length - 1; i >= 0; i--) {
+    if (end[i]! === 0xff) continue
+    end[i]!++
+    return end.subarray(0, i + 1)
+  }
+  return Buffer.of(0)
+}
