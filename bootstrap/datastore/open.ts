@@ -2,7 +2,7 @@
 import type { Datastore } from './datastore.ts'
 import type { Clock, Logger } from './effects.ts'
 import { EndpointError, type EngineOf, engineOf } from './endpoint.ts'
-import { readTlsFiles, type TlsFiles } from './tls-files.ts'
+import { readTlsFiles, type TlsFiles, type TlsMaterial } from './tls-files.ts'
 
 export interface DatastoreSettings extends TlsFiles {
   /** As --datastore-endpoint has it; empty for the SQLite file. */
@@ -34,7 +34,7 @@ export function isShared(endpoint: string): boolean {
 async function open(
   engine: EngineOf,
   settings: DatastoreSettings,
-  _tls: object,
+  tls: TlsMaterial,
   { clock, log }: DatastoreEffects,
 ): Promise<Datastore> {
   switch (engine.name) {
@@ -42,10 +42,12 @@ async function open(
       const { openSqlite } = await import('./sqlite/sqlite.ts')
       return openSqlite({ file: engine.file ?? settings.file, clock, log })
     }
+    case 'etcd': {
+      const { openEtcd } = await import('./etcd/etcd.ts')
+      return openEtcd({ endpoints: engine.endpoints, tls, clock, log })
+    }
     case 'postgres':
     case 'mysql':
-    case 'etcd':
-      // etcd's driver takes { endpoints: engine.endpoints, tls, clock, log }.
       throw new EndpointError(`--datastore-endpoint: ${engine.name} is not supported by this version yet`)
   }
 }

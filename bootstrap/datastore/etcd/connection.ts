@@ -4,20 +4,14 @@ import { checkServerIdentity, type PeerCertificate } from 'node:tls'
 import { Client, type ClientDuplexStream, credentials, Metadata, type ServiceError, status } from '@grpc/grpc-js'
 import { Codec, type Message } from '../../protobuf/codec.ts'
 import type { Clock } from '../effects.ts'
+import type { TlsMaterial } from '../tls-files.ts'
 import { EtcdError } from './errors.ts'
 import { etcdDescriptors } from './messages.ts'
-
-/** PEM texts. */
-export interface EtcdTls {
-  readonly ca?: string
-  readonly cert?: string
-  readonly key?: string
-}
 
 export interface ConnectionOptions {
   /** "http://host:port", "https://host:port" or "unix:///path"; several name members of one cluster. */
   readonly endpoints: readonly string[]
-  readonly tls?: EtcdTls
+  readonly tls?: TlsMaterial
   readonly clock: Clock
   /** How long a call is repeated before its caller is told; 15 seconds, enough for an election. */
   readonly limitMs?: number
@@ -154,7 +148,7 @@ export class Connection {
 
 const closed = { code: status.CANCELLED, details: 'the connection is closed', message: '' }
 
-function clientOf(endpoint: string, tls: EtcdTls | undefined): Client {
+function clientOf(endpoint: string, tls: TlsMaterial | undefined): Client {
   const pem = (text: string | undefined) => (text === undefined ? null : Buffer.from(text))
   const secure = endpoint.startsWith('https://')
   const address = endpoint.replace(/^https?:\/\//, '').replace(/\/+$/, '')
