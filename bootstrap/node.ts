@@ -65,16 +65,21 @@ export async function startNode(parts: NodeParts): Promise<Agent> {
     {
       dataDir: config.dataDir,
       node: config.nodeName,
-      nodeIp: config.nodeIps[0]!,
-      clusterCidr: config.clusterCidrs[0]!,
-      serviceCidr: config.serviceCidrs[0]!,
+      nodeIps: config.nodeIps,
+      externalIps: config.nodeExternalIps,
+      clusterCidrs: config.clusterCidrs,
+      serviceCidrs: config.serviceCidrs,
       disableServices: config.disableKubeProxy,
       balancerNamespace: config.servicelbNamespace,
-      disableCni: config.flannelBackend === 'none',
+      backend: config.flannelBackend,
+      iface: config.flannelIface,
+      useExternalIps: config.flannelExternalIp,
+      ipv6Masquerade: config.flannelIpv6Masq,
     },
     {
       ...effects,
       client: proxyClient,
+      nodeClient: client,
       informers: createInformers(proxyClient, { ...effects, signal }),
       pods: podInformer,
     },
@@ -133,9 +138,9 @@ export async function startNode(parts: NodeParts): Promise<Agent> {
       embedded,
       streams: streamHandler(),
       network: {
-        async usePodCidr(cidr) {
-          await network.usePodCidr(cidr)
-          podCidr.learn(cidr)
+        async usePodCidrs(cidrs) {
+          await network.usePodCidrs(cidrs)
+          podCidr.learn(cidrs[0]!)
         },
       },
       authorize: parts.authorize,

@@ -18,7 +18,7 @@ import type { NodeSettings } from './node/node-object.ts'
 import { NodeRegistrar } from './node/registrar.ts'
 import type { AgentOptions } from './options.ts'
 import { type Paths, pathsOf } from './paths.ts'
-import { followPodCidr } from './pod-cidr.ts'
+import { followPodCidrs } from './pod-cidr.ts'
 import { openCgroups } from './pods/cgroups.ts'
 import { EventRecorder } from './pods/events.ts'
 import type { PodManager } from './pods/manager.ts'
@@ -37,8 +37,8 @@ export interface AgentDeps {
   /** Uniform in [0, 1). */
   readonly random: () => number
   readonly embedded?: EmbeddedRuntime
-  /** Told the node's pod CIDR once it has one. */
-  readonly network?: { usePodCidr(podCidr: string): Promise<void> }
+  /** Told the node's pod CIDRs, one per family, once it has them. */
+  readonly network?: { usePodCidrs(podCidrs: readonly string[]): Promise<void> }
   /** Serves exec, attach and port-forward. */
   readonly streams?: StreamHandler
   /** Whether a user may use a subresource of this node; without it only system:masters may. */
@@ -107,7 +107,7 @@ export async function startAgent(options: AgentOptions, deps: AgentDeps): Promis
   })
   await registrar.register()
   events.node('Normal', 'Starting', 'Starting kubelet.')
-  followPodCidr(options.nodeName, deps, runtime, signal)
+  followPodCidrs(options.nodeName, deps, runtime, signal)
   registrar.run()
   await manager.start(deps.informers.get(pods, { fieldSelector: `spec.nodeName=${options.nodeName}` }))
   const staticPods = { directory: join(paths.agent, 'pod-manifests'), nodeName: options.nodeName, clock, log, signal }

@@ -28,6 +28,8 @@ export interface NodeConfig {
   readonly nonrootDevices: boolean
   readonly disableDefaultRegistryEndpoint: boolean
   readonly resolvConf: string | undefined
+  /** The interface of the overlay network; else the one that has the node's address. */
+  readonly flannelIface: string | undefined
   readonly bindAddress: string
   readonly debug: boolean
 }
@@ -39,6 +41,8 @@ export interface ClusterSettings {
   readonly clusterDns: readonly string[]
   readonly clusterDomain: string
   readonly flannelBackend: string
+  readonly flannelIpv6Masq: boolean
+  readonly flannelExternalIp: boolean
   readonly egressSelectorMode: string
   readonly disableKubeProxy: boolean
   readonly disableCloudController: boolean
@@ -190,6 +194,7 @@ export function nodeConfig(values: FlagValues, machine: Machine): NodeConfig {
     nonrootDevices: values.bool('nonroot-devices'),
     disableDefaultRegistryEndpoint: values.bool('disable-default-registry-endpoint'),
     resolvConf: values.string('resolv-conf'),
+    flannelIface: values.string('flannel-iface') || undefined,
     bindAddress: ip('bind-address', values.string('bind-address') ?? '0.0.0.0'),
     debug: values.bool('debug'),
   }

@@ -51,7 +51,7 @@ export class AgentFixture {
       },
       {
         ...deps,
-        network: { usePodCidr: async subnet => this.#writeCni(subnet) },
+        network: { usePodCidrs: async ([subnet = '']) => this.#writeCni(subnet) },
         informers: createInformers(this.client, { ...deps, signal: this.#informers.signal }),
       },
     )

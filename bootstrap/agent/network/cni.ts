@@ -3,7 +3,8 @@ import { accessSync, constants, mkdirSync, readFileSync, renameSync, writeFileSy
 import { join } from 'node:path'
 
 export interface CniOptions {
-  readonly podCidr: string
+  /** One per family. */
+  readonly podCidrs: readonly string[]
   readonly mtu: number
 }
 
@@ -11,7 +12,7 @@ export const bridgeName = 'cni0'
 export const networkName = 'cbr0'
 
 /** The conflist K3s calls 10-flannel.conflist, with the standard bridge plugin in flannel's place. */
-export function conflist({ podCidr, mtu }: CniOptions): string {
+export function conflist({ podCidrs, mtu }: CniOptions): string {
   const bridge = {
     type: 'bridge',
     bridge: bridgeName,
@@ -21,7 +22,7 @@ export function conflist({ podCidr, mtu }: CniOptions): string {
     hairpinMode: true,
     ipMasq: false,
     mtu,
-    ipam: { type: 'host-local', ranges: [[{ subnet: podCidr }]] },
+    ipam: { type: 'host-local', ranges: podCidrs.map(subnet => [{ subnet }]) },
   }
   const portmap = { type: 'portmap', capabilities: { portMappings: true }, snat: true }
   return `${JSON.stringify({ cniVersion: '0.4.0', name: networkName, plugins: [bridge, portmap] }, null, 2)}\n`

@@ -11,7 +11,12 @@ async function changes(interfaces: readonly string[], defaultRoute: string): Pro
     run.push(line)
     return ''
   }
-  await prepareBridge(exec, { podCidr: '10.42.0.0/24', serviceCidr: '10.43.0.0/16', nodeIp: '192.0.2.1', mtu: 1450 })
+  await prepareBridge(exec, {
+    podCidrs: ['10.42.0.0/24'],
+    serviceCidrs: ['10.43.0.0/16'],
+    nodeIps: ['192.0.2.1'],
+    mtu: 1450,
+  })
   return run
 }
 

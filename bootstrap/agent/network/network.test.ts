@@ -99,7 +99,7 @@ test('UDP flows to an endpoint that is gone are forgotten', async () => {
 
 test('the CNI configuration is the bridge with the portmap plugin, and is written only when it changes', () => {
   const folder = mkdtempSync(join(tmpdir(), 'skiff-cni-'))
-  const options = { podCidr: '10.42.3.0/24', mtu: 1450 }
+  const options = { podCidrs: ['10.42.3.0/24'], mtu: 1450 }
   writeConflist(folder, options)
   const path = join(folder, '10-flannel.conflist')
   expect(JSON.parse(readFileSync(path, 'utf8'))).toMatchObject({

@@ -1,14 +1,16 @@
 /** The node's network: CNI configuration, bridge, and the service table. */
 import { join } from 'node:path'
+import { cidrFamily } from '../../api/cidr.ts'
 import type { Client } from '../../client/client.ts'
 import type { Clock } from '../../client/clock.ts'
 import type { Informer, Informers } from '../../client/informer.ts'
-import { endpointSlices, type Pod, services } from '../../client/resources.ts'
+import { endpointSlices, nodes, type Pod, services } from '../../client/resources.ts'
 import type { Logger } from '../../log.ts'
 import { EventRecorder } from '../pods/events.ts'
 import { writeConflist } from './cni.ts'
 import { type Exec, hostExec } from './exec.ts'
-import { mtuOf, prepareBridge, setSwitches } from './host.ts'
+import { prepareBridge, setSwitches } from './host.ts'
+import { startOverlay } from './overlay/start.ts'
 import { balancersAmong } from './services/balancers.ts'
 import { ServiceProxy } from './services/proxy.ts'
 import { serveProxyHealth } from './services/proxy-health.ts'
@@ -19,19 +21,31 @@ const proxyHealthPort = 10256
 export interface NetworkOptions {
   readonly dataDir: string
   readonly node: string
-  readonly nodeIp: string
-  readonly clusterCidr: string
-  readonly serviceCidr: string
+  /** This node's addresses, the primary one first. */
+  readonly nodeIps: readonly string[]
+  readonly externalIps: readonly string[]
+  /** One network per family, the primary one first. */
+  readonly clusterCidrs: readonly string[]
+  readonly serviceCidrs: readonly string[]
   /** Keep away from the node's service table (--disable-kube-proxy). */
   readonly disableServices: boolean
   /** Where load balancers' pods live. */
   readonly balancerNamespace: string
-  /** Write no CNI configuration (--flannel-backend=none): somebody else's plugin does. */
-  readonly disableCni: boolean
+  /** --flannel-backend; with "none" somebody else's plugin connects the pods. */
+  readonly backend: string
+  /** --flannel-iface */
+  readonly iface: string | undefined
+  /** --flannel-external-ip */
+  readonly useExternalIps: boolean
+  /** --flannel-ipv6-masq */
+  readonly ipv6Masquerade: boolean
 }
 
 export interface NetworkDeps {
+  /** The API as system:kube-proxy, and its informers. */
   readonly client: Client
+  /** The API as this node's own user. */
+  readonly nodeClient: Client
   readonly informers: Informers
   /** This node's pods. */
   readonly pods: Informer<Pod>
@@ -42,14 +56,14 @@ export interface NetworkDeps {
 }
 
 export interface Network {
-  /** Called once the node has its pod CIDR; resolves when pods can be given addresses. */
-  usePodCidr(podCidr: string): Promise<void>
+  /** Called once the node has its pod CIDRs, one per family; resolves when pods can be given addresses. */
+  usePodCidrs(podCidrs: readonly string[]): Promise<void>
 }
 
 /** Starts the service table and prepares the host; pods wait for usePodCidr. */
 export async function startNetwork(options: NetworkOptions, deps: NetworkDeps, signal: AbortSignal): Promise<Network> {
   const exec = deps.exec ?? hostExec
-  const missing = setSwitches()
+  const missing = setSwitches(options.clusterCidrs.map(cidr => cidrFamily(cidr)!))
   if (missing.length > 0)
     deps.log.warn({ missing }, 'the kernel lacks network switches; services may not work from pods on this node')
   if (!options.disableServices) {
@@ -59,10 +73,10 @@ export async function startNetwork(options: NetworkOptions, deps: NetworkDeps, s
       services: deps.informers.get(services),
       slices: deps.informers.get(endpointSlices),
       node: options.node,
-      nodeIps: [options.nodeIp],
+      nodeIps: options.nodeIps,
       balancers: balancersAmong(deps.pods, options.balancerNamespace, clock),
       tell: (service, reason, message) => events.service(service, 'Warning', reason, message),
-      clusterCidr: options.clusterCidr,
+      clusterCidr: options.clusterCidrs[0]!,
       exec,
       clock,
       log,
@@ -71,12 +85,18 @@ export async function startNetwork(options: NetworkOptions, deps: NetworkDeps, s
     await proxy.start(signal)
     serveProxyHealth(proxyHealthPort, { health: () => proxy.health, now: () => clock.now(), log }, signal)
   }
+  const overlay = await startOverlay(
+    { ...options, nodeIps: () => options.nodeIps },
+    { ...deps, exec, client: deps.nodeClient, nodes: deps.informers.get(nodes) },
+    signal,
+  )
   return {
-    async usePodCidr(podCidr) {
-      if (options.disableCni) return
-      const mtu = await mtuOf(exec, options.nodeIp)
-      await prepareBridge(exec, { podCidr, serviceCidr: options.serviceCidr, nodeIp: options.nodeIp, mtu })
-      writeConflist(join(options.dataDir, 'agent/etc/cni/net.d'), { podCidr, mtu })
+    async usePodCidrs(podCidrs) {
+      if (!overlay) return
+      const { dataDir, nodeIps, serviceCidrs } = options
+      const mtu = await overlay.use(podCidrs)
+      await prepareBridge(exec, { podCidrs, serviceCidrs, nodeIps, mtu })
+      writeConflist(join(dataDir, 'agent/etc/cni/net.d'), { podCidrs, mtu })
     },
   }
 }

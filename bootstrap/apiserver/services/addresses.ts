@@ -1,10 +1,12 @@
 /** Cluster IPs, one pool per address family. */
+
+import type { Family } from '../../api/cidr.ts'
+import { familyOf } from '../../api/cidr.ts'
 import type { FieldError } from '../../api/errors.ts'
 import { errors, field } from '../../api/errors.ts'
 import type { Draft } from '../../api/object.ts'
 import type { ServiceSpec } from '../../api/types.gen.ts'
-import type { Family } from './address-range.ts'
-import { AddressRange, familyOf } from './address-range.ts'
+import { AddressRange } from './address-range.ts'
 import { bandOf } from './pool.ts'
 
 interface FamilyPool {

@@ -1,10 +1,11 @@
 /** ipFamilies and ipFamilyPolicy of Services, as the cluster's own families allow. */
+
+import type { Family } from '../../api/cidr.ts'
+import { familyOf } from '../../api/cidr.ts'
 import type { FieldError } from '../../api/errors.ts'
 import { field } from '../../api/errors.ts'
 import type { Draft } from '../../api/object.ts'
 import type { ServiceSpec } from '../../api/types.gen.ts'
-import type { Family } from './address-range.ts'
-import { familyOf } from './address-range.ts'
 
 const both: readonly Family[] = ['IPv4', 'IPv6']
 

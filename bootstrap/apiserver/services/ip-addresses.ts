@@ -2,6 +2,8 @@
  * What clients see of the allocator's work: an IPAddress for every cluster IP, and the ServiceCIDR of the cluster's own
  * ranges (kubernetes pkg/registry/core/service/ipallocator, pkg/controlplane/controller/defaultservicecidr).
  */
+
+import { familyOf } from '../../api/cidr.ts'
 import { isAlreadyExists, isNotFound } from '../../api/errors.ts'
 import type { KubeObject } from '../../api/object.ts'
 import { keyOf } from '../../api/object.ts'
@@ -11,7 +13,6 @@ import type { Client } from '../../client/client.ts'
 import { ipAddresses, serviceCIDRs } from '../../client/resources.ts'
 import { type Follower, followStore } from '../auth/follow.ts'
 import type { ResourceStore } from '../store/store.ts'
-import { familyOf } from './address-range.ts'
 import { addressesOf } from './allocator.ts'
 
 const familyLabel = 'ipaddress.kubernetes.io/ip-family'

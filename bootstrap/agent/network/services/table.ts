@@ -145,11 +145,10 @@ class TableBuilder {
     ])
     this.#chain('nat-prerouting', ['jump services'], 'type nat hook prerouting priority dstnat;')
     this.#chain('nat-output', ['jump services'], 'type nat hook output priority -100;')
-    const leaving = `ip saddr ${clusterCidr} ip daddr != { ${clusterCidr}, 224.0.0.0/4 } masquerade`
     const marked = `meta mark & ${masqueradeMark} != 0 meta mark set meta mark & 0xffffbfff masquerade`
     this.#chain(
       'nat-postrouting',
-      [marked, 'ip saddr . ip daddr @hairpin masquerade', leaving],
+      [marked, 'ip saddr . ip daddr @hairpin masquerade'],
       'type nat hook postrouting priority srcnat;',
     )
     // Node ports answer on 127.0.0.1, which needs route_localnet; nobody outside may use that to reach loopback services.
