@@ -78,7 +78,7 @@ const kernel: { readonly [part: string]: readonly string[] } = {
   'bootstrap/apiserver': ['bootstrap/datastore', 'bootstrap/client', 'bootstrap/pki'],
   'bootstrap/agent': ['bootstrap/client', 'bootstrap/config'],
   'bootstrap/join': ['bootstrap/client', 'bootstrap/config', 'bootstrap/pki'],
-  'bootstrap/loadbalancer': [],
+  'bootstrap/loadbalancer': ['bootstrap/pki'],
   'bootstrap/supervisor': [
     'bootstrap/apiserver',
     'bootstrap/client',
