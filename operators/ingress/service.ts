@@ -32,6 +32,8 @@ export interface IngressOptions {
 export interface IngressService {
   /** Lets connections finish for `graceMs`. */
   stop(graceMs: number): Promise<void>
+  /** Resolves when HAProxy serves all it was last told to, and nothing else. */
+  settled(): Promise<void>
   /** For tests and metrics. */
   readonly counts: { readonly reloads: number; readonly patches: number }
 }
@@ -103,5 +105,5 @@ export async function startIngress(options: IngressOptions): Promise<IngressServ
     throw error
   }
   log(`serving on ${settings.entryPoints.map(({ name, port }) => `${name} :${port}`).join(', ')}`)
-  return { stop, counts: applier }
+  return { stop, settled: () => plane.settled(), counts: applier }
 }

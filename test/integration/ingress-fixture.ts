@@ -326,12 +326,18 @@ export class IngressBed {
     return JSON.parse(answer.body) as Echo
   }
 
-  /** Asks until the answer is as wanted, for changes that travel. */
+  /**
+   * Asks until the answer is as wanted, for changes that travel. While HAProxy reloads, the old configuration may still
+   * answer beside the new one: resolves when that is over.
+   */
   async until<T>(what: () => Promise<T>, wanted: (value: T) => boolean): Promise<T> {
     const end = Date.now() + 15_000
     for (;;) {
       const value = await what().catch(error => error as T)
-      if (wanted(value)) return value
+      if (wanted(value)) {
+        await this.service?.settled()
+        return value
+      }
       if (Date.now() > end)
         throw new Error(`still ${JSON.stringify(value) ?? value}; log:\n${this.log.slice(-10).join('\n')}`)
       await new Promise(resolve => setTimeout(resolve, 5))

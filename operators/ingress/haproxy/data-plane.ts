@@ -38,6 +38,11 @@ export class DataPlane {
     return this.#working
   }
 
+  /** Resolves when nothing is being applied. */
+  async settled(): Promise<void> {
+    while (this.#working) await this.#working
+  }
+
   async #work(): Promise<void> {
     let skipped = 0
     while (this.#wanted) {

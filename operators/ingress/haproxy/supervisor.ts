@@ -3,6 +3,7 @@
  * ends by itself. A reload hands the listening sockets to a new worker; the old one finishes its connections.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
+import { readFile } from 'node:fs/promises'
 import { assertNever } from '../../../bootstrap/api/object.ts'
 import { backoffMs, type Clock } from '../../../bootstrap/client/clock.ts'
 
@@ -33,6 +34,14 @@ export interface Checked {
 
 const startMs = 10_000
 const signalMs = 200
+/** A worker that is slower to give its sockets up than this is no longer waited for. */
+const retireMs = 1000
+
+/** The worker that serves, and the names of the frontends it was started with. */
+interface Worker {
+  readonly pid: number
+  readonly frontends: ReadonlySet<string>
+}
 
 /** What HAProxy says of changes that were asked for. */
 const routine =
@@ -45,6 +54,11 @@ export class Supervisor {
   #ready = Promise.withResolvers<void>()
   /** The master has begun the reload that was asked for. */
   #heeded = true
+  #worker: Worker | undefined
+  /** The worker that a reload replaces, until it accepts nothing any more. */
+  #former: (Worker & { readonly retired: () => void }) | undefined
+  /** What the next worker will be started with. */
+  #frontends: ReadonlySet<string> = new Set()
 
   constructor(options: SupervisorOptions) {
     this.#options = options
@@ -54,8 +68,12 @@ export class Supervisor {
     return this.#state.type === 'running'
   }
 
-  /** Starts the process, or has a running one take up the file; resolves when the new worker serves. */
+  /**
+   * Starts the process, or has a running one take up the file. Resolves when the new worker serves and the old one accepts
+   * no connection any more, neither of clients nor on the runtime socket: commands now reach the new one alone.
+   */
   async load(): Promise<void> {
+    this.#frontends = await frontendsOf(this.#options.config)
     switch (this.#state.type) {
       case 'stopped':
         return await this.#start()
@@ -89,6 +107,7 @@ export class Supervisor {
 
   async #start(): Promise<void> {
     const { program, config, access } = this.#options
+    this.#worker = undefined
     // The kernel ends it when this process dies without a word.
     const child = spawn('setpriv', ['--pdeathsig', 'TERM', program, '-W', '-f', config], {
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -106,6 +125,7 @@ export class Supervisor {
   async #reload(child: ChildProcess): Promise<void> {
     this.#ready = Promise.withResolvers()
     this.#ready.promise.catch(() => {})
+    const retired = this.#retirement()
     child.kill('SIGUSR2')
     // A signal that comes while the master settles after the last reload can get lost.
     this.#heeded = false
@@ -114,6 +134,21 @@ export class Supervisor {
       await this.#within(this.#ready.promise)
     } finally {
       clearInterval(again)
+    }
+    await retired()
+  }
+
+  /** Marks the worker of now as one that goes; what is returned waits until it accepts nothing, but not for ever. */
+  #retirement(): () => Promise<void> {
+    const worker = this.#worker
+    if (!worker) return async () => {}
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#former = { ...worker, retired: resolve }
+    return async () => {
+      const timer = setTimeout(resolve, retireMs)
+      await promise
+      clearTimeout(timer)
+      this.#former = undefined
     }
   }
 
@@ -129,8 +164,11 @@ export class Supervisor {
     }
   }
 
-  /** The master says when its worker serves. */
+  /** The master says when its worker serves; a worker that ends names each proxy it has stopped. */
   #heard(child: ChildProcess, line: string): void {
+    const forked = /New worker \((\d+)\) forked/.exec(line)?.[1]
+    if (forked !== undefined) this.#worker = { pid: Number(forked), frontends: this.#frontends }
+    if (this.#former && isRetired(this.#former, line)) this.#former.retired()
     if (/Reloading HAProxy/.test(line)) this.#heeded = true
     if (/Loading success/.test(line)) {
       this.#failures = 0
@@ -144,6 +182,7 @@ export class Supervisor {
     const state = this.#state
     if (state.type === 'stopped' || state.child !== child) return
     this.#state = { type: 'stopped' }
+    this.#former?.retired()
     this.#ready.reject(new Error(`haproxy ended: ${how}`))
     if (state.type === 'ending' || this.#options.signal.aborted) return
     this.#options.log(`haproxy ended (${how}), starting it again`)
@@ -159,6 +198,18 @@ export class Supervisor {
       if (!signal.aborted) log(`${(error as Error).message}`)
     }
   }
+}
+
+/** HAProxy closes all listening sockets first; proxies without any, its own and the backends, are stopped after that. */
+function isRetired({ pid, frontends }: Worker, line: string): boolean {
+  if (line.includes(`worker (${pid}) exited`)) return true
+  const stopped = line.includes(`(${pid})`) ? /Proxy (\S+) stopped/.exec(line)?.[1] : undefined
+  return stopped !== undefined && !frontends.has(stopped)
+}
+
+async function frontendsOf(config: string): Promise<ReadonlySet<string>> {
+  const text = await readFile(config, 'utf8').catch(() => '')
+  return new Set([...text.matchAll(/^(?:frontend|listen) (\S+)/gm)].map(match => match[1]!))
 }
 
 function readLines(stream: NodeJS.ReadableStream, take: (line: string) => void): void {
