@@ -66,6 +66,7 @@ export function followFiles(keeper: SettingsKeeper, configPath: string, signal: 
   const look = () => keeper.offer(key => textOf(key === 'config.json' ? configPath : join(folder, key)))
   look()
   watchFolders([folder], settleMs, look, signal)
+  if (signal.aborted) return
   const net = setInterval(look, safetyNetMs).unref()
   signal.addEventListener('abort', () => clearInterval(net), { once: true })
 }

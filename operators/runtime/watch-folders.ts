@@ -11,6 +11,7 @@ export function watchFolders(
   changed: () => void,
   signal: AbortSignal,
 ): void {
+  if (signal.aborted) return
   let timer: NodeJS.Timeout | undefined
   const soon = () => {
     timer ??= setTimeout(() => {
@@ -28,7 +29,7 @@ export function watchFolders(
 
 function watcherOf(folder: string, changed: () => void): FSWatcher[] {
   try {
-    const watcher = watch(folder, changed)
+    const watcher = watch(folder, { persistent: false }, changed)
     watcher.on('error', () => {})
     return [watcher]
   } catch {

@@ -34,6 +34,7 @@ export class PodManager {
     this.#options = options
     const probes = new Probes({
       clock: base.clock,
+      signal: base.signal,
       changed: uid => this.#workers.get(uid)?.wake(),
       unhealthy: (target, _, message) => this.#workers.get(podUid(target.pod))?.unhealthy(target.containerId, message),
       event: (target, reason, message) =>

@@ -35,9 +35,13 @@ export function httpTarget(action: HTTPGetAction, container: Container, podIp: s
   return { url: `${scheme}://${authority}:${port}${path.startsWith('/') ? path : `/${path}`}`, headers }
 }
 
-/** GET; 200 to 399 is success. Certificates are not checked. Redirects are followed on the same host only. */
-export async function httpGet(target: HttpTarget, timeoutMs: number): Promise<Outcome> {
-  const signal = AbortSignal.timeout(timeoutMs)
+/**
+ * GET; 200 to 399 is success. Certificates are not checked. Redirects are followed on the same host only. When `stop` aborts it
+ * fails at once and lets go of its connection.
+ */
+export async function httpGet(target: HttpTarget, timeoutMs: number, stop?: AbortSignal): Promise<Outcome> {
+  const late = AbortSignal.timeout(timeoutMs)
+  const signal = stop ? AbortSignal.any([late, stop]) : late
   let url = target.url
   try {
     for (let hop = 0; hop < maximumRedirects; hop++) {
@@ -97,13 +101,14 @@ export function tcpConnect(
   container: Container,
   podIp: string,
   timeoutMs: number,
+  stop?: AbortSignal,
 ): Promise<Outcome> {
   const port = portOf(action.port, container)
   if (port === undefined) return Promise.resolve(failure(`couldn't find port: ${JSON.stringify(action.port)}`))
   const host = action.host || podIp
   const address = `${host.includes(':') ? `[${host}]` : host}:${port}`
   return new Promise(resolve => {
-    const socket = connect({ host, port })
+    const socket = connect({ host, port, ...(stop ? { signal: stop } : {}) })
     socket.setTimeout(timeoutMs)
     const finish = (outcome: Outcome) => {
       socket.destroy()

@@ -1,9 +1,11 @@
+import { once } from 'node:events'
+import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { describe, expect, test } from '@jest/globals'
 import type { Probe } from '../../api/types.gen.ts'
 import { FakeClock } from '../../client/testing/fake-clock.ts'
 import { testPod } from '../pods/testing.ts'
 import type { Runtime } from '../runtime.ts'
-import { portOf } from './actions.ts'
+import { httpGet, portOf } from './actions.ts'
 import { Probes, type ProbeTarget } from './probes.ts'
 import { initialTally, tally } from './tally.ts'
 
@@ -42,6 +44,7 @@ describe('Probes', () => {
     const seen: string[] = []
     const subject = new Probes({
       clock,
+      signal: new AbortController().signal,
       changed: () => seen.push('changed'),
       unhealthy: (_, kind, message) => seen.push(`${kind}: ${message}`),
       event: (_, reason, message) => seen.push(`${reason}: ${message}`),
@@ -119,4 +122,18 @@ describe('Probes', () => {
     await clock.advance(60_000)
     expect(asked).toEqual(['ready'])
   })
+})
+
+test('a request on its way ends, with its connection, when probing is stopped', async () => {
+  const stop = new AbortController()
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  const probing = httpGet({ url: `http://127.0.0.1:${port}/`, headers: {} }, 3_600_000, stop.signal)
+  const [socket] = (await once(server, 'connection')) as [Socket]
+  const closed = once(socket.resume(), 'close')
+  stop.abort()
+  expect((await probing).ok).toBe(false)
+  await closed
+  server.close()
 })

@@ -22,6 +22,8 @@ export interface ProbeTarget {
 
 export interface ProbeDeps {
   readonly clock: Clock
+  /** Ends all probes, those on their way too. */
+  readonly signal: AbortSignal
   /** A container's readiness or startedness changed. */
   changed(podUid: string): void
   /** A container must be replaced. */
@@ -88,13 +90,13 @@ export class Probes {
 
   async #run(probed: Probed, kind: ProbeKind, probe: Probe): Promise<void> {
     const { clock } = this.#deps
-    const { signal } = probed.stop
+    const signal = AbortSignal.any([probed.stop.signal, this.#deps.signal])
     const first = probed.target.startedAt + (probe.initialDelaySeconds ?? 0) * 1000
     let state = initialTally
     try {
       await clock.sleep(Math.max(0, first - clock.now()), signal)
       while (!signal.aborted) {
-        const outcome = await perform(probe, probed.target)
+        const outcome = await perform(probe, probed.target, signal)
         if (signal.aborted) return
         state = this.#note(probed, kind, probe, state, outcome)
         if (kind === 'startup' && probed.started) return
@@ -143,13 +145,13 @@ export class Probes {
   }
 }
 
-function perform(probe: Probe, target: ProbeTarget): Promise<Outcome> {
+function perform(probe: Probe, target: ProbeTarget, signal: AbortSignal): Promise<Outcome> {
   const seconds = probe.timeoutSeconds ?? 1
   const { container, podIp, runtime, containerId } = target
   if (probe.exec) return execute(runtime, containerId, probe.exec, seconds)
-  if (probe.tcpSocket) return tcpConnect(probe.tcpSocket, container, podIp, seconds * 1000)
+  if (probe.tcpSocket) return tcpConnect(probe.tcpSocket, container, podIp, seconds * 1000, signal)
   if (probe.grpc) return grpcCheck(probe.grpc, podIp, seconds * 1000)
   const http = probe.httpGet && httpTarget(probe.httpGet, container, podIp)
   if (!http) return Promise.resolve({ ok: false, message: 'missing probe handler' })
-  return httpGet(http, seconds * 1000)
+  return httpGet(http, seconds * 1000, signal)
 }

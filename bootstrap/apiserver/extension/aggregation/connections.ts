@@ -20,7 +20,10 @@ export type Connections = (trust: ServerTrust, address: Address, checked: boolea
 
 const idleLimit = 32
 
-/** Connections are kept per server and way of checking; those of an APIService that changed are made anew. */
+/**
+ * Connections are kept per server and way of checking; those of an APIService that changed are made anew. Once the signal has
+ * aborted there are none, and rejections instead: a connection to an address that is gone would hold the process for minutes.
+ */
 export function connections(
   identity: ProxyIdentity | undefined,
   signal: AbortSignal,
@@ -38,6 +41,7 @@ export function connections(
     const known = open.get(key)
     if (known) return known
     const { localNodeConnect } = await import('../../../streaming/local-node.ts')
+    signal.throwIfAborted()
     // Rare: only APIServices that change all the time get here.
     if (open.size >= idleLimit) closeAll()
     const made = localNodeConnect({
