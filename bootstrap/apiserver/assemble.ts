@@ -228,7 +228,10 @@ function aggregated(
     signal,
     identity: options.proxyIdentity,
     trust: { clientCa, requestHeaderCa, allowedNames: requestHeaderNames },
-    onError: (err, name) => options.log?.error({ err, name }, 'APIService'),
+    onError: (err, name) => {
+      // What was under way when the server stopped fails, and nobody need know.
+      if (!signal.aborted) options.log?.error({ err, name }, 'APIService')
+    },
   })
 }
 

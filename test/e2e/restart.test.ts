@@ -109,7 +109,10 @@ suite('a second start on the same data-dir', () => {
     const [config, objects, running] = [cluster.kubeconfig(), await identities(cluster), await containers(cluster)]
     // A first probe may have come before the web server listened.
     const before = await disturbances(cluster)
+    const said = cluster.logs().length
     await cluster.stopServer()
+    const complaints = cluster.logs().slice(said).split('\n')
+    expect(complaints.filter(line => /"level":50|still holds|cannot stop/.test(line))).toEqual([])
     expect(await cluster.bed.run(['pgrep', '-c', '-f', 'httpd -f -p 80'])).toMatchObject({ stdout: '2\n' })
     await cluster.restart()
     expect(cluster.kubeconfig()).toBe(config)
