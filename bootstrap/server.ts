@@ -3,19 +3,15 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type AssembledServer, assembleApiServer } from './apiserver/assemble.ts'
 import { systemClock } from './client/clock.ts'
-import { ConfigError } from './config/parse.ts'
-import { nthAddress, type ServerConfig } from './config/server-config.ts'
-import type { Datastore } from './datastore/datastore.ts'
-import { EndpointError } from './datastore/endpoint.ts'
-import { openDatastore } from './datastore/open.ts'
+import type { ServerConfig } from './config/server-config.ts'
 import { ensureEmbeddedClass } from './embedded-class.ts'
 import { writeKubeconfigs } from './kubeconfig.ts'
 import { startLocalAgent } from './local-agent.ts'
 import { lockDataDir } from './lock.ts'
 import type { Logger } from './log.ts'
 import { NodeGate } from './node-gate.ts'
-import { ensurePki, type Pki } from './pki/pki.ts'
-import { ensureToken, TokenError } from './pki/token.ts'
+import { openShared } from './open-shared.ts'
+import type { Pki } from './pki/pki.ts'
 import { Stages } from './stages.ts'
 import { controlOf } from './supervisor/control.ts'
 import { supervisorRoutes } from './supervisor/supervisor.ts'
@@ -66,9 +62,7 @@ async function start(config: ServerConfig, deps: ServerDeps, stages: Stages): Pr
   for (const folder of ['server/tls', 'server/db', 'server/cred', 'server/manifests'])
     await mkdir(join(config.dataDir, folder), { recursive: true, mode: 0o700 })
 
-  const [pki, datastore] = await Promise.all([openPki(config), openData(config, log)])
-  stages.started('datastore', () => datastore.close())
-  const tokens = await openTokens(config, pki)
+  const { datastore, pki, tokens } = await openShared(config, { stages, log, signal: deps.signal })
 
   const background = new AbortController()
   const nodes = new NodeGate()
@@ -82,7 +76,7 @@ async function start(config: ServerConfig, deps: ServerDeps, stages: Stages): Pr
     requestHeaderCa: pki.requestHeaderCa.cert,
     requestHeaderNames: ['system:auth-proxy'],
     proxyIdentity: pki.authProxy,
-    passwd: () => tokens.passwd,
+    passwd: () => tokens.current().passwd,
     serviceAccounts: { issuer, audiences: [issuer, 'k3s'], keys: pki.serviceKeys },
     serviceCidrs: config.serviceCidrs,
     nodePorts: config.nodePortRange,
@@ -92,6 +86,8 @@ async function start(config: ServerConfig, deps: ServerDeps, stages: Stages): Pr
       dataDir: config.dataDir,
       pki,
       control: () => controlOf(config),
+      tokens,
+      bundle: undefined,
       core: () => core,
       clock: systemClock,
       random: Math.random,
@@ -131,49 +127,8 @@ async function start(config: ServerConfig, deps: ServerDeps, stages: Stages): Pr
   stages.started('operators', () => operators.abort())
   if (!config.disableAgent) await startLocalAgent({ config, api, pki, userland, nodes, stages, log })
   log.info(
-    { ms: Math.round(performance.now() - began), joinToken: tokens.token.slice(0, 12) },
+    { ms: Math.round(performance.now() - began), joinToken: tokens.current().token.slice(0, 12) },
     'skiff is up and running',
   )
   return { api, pki, stop: () => stages.stop() }
-}
-
-async function openData({ datastore, dataDir }: ServerConfig, log: Logger): Promise<Datastore> {
-  const file = join(dataDir, 'server/db/state.db')
-  try {
-    return await openDatastore(
-      { ...datastore, file },
-      { clock: systemClock, log: log.child({ component: 'datastore' }) },
-    )
-  } catch (error) {
-    if (error instanceof EndpointError) throw new ConfigError(error.message)
-    throw error
-  }
-}
-
-function openPki(config: ServerConfig): Promise<Pki> {
-  return ensurePki({
-    dir: config.dataDir,
-    nodeName: config.nodeName,
-    nodeIps: config.nodeIps,
-    externalIps: config.nodeExternalIps,
-    advertiseIp: config.advertiseAddress,
-    serviceIps: config.serviceCidrs.map(cidr => nthAddress(cidr, 1)),
-    clusterDomain: config.clusterDomain,
-    tlsSans: config.tlsSans,
-    clock: systemClock,
-  })
-}
-
-async function openTokens(config: ServerConfig, pki: Pki): ReturnType<typeof ensureToken> {
-  try {
-    return await ensureToken({
-      dataDir: config.dataDir,
-      serverCaPem: pki.serverCa.cert,
-      ...(config.token === undefined ? {} : { token: config.token }),
-      ...(config.agentToken === undefined ? {} : { agentToken: config.agentToken }),
-    })
-  } catch (error) {
-    if (error instanceof TokenError) throw new ConfigError(error.message)
-    throw error
-  }
 }

@@ -79,11 +79,18 @@ const kernel: { readonly [part: string]: readonly string[] } = {
   'bootstrap/agent': ['bootstrap/client', 'bootstrap/config'],
   'bootstrap/join': ['bootstrap/client', 'bootstrap/config', 'bootstrap/pki'],
   'bootstrap/loadbalancer': ['bootstrap/pki'],
-  'bootstrap/supervisor': [
-    'bootstrap/apiserver',
+  'bootstrap/cluster': [
     'bootstrap/client',
     'bootstrap/config',
     'bootstrap/datastore',
+    'bootstrap/join',
+    'bootstrap/pki',
+  ],
+  'bootstrap/supervisor': [
+    'bootstrap/apiserver',
+    'bootstrap/client',
+    'bootstrap/cluster',
+    'bootstrap/config',
     'bootstrap/join',
     'bootstrap/pki',
   ],

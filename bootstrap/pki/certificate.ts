@@ -90,7 +90,8 @@ function nameOf(spec: CertificateSpec): Buffer {
   )
 }
 
-function algorithmOf(key: KeyObject): Buffer {
+/** The AlgorithmIdentifier of signatures by a key. */
+export function algorithmOf(key: KeyObject): Buffer {
   switch (key.asymmetricKeyType) {
     case 'ec':
       return der.sequence(der.oid('1.2.840.10045.4.3.2'))

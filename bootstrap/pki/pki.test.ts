@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
 import { canonicalAddress, certificatesOf, issueCertificate, keyPem, newKey, sansOf, subjectOf } from './certificate.ts'
 import { componentKubeconfigs, kubeconfigYaml } from './kubeconfig.ts'
 import { ensurePki, type PkiOptions } from './pki.ts'
-import { parseRequest } from './request.ts'
+import { certificateRequest, parseRequest } from './request.ts'
 
 const day = 86_400_000
 const start = Date.UTC(2026, 0, 1)
@@ -173,6 +173,15 @@ withOpenssl('a request made by openssl is read, verified and signed', async () =
   const tampered = Buffer.from(request.toString().replace(/-----[^-]+-----/g, ''), 'base64')
   tampered[tampered.indexOf('system:node:x')] = 0x53
   expect(() => parseRequest(tampered)).toThrow('does not match its key')
+})
+
+test('a request of ours is one for us and for openssl', () => {
+  const keys = [newKey(), generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey]
+  for (const key of keys) {
+    const request = certificateRequest(key)
+    expect(parseRequest(request).publicKey.equals(createPublicKey(key))).toBe(true)
+    if (hasOpenssl) execFileSync('openssl', ['req', '-verify', '-noout', '-inform', 'DER'], { input: request })
+  }
 })
 
 test.each([

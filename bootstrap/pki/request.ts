@@ -1,7 +1,7 @@
 /** PKCS #10 certificate requests (RFC 2986), as joining nodes and the certificates API send them. */
-import { createPublicKey, type KeyObject, verify } from 'node:crypto'
-import { addressText, findExtension, oids, type Subject, subjectFrom } from './certificate.ts'
-import { DerError, type Element, elements, inside, oidText } from './der.ts'
+import { createPublicKey, type KeyObject, sign, verify } from 'node:crypto'
+import { addressText, algorithmOf, findExtension, oids, type Subject, subjectFrom } from './certificate.ts'
+import { DerError, der, type Element, elements, inside, oidText } from './der.ts'
 
 export interface CertificateRequest extends Subject {
   readonly publicKey: KeyObject
@@ -60,3 +60,12 @@ function unpem(text: string): Buffer {
   if (body === undefined) throw new DerError('not a PEM block')
   return Buffer.from(body, 'base64')
 }
+
+/** A request, in DER, for a certificate of this key; who it is for is the signer's business. */
+export function certificateRequest(key: KeyObject): Buffer {
+  const spki = createPublicKey(key).export({ type: 'spki', format: 'der' })
+  const info = der.sequence(der.integer(Buffer.from([0])), der.sequence(), spki, der.context(0, true))
+  return der.sequence(info, algorithmOf(key), der.bits(sign(signatureDigest(key), info, key)))
+}
+
+const signatureDigest = (key: KeyObject): string | null => (key.asymmetricKeyType === 'ed25519' ? null : 'sha256')

@@ -5,6 +5,7 @@ import type { ApiRequest, ApiResponse } from '../apiserver/http/message.ts'
 import type { Route } from '../apiserver/server.ts'
 import type { Client } from '../client/client.ts'
 import type { Clock } from '../client/clock.ts'
+import type { TokenKeeper } from '../cluster/tokens.ts'
 import type { ControlConfig } from '../join/control-config.ts'
 import type { Logger } from '../log.ts'
 import type { Pki } from '../pki/pki.ts'
@@ -15,6 +16,7 @@ import type { Endpoint } from './endpoint.ts'
 import { agentLimits, inFlight } from './in-flight.ts'
 import { nodeCheck } from './node-password/check.ts'
 import { firstOf, openRoutes } from './open-routes.ts'
+import { serverEndpoints } from './server-routes.ts'
 import { staticFiles } from './static-files.ts'
 
 /** What the supervisor needs of the API server, which is made after it. */
@@ -24,6 +26,9 @@ export interface SupervisorParts {
   readonly dataDir: string
   readonly pki: Pick<Pki, 'issue' | 'clientCa' | 'serverCa'>
   readonly control: () => ControlConfig
+  readonly tokens: TokenKeeper
+  /** The cluster's secrets as JSON, for servers that join; undefined where they find them in the datastore. */
+  readonly bundle: (() => Promise<string>) | undefined
   /** Undefined as long as there is none. */
   readonly core: () => Core | undefined
   readonly clock: Clock
@@ -46,7 +51,10 @@ export function supervisorRoutes(parts: SupervisorParts): Route {
     log,
     signal: parts.signal,
   })
-  const endpoints = agentEndpoints({ dataDir, pki, control, client, checkNode, log, random })
+  const endpoints = new Map([
+    ...agentEndpoints({ dataDir, pki, control, client, checkNode, log, random }),
+    ...serverEndpoints({ tokens: parts.tokens, bundle: parts.bundle, log, random }),
+  ])
   const limited = inFlight(agentLimits)
   return firstOf(openRoutes(pki.serverCa.cert), staticFiles(join(dataDir, 'server/static')), request => {
     const endpoint = endpoints.get(request.path)

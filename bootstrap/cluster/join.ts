@@ -1,0 +1,88 @@
+/** A server that joins others by --server: what it must agree on with them, and what it takes over before it makes anything. */
+import type { ControlConfig } from '../join/control-config.ts'
+import { mismatches, mismatchText } from '../join/critical.ts'
+import { accessServer, type ServerAccess } from '../join/server-access.ts'
+import { newKey } from '../pki/certificate.ts'
+import { certificateRequest } from '../pki/request.ts'
+import { TokenError } from '../pki/token.ts'
+import { parseBundle, readBundle } from './bundle.ts'
+import { NewerOnDiskError, reconcileFiles } from './reconcile.ts'
+
+export interface JoinParts {
+  /** Of a server that is there: https://host:port. */
+  readonly url: string
+  readonly dataDir: string
+  readonly token: string | undefined
+  readonly agentToken: string | undefined
+  /** What this server would tell others. */
+  readonly control: ControlConfig
+  /** The name its node would have, and that node's password; undefined where there will be no node. */
+  readonly node: { readonly name: string; readonly password: () => Promise<string> } | undefined
+  /** This server is a member already: it may start while the others are away. */
+  readonly member: boolean
+  readonly log: { info(fields: object, message: string): void; warn(fields: object, message: string): void }
+  readonly signal: AbortSignal
+}
+
+/** A server cannot join; one line for the user. */
+export class JoinError extends Error {
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.name = 'JoinError'
+  }
+}
+
+const bundleTimeoutMs = 15_000
+
+/**
+ * Writes the cluster's CAs, keys and passwords into the data directory. Rejects with JoinError when the token is wrong, the
+ * settings differ where they must not, or another node has the name; with NewerOnDiskError when files here contradict.
+ */
+export async function joinServer(parts: JoinParts): Promise<void> {
+  if (parts.token === undefined) throw new JoinError('token is required to join a cluster')
+  try {
+    const server = await access(parts, 'server', parts.token)
+    if (!parts.member) await validate(parts, parts.token)
+    const bundle = parseBundle(
+      (await server.get('/v1-k3s/server-bootstrap', { timeoutMs: bundleTimeoutMs })).toString(),
+    )
+    const written = await reconcileFiles(parts.dataDir, await readBundle(parts.dataDir), bundle)
+    parts.log.info({ files: written.length }, 'Successfully reconciled with remote datastore')
+  } catch (error) {
+    if (error instanceof NewerOnDiskError || error instanceof JoinError) throw error
+    if (!parts.member) throw new JoinError(`cannot join ${parts.url}: ${(error as Error).message}`, { cause: error })
+    parts.log.warn({ err: error }, 'Unable to reconcile with remote datastore')
+  }
+}
+
+async function access(parts: JoinParts, user: 'server' | 'node', token: string): Promise<ServerAccess> {
+  try {
+    return await accessServer(parts.url, token, { user, log: parts.log, signal: parts.signal })
+  } catch (error) {
+    if (!(error instanceof TokenError)) throw error
+    throw new JoinError(`failed to validate token: ${error.message}`, { cause: error })
+  }
+}
+
+async function validate(parts: JoinParts, token: string): Promise<void> {
+  const node = await access(parts, 'node', parts.agentToken ?? token)
+  const there = JSON.parse((await node.get('/v1-k3s/config')).toString()) as Partial<ControlConfig>
+  const differing = mismatches(parts.control, there)
+  for (const { flag } of differing) parts.log.warn({}, `critical configuration mismatched: ${flag}`)
+  if (differing.length > 0) throw new JoinError(`failed to validate server configuration: ${mismatchText(differing)}`)
+  await claimName(parts, node)
+}
+
+/** The certificate that comes back is not used: the cluster's CA will be here in a moment. */
+async function claimName({ node }: JoinParts, server: ServerAccess): Promise<void> {
+  if (!node) return
+  const answer = await server.ask('/v1-k3s/client-kubelet.crt', {
+    method: 'POST',
+    headers: { 'k3s-Node-Name': node.name, 'k3s-Node-Password': await node.password() },
+    body: certificateRequest(newKey()),
+  })
+  if (answer.status !== 403) return
+  throw new JoinError(
+    `Node password rejected, duplicate hostname or contents of '/etc/rancher/node/password' may not match server node-passwd entry of ${node.name}, try enabling a unique node name with the --with-node-id flag`,
+  )
+}

@@ -1,0 +1,99 @@
+/** Opens what all servers of a cluster share: the datastore, and in it the CAs, keys and passwords that files here must agree with. */
+import { randomBytes } from 'node:crypto'
+import { join } from 'node:path'
+import type { Clock } from '../client/clock.ts'
+import type { Datastore } from '../datastore/datastore.ts'
+import { readIfPresent, writeAtomically } from '../pki/files.ts'
+import type { Pki } from '../pki/pki.ts'
+import { ensureToken, parsePasswd, serverPassword, type TokenFiles } from '../pki/token.ts'
+import { type Bundle, isComplete, readBundle, sameContents } from './bundle.ts'
+import { reconcileFiles } from './reconcile.ts'
+import { isAnythingStored, loadBundle, OtherTokenError, type Stored, saveBundle } from './stored.ts'
+import { type TokenKeeper, tokenKeeper } from './tokens.ts'
+
+export interface ClusterParts {
+  readonly dataDir: string
+  /** As given by the user. */
+  readonly token: string | undefined
+  readonly agentToken: string | undefined
+  /** Other servers may be starting on the same datastore. */
+  readonly shared: boolean
+  /** Nobody has used the datastore yet: what is made now cannot contradict anything in it. */
+  readonly isNew: () => Promise<boolean>
+  /** Makes what is missing on disk, and reads it. */
+  readonly openPki: () => Promise<Pki>
+  /** An engine that needs certificates of its own asks for the PKI first. */
+  readonly openData: (pki: () => Promise<Pki>) => Promise<Datastore>
+  readonly clock: Clock
+  readonly log: { info(fields: object, message: string): void; warn(fields: object, message: string): void }
+  readonly signal: AbortSignal
+}
+
+export interface OpenedCluster {
+  readonly datastore: Datastore
+  readonly pki: Pki
+  readonly tokens: TokenKeeper
+}
+
+/**
+ * Files that are missing or older than the datastore's are written from it; a cluster that is new, or has lost what was
+ * stored, stores this server's. Nothing is written when both agree. Rejects with OtherTokenError, NewerOnDiskError and
+ * TokenError, which are the user's to solve.
+ */
+export async function openCluster(parts: ClusterParts): Promise<OpenedCluster> {
+  const { dataDir } = parts
+  const disk = await readBundle(dataDir)
+  let pki: Promise<Pki> | undefined
+  const ensured = () => (pki ??= parts.openPki())
+  const early = isComplete(disk) || (await parts.isNew())
+  const opening = parts.openData(ensured)
+  // What is wrong with the files may be put right below.
+  const [datastore] = await Promise.all([opening, early ? ensured().catch(() => {}) : undefined])
+  const password = await knownPassword(parts)
+  const stored = await load(parts, datastore, password)
+  const written = stored.found ? await reconcileFiles(dataDir, disk, stored.bundle) : []
+  if (written.length > 0) {
+    parts.log.warn({ files: written }, 'Updating bootstrap data on disk from datastore')
+    pki = undefined
+  }
+  const made = await ensured()
+  const files = await ensureFiles(parts, made, password)
+  await store(parts, datastore, serverPassword(files.token), stored)
+  return { datastore, pki: made, tokens: tokenKeeper({ ...parts, datastore, caPem: made.serverCa.cert }, files) }
+}
+
+async function load(parts: ClusterParts, datastore: Datastore, password: string | undefined): Promise<Stored> {
+  if (password !== undefined) return loadBundle({ ...parts, datastore }, password, parts.shared)
+  if (await isAnythingStored(datastore)) throw new OtherTokenError()
+  return { found: false, locked: undefined }
+}
+
+/** The servers' password: the user's, or what an earlier start left. */
+async function knownPassword({ dataDir, token }: ClusterParts): Promise<string | undefined> {
+  if (token !== undefined) return serverPassword(token)
+  const passwd = parsePasswd((await readIfPresent(join(dataDir, 'server/cred/passwd'))) ?? '')
+  const known = passwd.find(({ name }) => name === 'server')?.password
+  if (known !== undefined) return known
+  const file = await readIfPresent(join(dataDir, 'server/token'))
+  return file === undefined ? undefined : serverPassword(file)
+}
+
+async function ensureFiles(parts: ClusterParts, pki: Pki, password: string | undefined): Promise<TokenFiles> {
+  const psk = join(parts.dataDir, 'server/cred/ipsec.psk')
+  if ((await readIfPresent(psk)) === undefined) await writeAtomically(psk, `${randomBytes(48).toString('hex')}\n`)
+  return ensureToken({
+    dataDir: parts.dataDir,
+    serverCaPem: pki.serverCa.cert,
+    ...(password === undefined ? {} : { token: password }),
+    ...(parts.agentToken === undefined ? {} : { agentToken: parts.agentToken }),
+  })
+}
+
+async function store(parts: ClusterParts, datastore: Datastore, password: string, stored: Stored): Promise<void> {
+  const known: Bundle = stored.found ? stored.bundle : {}
+  const bundle = { ...known, ...(await readBundle(parts.dataDir)) }
+  if (stored.found && sameContents(bundle, known)) return
+  const before = stored.found ? stored.entry : stored.locked
+  if (!(await saveBundle({ datastore }, password, bundle, before)))
+    parts.log.warn({}, 'Bootstrap key already exists: another server has stored its data meanwhile')
+}
