@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { systemClock } from './client/clock.ts'
+import { JoinError, joinServer } from './cluster/join.ts'
 import { type OpenedCluster, openCluster } from './cluster/open.ts'
 import { NewerOnDiskError } from './cluster/reconcile.ts'
 import { OtherTokenError } from './cluster/stored.ts'
@@ -9,10 +10,12 @@ import { ConfigError } from './config/parse.ts'
 import { nthAddress, type ServerConfig } from './config/server-config.ts'
 import { EndpointError } from './datastore/endpoint.ts'
 import { isShared, openDatastore } from './datastore/open.ts'
+import { readNodePassword } from './join/node-password.ts'
 import type { Logger } from './log.ts'
 import { ensurePki, type Pki } from './pki/pki.ts'
 import { TokenError } from './pki/token.ts'
 import type { Stages } from './stages.ts'
+import { controlOf } from './supervisor/control.ts'
 
 export interface SharedEffects {
   readonly stages: Stages
@@ -26,6 +29,8 @@ export async function openShared(config: ServerConfig, { stages, log, signal }: 
   const file = join(dataDir, 'server/db/state.db')
   const shared = isShared(config.datastore.endpoint)
   try {
+    if (config.joinUrl !== undefined && config.datastore.endpoint === '')
+      await joinOthers(config, config.joinUrl, { log, signal })
     return await openCluster({
       dataDir,
       token,
@@ -49,7 +54,23 @@ export async function openShared(config: ServerConfig, { stages, log, signal }: 
   }
 }
 
-const userErrors = [EndpointError, NewerOnDiskError, OtherTokenError, TokenError]
+const userErrors = [EndpointError, JoinError, NewerOnDiskError, OtherTokenError, TokenError]
+
+/** Before anything is made here: what the cluster has is written to the files that are read below. */
+function joinOthers(config: ServerConfig, url: string, { log, signal }: Pick<SharedEffects, 'log' | 'signal'>) {
+  const { dataDir, token, agentToken, nodeName } = config
+  return joinServer({
+    url,
+    dataDir,
+    token,
+    agentToken,
+    control: controlOf(config),
+    node: config.disableAgent ? undefined : { name: nodeName, password: () => readNodePassword() },
+    member: existsSync(join(dataDir, 'server/db/etcd/member')),
+    log: log.child({ component: 'cluster' }),
+    signal,
+  })
+}
 
 function openPki(config: ServerConfig): Promise<Pki> {
   return ensurePki({

@@ -88,6 +88,7 @@ async function start(config: ServerConfig, deps: ServerDeps, stages: Stages): Pr
       control: () => controlOf(config),
       tokens,
       bundle: undefined,
+      members: undefined,
       core: () => core,
       clock: systemClock,
       random: Math.random,

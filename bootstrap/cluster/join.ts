@@ -37,8 +37,9 @@ const bundleTimeoutMs = 15_000
 /**
  * Writes the cluster's CAs, keys and passwords into the data directory. Rejects with JoinError when the token is wrong, the
  * settings differ where they must not, or another node has the name; with NewerOnDiskError when files here contradict.
+ * Resolves with the way to that server; undefined when it is away and this one is a member already.
  */
-export async function joinServer(parts: JoinParts): Promise<void> {
+export async function joinServer(parts: JoinParts): Promise<ServerAccess | undefined> {
   if (parts.token === undefined) throw new JoinError('token is required to join a cluster')
   try {
     const server = await access(parts, 'server', parts.token)
@@ -48,10 +49,12 @@ export async function joinServer(parts: JoinParts): Promise<void> {
     )
     const written = await reconcileFiles(parts.dataDir, await readBundle(parts.dataDir), bundle)
     parts.log.info({ files: written.length }, 'Successfully reconciled with remote datastore')
+    return server
   } catch (error) {
     if (error instanceof NewerOnDiskError || error instanceof JoinError) throw error
     if (!parts.member) throw new JoinError(`cannot join ${parts.url}: ${(error as Error).message}`, { cause: error })
     parts.log.warn({ err: error }, 'Unable to reconcile with remote datastore')
+    return undefined
   }
 }
 

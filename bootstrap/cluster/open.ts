@@ -6,7 +6,7 @@ import type { Datastore } from '../datastore/datastore.ts'
 import { readIfPresent, writeAtomically } from '../pki/files.ts'
 import type { Pki } from '../pki/pki.ts'
 import { ensureToken, parsePasswd, serverPassword, type TokenFiles } from '../pki/token.ts'
-import { type Bundle, isComplete, readBundle, sameContents } from './bundle.ts'
+import { type Bundle, formatBundle, isComplete, readBundle, sameContents } from './bundle.ts'
 import { reconcileFiles } from './reconcile.ts'
 import { isAnythingStored, loadBundle, OtherTokenError, type Stored, saveBundle } from './stored.ts'
 import { type TokenKeeper, tokenKeeper } from './tokens.ts'
@@ -33,6 +33,8 @@ export interface OpenedCluster {
   readonly datastore: Datastore
   readonly pki: Pki
   readonly tokens: TokenKeeper
+  /** The cluster's secrets as JSON, for a server that joins; this server's files where the datastore does not answer. */
+  bundle(): Promise<string>
 }
 
 /**
@@ -59,7 +61,8 @@ export async function openCluster(parts: ClusterParts): Promise<OpenedCluster> {
   const made = await ensured()
   const files = await ensureFiles(parts, made, password)
   await store(parts, datastore, serverPassword(files.token), stored)
-  return { datastore, pki: made, tokens: tokenKeeper({ ...parts, datastore, caPem: made.serverCa.cert }, files) }
+  const tokens = tokenKeeper({ ...parts, datastore, caPem: made.serverCa.cert }, files)
+  return { datastore, pki: made, tokens, bundle: () => currentBundle(parts, datastore, tokens) }
 }
 
 async function load(parts: ClusterParts, datastore: Datastore, password: string | undefined): Promise<Stored> {
@@ -96,4 +99,14 @@ async function store(parts: ClusterParts, datastore: Datastore, password: string
   const before = stored.found ? stored.entry : stored.locked
   if (!(await saveBundle({ datastore }, password, bundle, before)))
     parts.log.warn({}, 'Bootstrap key already exists: another server has stored its data meanwhile')
+}
+
+async function currentBundle(parts: ClusterParts, datastore: Datastore, tokens: TokenKeeper): Promise<string> {
+  try {
+    const stored = await loadBundle({ ...parts, datastore }, serverPassword(tokens.current().token), false)
+    if (stored.found) return formatBundle(stored.bundle)
+  } catch (err) {
+    parts.log.warn({ err }, 'Failed to retrieve HTTP bootstrap data from datastore; falling back to disk')
+  }
+  return formatBundle(await readBundle(parts.dataDir))
 }

@@ -55,6 +55,8 @@ export interface ServerConfig extends NodeConfig, ClusterSettings {
   readonly advertisePort: number
   readonly tlsSans: readonly string[]
   readonly nodePortRange: readonly [first: number, last: number]
+  /** A server whose cluster this one is to join. */
+  readonly joinUrl: string | undefined
   readonly token: string | undefined
   readonly agentToken: string | undefined
   readonly datastore: {
@@ -130,6 +132,7 @@ export function serverConfig(values: FlagValues, machine: Machine): ServerConfig
     flannelIpv6Masq: values.bool('flannel-ipv6-masq'),
     flannelExternalIp: values.bool('flannel-external-ip'),
     egressSelectorMode: oneOf(values, 'egress-selector-mode', ['agent', 'cluster', 'pod', 'disabled']),
+    joinUrl: values.string('server') || undefined,
     token: values.string('token'),
     agentToken: values.string('agent-token'),
     datastore: {

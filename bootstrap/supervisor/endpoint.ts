@@ -7,6 +7,8 @@ export interface Endpoint {
   readonly groups: readonly string[]
   /** Counts against the limits of requests in flight. */
   readonly limited: boolean
+  /** Whoever is on this machine may use it, too. */
+  readonly local?: boolean
   readonly answer: (request: ApiRequest, user: UserInfo) => Promise<ApiResponse> | ApiResponse
 }
 

@@ -1,5 +1,5 @@
 /** What servers that join ask for, and what `skiff token` and its like change. */
-import { type ApiRequest, type ApiResponse, textResponse } from '../apiserver/http/message.ts'
+import { type ApiRequest, type ApiResponse, jsonResponse, textResponse } from '../apiserver/http/message.ts'
 import type { TokenKeeper } from '../cluster/tokens.ts'
 import { TokenError } from '../pki/token.ts'
 import { serverGroups } from './access.ts'
@@ -10,6 +10,8 @@ export interface ServerRouteParts extends Hiding {
   readonly tokens: TokenKeeper
   /** The cluster's secrets as JSON; undefined where servers that join get them from the datastore. */
   readonly bundle: (() => Promise<string>) | undefined
+  /** The members of the embedded etcd, as /db/info tells them; undefined without one. */
+  readonly members: (() => Promise<object>) | undefined
 }
 
 /** Answered 501 until they are built: secrets encryption and the replacement of CAs. */
@@ -20,8 +22,8 @@ export function serverEndpoints(parts: ServerRouteParts): Endpoints {
   return new Map<string, Endpoint>([
     ['/v1-k3s/server-bootstrap', endpoint(request => bootstrap(request, parts))],
     ['/v1-k3s/token', endpoint(request => rotate(request, parts))],
-    ['/db/info', endpoint(request => refuse(request, 400, 'etcd datastore disabled'))],
-    ['/db/snapshot', endpoint(request => refuse(request, 400, 'etcd datastore disabled'))],
+    ['/db/info', { ...endpoint(request => info(request, parts)), local: true }],
+    ['/db/snapshot', { ...endpoint(request => refuse(request, 400, 'etcd datastore disabled')), local: true }],
     ...unbuilt.map(
       path => [path, endpoint(request => refuse(request, 501, 'not supported by this version yet'))] as const,
     ),
@@ -35,6 +37,15 @@ async function bootstrap(request: ApiRequest, parts: ServerRouteParts): Promise<
     return { status: 200, headers: { 'content-type': 'application/json' }, body: Buffer.from(text) }
   } catch (error) {
     return refuseHiding(request, 500, 'bootstrap', error, parts)
+  }
+}
+
+async function info(request: ApiRequest, { members, ...hiding }: ServerRouteParts): Promise<ApiResponse> {
+  if (!members) return refuse(request, 400, 'etcd datastore disabled')
+  try {
+    return jsonResponse(200, await members())
+  } catch (error) {
+    return refuseHiding(request, 500, 'etcd', error, hiding)
   }
 }
 

@@ -1,6 +1,7 @@
 /** K3s' own surface on the API's port, for nodes and servers that join. It answers before the API does. */
 import { join } from 'node:path'
 import type { AssembledServer } from '../apiserver/assemble.ts'
+import type { UserInfo } from '../apiserver/auth/user.ts'
 import type { ApiRequest, ApiResponse } from '../apiserver/http/message.ts'
 import type { Route } from '../apiserver/server.ts'
 import type { Client } from '../client/client.ts'
@@ -29,6 +30,8 @@ export interface SupervisorParts {
   readonly tokens: TokenKeeper
   /** The cluster's secrets as JSON, for servers that join; undefined where they find them in the datastore. */
   readonly bundle: (() => Promise<string>) | undefined
+  /** The members of the embedded etcd; undefined without one. */
+  readonly members: (() => Promise<object>) | undefined
   /** Undefined as long as there is none. */
   readonly core: () => Core | undefined
   readonly clock: Clock
@@ -53,7 +56,7 @@ export function supervisorRoutes(parts: SupervisorParts): Route {
   })
   const endpoints = new Map([
     ...agentEndpoints({ dataDir, pki, control, client, checkNode, log, random }),
-    ...serverEndpoints({ tokens: parts.tokens, bundle: parts.bundle, log, random }),
+    ...serverEndpoints(parts),
   ])
   const limited = inFlight(agentLimits)
   return firstOf(openRoutes(pki.serverCa.cert), staticFiles(join(dataDir, 'server/static')), request => {
@@ -69,8 +72,13 @@ async function answer(
   limited: ReturnType<typeof inFlight>,
 ): Promise<ApiResponse> {
   if (!core) return refuse(request, 503, 'starting')
+  if (endpoint.local && isLocal(request)) return await endpoint.answer(request, localUser)
   const access = await accessOf(request, core.authenticator, endpoint.groups)
   if (!access.allowed) return refuse(request, access.code, access.message)
   const work = async () => endpoint.answer(request, access.user)
   return endpoint.limited ? await limited(request, work) : await work()
 }
+
+const localUser: UserInfo = { name: '', uid: '', groups: [], extra: {} }
+
+const isLocal = ({ remoteAddress }: ApiRequest) => ['127.0.0.1', '::1', '::ffff:127.0.0.1'].includes(remoteAddress)

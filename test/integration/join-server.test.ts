@@ -1,0 +1,154 @@
+/** A server that takes over the secrets of another, and what keeps it from doing so. */
+import { existsSync } from 'node:fs'
+import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from '@jest/globals'
+import { type AssembledServer, assembleApiServer } from '../../bootstrap/apiserver/assemble.ts'
+import type { Listening } from '../../bootstrap/apiserver/http/listener.ts'
+import { systemClock } from '../../bootstrap/client/clock.ts'
+import { joinServer } from '../../bootstrap/cluster/join.ts'
+import type { OpenedCluster } from '../../bootstrap/cluster/open.ts'
+import { serverFlags } from '../../bootstrap/config/flags.ts'
+import { parseFlags } from '../../bootstrap/config/parse.ts'
+import { type ServerConfig, serverConfig } from '../../bootstrap/config/server-config.ts'
+import { createLogger } from '../../bootstrap/log.ts'
+import { openShared } from '../../bootstrap/open-shared.ts'
+import { Stages } from '../../bootstrap/stages.ts'
+import { controlOf } from '../../bootstrap/supervisor/control.ts'
+import { supervisorRoutes } from '../../bootstrap/supervisor/supervisor.ts'
+
+const logged: string[] = []
+const log = createLogger({
+  debug: false,
+  pretty: true,
+  stream: { write: (line: string) => logged.push(line) } as unknown as NodeJS.WritableStream,
+})
+const stages = new Stages(log)
+const stop = new AbortController()
+let base: string
+let cluster: OpenedCluster
+let api: AssembledServer
+let listening: Listening
+
+function configOf(name: string, ...flags: readonly string[]): ServerConfig {
+  const args = ['--data-dir', join(base, name), '--node-name', name, '--node-ip', '192.0.2.1', ...flags]
+  return serverConfig(parseFlags(serverFlags, [], args, {}), { hostname: name, primaryAddress: undefined })
+}
+
+/** A server whose joining peers are given its secrets, as those with an etcd of their own do. */
+beforeAll(async () => {
+  base = await mkdtemp(join(tmpdir(), 'skiff-join-'))
+  const config = configOf('first', '--token', 'secret')
+  await mkdir(join(config.dataDir, 'server/db'), { recursive: true })
+  cluster = await openShared(config, { stages, log, signal: stop.signal })
+  const { pki, datastore, tokens, bundle } = cluster
+  const issuer = 'https://kubernetes.default.svc.cluster.local'
+  let core: AssembledServer | undefined
+  api = core = await assembleApiServer({
+    datastore,
+    clock: systemClock,
+    clientCa: pki.clientCa.cert,
+    passwd: () => tokens.current().passwd,
+    serviceAccounts: { issuer, audiences: [issuer, 'k3s'], keys: pki.serviceKeys },
+    serviceCidrs: ['10.43.0.0/16'],
+    routes: supervisorRoutes({
+      dataDir: config.dataDir,
+      pki,
+      control: () => controlOf(config),
+      tokens,
+      bundle,
+      members: async () => ({ members: [] }),
+      core: () => core,
+      clock: systemClock,
+      random: Math.random,
+      log,
+      signal: stop.signal,
+    }),
+    signal: stop.signal,
+  })
+  listening = await api.server.listen({ port: 0, host: '127.0.0.1', ...pki.serving, clientCa: pki.clientCa.cert })
+  await api.start({ servicePort: 443, securePort: listening.port, advertiseAddresses: ['192.0.2.1'] })
+})
+afterAll(async () => {
+  await listening?.close()
+  stop.abort()
+  await api?.close()
+  await stages.stop()
+  await rm(base, { recursive: true, force: true })
+})
+
+type Parts = Parameters<typeof joinServer>[0]
+
+function joining(name: string, flags: readonly string[] = [], more: Partial<Parts> = {}) {
+  const config = configOf(name, ...flags)
+  return joinServer({
+    url: `https://127.0.0.1:${listening.port}`,
+    dataDir: config.dataDir,
+    token: cluster.tokens.current().token,
+    agentToken: undefined,
+    control: controlOf(config),
+    node: { name, password: async () => 'p'.repeat(32) },
+    member: false,
+    log,
+    signal: stop.signal,
+    ...more,
+  })
+}
+
+const file = (name: string, path: string) => readFile(join(base, name, 'server', path), 'utf8')
+
+test('a server that joins has the secrets before it makes any', async () => {
+  const server = await joining('second')
+  for (const path of ['tls/server-ca.crt', 'tls/client-ca.key', 'tls/service.key', 'cred/passwd', 'cred/ipsec.psk'])
+    expect(await file('second', path)).toBe(await file('first', path))
+  expect(JSON.parse((await server!.get('/db/info')).toString())).toEqual({ members: [] })
+})
+
+test.each([
+  [['--cluster-cidr', '10.44.0.0/16'], 'cluster-cidr (here 10.44.0.0/16, there 10.42.0.0/16)'],
+  [['--cluster-domain', 'other.local'], 'cluster-domain (here other.local, there cluster.local)'],
+  [['--disable', 'servicelb'], 'disable servicelb (here true, there false)'],
+  [['--flannel-backend', 'host-gw'], 'flannel-backend (here host-gw, there vxlan)'],
+  [['--egress-selector-mode', 'pod'], 'egress-selector-mode (here pod, there agent)'],
+  [['--disable-network-policy'], 'disable-network-policy (here true, there false)'],
+  [
+    ['--service-cidr', '10.45.0.0/16'],
+    'cluster-dns (here 10.45.0.10, there 10.43.0.10), service-cidr (here 10.45.0.0/16, there 10.43.0.0/16)',
+  ],
+])('%j is refused', async (flags, why) => {
+  await expect(joining('differing', flags)).rejects.toThrow(
+    `failed to validate server configuration: critical configuration value mismatch between servers: ${why}`,
+  )
+  expect(existsSync(join(base, 'differing/server/tls'))).toBe(false)
+})
+
+test('what may differ does not keep it out', async () => {
+  await expect(joining('third', ['--tls-san', 'api.example.com', '--disable', 'coredns'])).resolves.toBeDefined()
+})
+
+test('tokens that are none', async () => {
+  await expect(joining('tokens', [], { token: undefined })).rejects.toThrow('token is required to join a cluster')
+  await expect(joining('tokens', [], { token: 'wrong' })).rejects.toThrow(/cannot join .*: 401 not authorized$/)
+  const other = cluster.tokens.current().token.replace(/^K10..../, 'K100000')
+  await expect(joining('tokens', [], { token: other })).rejects.toThrow(
+    /^failed to validate token: token CA hash does not match the Cluster CA certificate hash: /,
+  )
+})
+
+test('the name of a node that is there is not taken over', async () => {
+  const node = (password: string) => ({ name: 'taken', password: async () => password })
+  await joining('taken', [], { node: node('a'.repeat(32)) })
+  await expect(joining('other', [], { node: node('b'.repeat(32)) })).rejects.toThrow(
+    /^Node password rejected, duplicate hostname/,
+  )
+})
+
+test('a member starts while the others are away', async () => {
+  const url = 'https://127.0.0.1:1'
+  await expect(joining('second', [], { url, member: true })).resolves.toBeUndefined()
+  expect(logged.at(-1)).toContain('Unable to reconcile with remote datastore')
+  await expect(joining('lonely', [], { url })).rejects.toThrow(
+    /cannot join https:\/\/127.0.0.1:1: failed to get CA certs/,
+  )
+})
