@@ -9,10 +9,15 @@ export function headerList(headers: IncomingHttpHeaders, name: string): string[]
   return text.split(',').flatMap(part => part.trim() || [])
 }
 
-/** Answers 101; the socket speaks the new protocol from then on. */
-export function switchProtocols(socket: Duplex, headers: { readonly [name: string]: string }, head: Buffer): void {
+/** Answers 101; the socket speaks the new protocol from then on. `written` is called once the answer has left. */
+export function switchProtocols(
+  socket: Duplex,
+  headers: { readonly [name: string]: string },
+  head: Buffer,
+  written?: () => void,
+): void {
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
-  socket.write(`HTTP/1.1 101 Switching Protocols\r\n${lines.join('')}\r\n`)
+  socket.write(`HTTP/1.1 101 Switching Protocols\r\n${lines.join('')}\r\n`, written)
   if (head.length > 0) socket.unshift(head)
 }
 
