@@ -17,6 +17,8 @@ import { controlOf } from './supervisor/control.ts'
 import { supervisorRoutes } from './supervisor/supervisor.ts'
 import type { Userland } from './userland.ts'
 
+const leaveWithinMs = 2000
+
 export interface ServerDeps {
   readonly userland: () => Promise<Userland>
   readonly log: Logger
@@ -111,6 +113,7 @@ async function start(config: ServerConfig, deps: ServerDeps, stages: Stages): Pr
   })
   stages.started('listener', () => listening.close())
   await api.start({ servicePort: 443, advertiseAddresses: [config.advertiseAddress], securePort: config.advertisePort })
+  stages.started('place among the servers', () => leave(api, log))
   await ensureEmbeddedClass(api.client())
   await writeKubeconfigs(config, pki)
   log.info({ ms: Math.round(performance.now() - began), port: config.httpsPort }, 'API server is ready')
@@ -132,4 +135,10 @@ async function start(config: ServerConfig, deps: ServerDeps, stages: Stages): Pr
     'skiff is up and running',
   )
   return { api, pki, stop: () => stages.stop() }
+}
+
+/** Does not wait for a datastore that is away: the others notice, only later. */
+async function leave(api: AssembledServer, log: Logger): Promise<void> {
+  const late = systemClock.sleep(leaveWithinMs, new AbortController().signal)
+  await Promise.race([api.leave(), late]).catch(err => log.warn({ err }, 'cannot take this server off the list'))
 }

@@ -1,5 +1,5 @@
 /** Puts the API server together from its parts, over one datastore. */
-import { errors } from '../api/errors.ts'
+import { errors, ignoreNotFound } from '../api/errors.ts'
 import type { KubeObject } from '../api/object.ts'
 import type { Client, Resource } from '../client/client.ts'
 import type { Datastore } from '../datastore/datastore.ts'
@@ -34,6 +34,7 @@ import { strategyOf } from './kinds/index.ts'
 import type { Strategy } from './kinds/kind.ts'
 import { keepKubernetesService } from './kubernetes-service.ts'
 import { openapi } from './openapi/openapi.ts'
+import { MasterLeases } from './peers/master-leases.ts'
 import { objectReader } from './reader.ts'
 import { type KindRegistry, kindRegistry } from './schema/registry.ts'
 import { type ApiServer, type ApiServerDeps, createApiServer } from './server.ts'
@@ -81,6 +82,12 @@ export interface AssembleOptions
   readonly signal: AbortSignal
 }
 
+export interface StartOptions extends Pick<BootstrapOptions, 'servicePort'> {
+  /** Where this server can be reached, and its port. */
+  readonly advertiseAddresses: readonly string[]
+  readonly securePort: number
+}
+
 interface Logger {
   info(fields: object, message: string): void
   warn(fields: object, message: string): void
@@ -97,7 +104,9 @@ export interface AssembledServer {
   readonly authorizer: Authorizer
   client(user?: UserInfo): Client
   /** Creates the objects every cluster has, then answers requests. */
-  start(options: Omit<BootstrapOptions, 'serviceAddress'>): Promise<void>
+  start(options: StartOptions): Promise<void>
+  /** Takes this server off the list of those that clients are sent to. */
+  leave(): Promise<void>
   /** Ends what runs in the background and stops the caches; the datastore stays the caller's. */
   close(): Promise<void>
 }
@@ -167,6 +176,7 @@ export async function assembleApiServer(given: AssembleOptions): Promise<Assembl
       ),
     ],
   })
+  let leave = async () => {}
   const client = (user: UserInfo = serverUser) => inProcessClient(server, user)
   return {
     server,
@@ -186,9 +196,16 @@ export async function assembleApiServer(given: AssembleOptions): Promise<Assembl
       })
       await customResources.start(signal)
       const self = client()
-      const restore = () => bootstrapObjects(self, { ...bootstrap, serviceAddress: allocator.apiServerAddress })
+      const leases = store.shared ? leasesOf(options, bootstrap) : undefined
+      await leases?.round()
+      const restore = async () => {
+        await leases?.look()
+        const servers = leases?.live ?? bootstrap.advertiseAddresses.map(ip => ({ ip, port: bootstrap.securePort }))
+        const { servicePort } = bootstrap
+        await bootstrapObjects(self, { servicePort, servers, serviceAddress: allocator.apiServerAddress })
+      }
       await restore()
-      await reconcileBootstrapRoles(rbacWriter(reader, self))
+      await reconcileBootstrapRoles(rbacWriter(self))
       const clusterRoles = await store.resource(rbacGroup, 'clusterroles', false)
       const update = (role: KubeObject) => self.update(rbacResources.clusterroles, role)
       background(followAggregation(clusterRoles, update, signal))
@@ -198,13 +215,26 @@ export async function assembleApiServer(given: AssembleOptions): Promise<Assembl
       background(keepKubernetesService(store, restore, onError, signal))
       await others.start()
       server.setReady()
+      if (!leases) return
+      background(leases.run(restore, signal))
+      leave = async () => {
+        await leases.leave()
+        await restore()
+      }
     },
+    leave: () => leave(),
     close() {
       // First: what follows a closed store is told at once, and for ever, to begin again.
       closing.abort()
       return store.close()
     },
   }
+}
+
+function leasesOf(options: AssembleOptions, { advertiseAddresses, securePort: port }: StartOptions): MasterLeases {
+  const { datastore, clock, log } = options
+  const onError = (err: unknown) => log?.warn({ err }, 'cannot renew the lease of this server')
+  return new MasterLeases({ datastore, clock, own: { ip: advertiseAddresses[0]!, port }, onError })
 }
 
 async function ipAddressParts(store: Store, client: Client, log: Logger | undefined): Promise<IpAddressParts> {
@@ -271,9 +301,9 @@ const rbacResources: { readonly [resource in RbacResource]: Resource } = {
   clusterrolebindings: rbacResource('clusterrolebindings', 'ClusterRoleBinding', false),
 }
 
-function rbacWriter(reader: ObjectReader, client: Client): RbacWriter {
+function rbacWriter(client: Client): RbacWriter {
   return {
-    get: (resource, namespace, name) => reader.get(rbacGroup, resource, namespace, name),
+    get: (resource, namespace, name) => client.get(rbacResources[resource], { name, namespace }).catch(ignoreNotFound),
     create: (resource, object) => client.create(rbacResources[resource], object),
     update: (resource, object) => client.update(rbacResources[resource], object),
     delete: (resource, { metadata }) =>

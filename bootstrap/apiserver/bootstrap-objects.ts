@@ -1,9 +1,10 @@
 /** Objects every cluster starts with: the system namespaces and the Service of the API server itself. */
-import { isAlreadyExists, isNotFound } from '../api/errors.ts'
+import { isAlreadyExists, isConflict, isNotFound } from '../api/errors.ts'
 import type { KubeObject } from '../api/object.ts'
 import { draftOf } from '../api/object.ts'
 import type { Client, Resource } from '../client/client.ts'
 import { same } from './kinds/common/defaulting.ts'
+import type { PeerAddress } from './peers/master-leases.ts'
 
 const namespaces: Resource = { group: '', version: 'v1', resource: 'namespaces', kind: 'Namespace', namespaced: false }
 const services: Resource = { group: '', version: 'v1', resource: 'services', kind: 'Service', namespaced: true }
@@ -23,10 +24,11 @@ export interface BootstrapOptions {
   readonly serviceAddress: string
   /** Port of the Service, 443. */
   readonly servicePort: number
-  /** Where API servers can be reached. */
-  readonly advertiseAddresses: readonly string[]
-  readonly securePort: number
+  /** Where API servers can be reached; at least one. */
+  readonly servers: readonly PeerAddress[]
 }
+
+const attempts = 5
 
 /** Creates what is missing and corrects where the API servers are. Safe to repeat, on every server. */
 export async function bootstrapObjects(client: Client, options: BootstrapOptions): Promise<void> {
@@ -58,18 +60,26 @@ async function publish(
   object: KubeObject,
   fields: readonly string[],
 ): Promise<void> {
-  await ensure(client, resource, object)
   const { name = '', namespace } = object.metadata
-  const current = await client.get(resource, { name, namespace })
-  if (fields.every(field => same(current[field], object[field]))) return
-  const draft = draftOf(current)
-  for (const field of fields) (draft as { [field: string]: unknown })[field] = object[field]
-  await client.update(resource, draft as KubeObject)
+  for (let attempt = 1; ; attempt++) {
+    await ensure(client, resource, object)
+    try {
+      const current = await client.get(resource, { name, namespace })
+      if (fields.every(field => same(current[field], object[field]))) return
+      const draft = draftOf(current)
+      for (const field of fields) (draft as { [field: string]: unknown })[field] = object[field]
+      await client.update(resource, draft as KubeObject)
+      return
+    } catch (error) {
+      // Another server is at it, too.
+      if (attempt === attempts || !(isConflict(error) || isNotFound(error))) throw error
+    }
+  }
 }
 
 const labels = { component: 'apiserver', provider: 'kubernetes' }
 
-function kubernetesService({ serviceAddress, servicePort, securePort }: BootstrapOptions): KubeObject {
+function kubernetesService({ serviceAddress, servicePort, servers }: BootstrapOptions): KubeObject {
   return {
     apiVersion: 'v1',
     kind: 'Service',
@@ -78,13 +88,14 @@ function kubernetesService({ serviceAddress, servicePort, securePort }: Bootstra
       type: 'ClusterIP',
       clusterIP: serviceAddress,
       clusterIPs: [serviceAddress],
-      ports: [{ name: 'https', protocol: 'TCP', port: servicePort, targetPort: securePort }],
+      ports: [{ name: 'https', protocol: 'TCP', port: servicePort, targetPort: servers[0]!.port }],
       sessionAffinity: 'None',
     },
   }
 }
 
-function kubernetesEndpoints({ advertiseAddresses, securePort }: BootstrapOptions): KubeObject {
+function kubernetesEndpoints({ servers }: BootstrapOptions): KubeObject {
+  const ports = [...new Set(servers.map(({ port }) => port))]
   return {
     apiVersion: 'v1',
     kind: 'Endpoints',
@@ -93,22 +104,24 @@ function kubernetesEndpoints({ advertiseAddresses, securePort }: BootstrapOption
       namespace: 'default',
       labels: { 'endpointslice.kubernetes.io/skip-mirror': 'true' },
     },
-    subsets: [
-      {
-        addresses: advertiseAddresses.map(ip => ({ ip })),
-        ports: [{ name: 'https', port: securePort, protocol: 'TCP' }],
-      },
-    ],
+    subsets: ports.map(port => ({
+      addresses: servers.filter(server => server.port === port).map(({ ip }) => ({ ip })),
+      ports: [{ name: 'https', port, protocol: 'TCP' }],
+    })),
   }
 }
 
-function kubernetesSlice({ advertiseAddresses, securePort }: BootstrapOptions): KubeObject {
+/** A slice has one port for all: that of the first server. */
+function kubernetesSlice({ servers }: BootstrapOptions): KubeObject {
+  const [first] = servers
+  const family = (ip: string) => (ip.includes(':') ? 'IPv6' : 'IPv4')
+  const alike = servers.filter(({ ip, port }) => family(ip) === family(first!.ip) && port === first!.port)
   return {
     apiVersion: 'discovery.k8s.io/v1',
     kind: 'EndpointSlice',
     metadata: { name: 'kubernetes', namespace: 'default', labels: { 'kubernetes.io/service-name': 'kubernetes' } },
-    addressType: advertiseAddresses[0]?.includes(':') ? 'IPv6' : 'IPv4',
-    endpoints: advertiseAddresses.map(address => ({ addresses: [address], conditions: { ready: true } })),
-    ports: [{ name: 'https', port: securePort, protocol: 'TCP' }],
+    addressType: family(first!.ip),
+    endpoints: alike.map(({ ip }) => ({ addresses: [ip], conditions: { ready: true } })),
+    ports: [{ name: 'https', port: first!.port, protocol: 'TCP' }],
   }
 }

@@ -53,14 +53,19 @@ export async function assembledPeers(count: number): Promise<TestPeers> {
   const datastore = await openSqlite({ file: join(directory, 'state.db'), clock })
   const ways = Array.from({ length: count }, () => new FaultyDatastore(datastore))
   const shared = identities()
-  const starting = ways.map((way, i) => startAssembled(way, shared, [`192.0.2.${i + 1}`], hastyClock))
+  const starting = ways.map((way, i) =>
+    startAssembled(way, shared, { ip: `192.0.2.${i + 1}`, securePort: 6443 }, hastyClock),
+  )
   const servers = await Promise.all(starting)
   return {
     datastore,
     servers,
     ways,
     async stop() {
-      for (const way of ways) way.mend()
+      for (const way of ways) {
+        way.mend()
+        way.flow()
+      }
       await Promise.all(servers.map(server => server.stop()))
       await datastore.close()
       await rm(directory, { recursive: true, force: true })
@@ -71,7 +76,7 @@ export async function assembledPeers(count: number): Promise<TestPeers> {
 async function startAssembled(
   datastore: Datastore,
   { ca, server: leaf, admin }: ReturnType<typeof identities>,
-  advertiseAddresses: readonly string[] = ['192.0.2.1'],
+  { ip = '192.0.2.1', securePort = 0 } = {},
   itsClock = clock,
 ): Promise<AssembledTestServer> {
   const stop = new AbortController()
@@ -85,12 +90,17 @@ async function startAssembled(
     signal: stop.signal,
   })
   const listening = await assembled.server.listen({ port: 0, host: '127.0.0.1', ...leaf, clientCa: ca })
-  await assembled.start({ servicePort: 443, securePort: listening.port, advertiseAddresses })
+  await assembled.start({
+    servicePort: 443,
+    securePort: securePort || listening.port,
+    advertiseAddresses: [ip],
+  })
   return {
     ...assembled,
     port: listening.port,
     kubeconfig: kubeconfigOf(listening.port, ca, admin),
     async stop() {
+      await assembled.leave()
       await listening.close()
       stop.abort()
       await assembled.close()

@@ -1,4 +1,5 @@
 /** Puts the bootstrap roles and bindings into the cluster and keeps what users added (upstream: rbac post-start hook). */
+import { isAlreadyExists, isConflict, isNotFound } from '../../api/errors.ts'
 import { draftOf, type KubeObject } from '../../api/object.ts'
 import type { ClusterRole, PolicyRule, RbacV1Subject, RoleBinding } from '../../api/types.gen.ts'
 import { aggregatedRules } from './aggregation.ts'
@@ -16,13 +17,14 @@ import { uncovered } from './rules.ts'
 
 const apiVersion = `${rbacGroup}/v1`
 const autoupdate = 'rbac.authorization.kubernetes.io/autoupdate'
+const attempts = 5
 const aggregateLabel = (name: string) => `rbac.authorization.k8s.io/aggregate-to-${name}`
 
 export type RbacResource = 'roles' | 'clusterroles' | 'rolebindings' | 'clusterrolebindings'
 
 /** How the reconciler reads and writes; namespaces of namespaced objects must exist. */
 export interface RbacWriter {
-  get(resource: RbacResource, namespace: string, name: string): KubeObject | undefined
+  get(resource: RbacResource, namespace: string, name: string): Promise<KubeObject | undefined> | KubeObject | undefined
   create(resource: RbacResource, object: KubeObject): Promise<unknown>
   update(resource: RbacResource, object: KubeObject): Promise<unknown>
   delete(resource: RbacResource, object: KubeObject): Promise<unknown>
@@ -144,20 +146,32 @@ function subjectOfText(text: string): RbacV1Subject {
  * is taken away; an object whose autoupdate annotation is "false" is left alone; a binding to another role is replaced.
  */
 export async function reconcileBootstrapRoles(writer: RbacWriter): Promise<void> {
-  await Promise.all(
-    bootstrapObjects().map(async ({ resource, object }) => {
-      const { namespace = '', name = '' } = object.metadata
-      const existing = writer.get(resource, namespace, name)
-      if (!existing) return writer.create(resource, object)
-      if (existing.metadata.annotations?.[autoupdate] === 'false') return undefined
-      if (!refersTo(existing, object)) {
-        await writer.delete(resource, existing)
-        return writer.create(resource, object)
-      }
-      const completed = completedWith(existing, object)
-      return completed && writer.update(resource, completed)
-    }),
-  )
+  await Promise.all(bootstrapObjects().map(wanted => reconcileUndisturbed(writer, wanted)))
+}
+
+/** Servers that start together do the same work: what one has written the other looks at anew. */
+async function reconcileUndisturbed(writer: RbacWriter, wanted: Wanted): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await reconcileOne(writer, wanted)
+    } catch (error) {
+      const disturbed = isAlreadyExists(error) || isConflict(error) || isNotFound(error)
+      if (!disturbed || attempt === attempts) throw error
+    }
+  }
+}
+
+async function reconcileOne(writer: RbacWriter, { resource, object }: Wanted): Promise<void> {
+  const { namespace = '', name = '' } = object.metadata
+  const existing = await writer.get(resource, namespace, name)
+  if (!existing) return void (await writer.create(resource, object))
+  if (existing.metadata.annotations?.[autoupdate] === 'false') return
+  if (!refersTo(existing, object)) {
+    await writer.delete(resource, existing)
+    return void (await writer.create(resource, object))
+  }
+  const completed = completedWith(existing, object)
+  if (completed) await writer.update(resource, completed)
 }
 
 function refersTo(existing: KubeObject, wanted: KubeObject): boolean {

@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
-import { isStatusError, type StatusError } from '../api/errors.ts'
-import type { KubeObject } from '../api/object.ts'
-import type { Client, Resource } from '../client/client.ts'
-import type { FaultyDatastore } from '../datastore/testing/faulty.ts'
-import { type AssembledTestServer, assembledPeers, type TestPeers } from './testing-assembled.ts'
+import { isStatusError, type StatusError } from '../../api/errors.ts'
+import type { KubeObject } from '../../api/object.ts'
+import type { Client, Resource } from '../../client/client.ts'
+import type { FaultyDatastore } from '../../datastore/testing/faulty.ts'
+import { type AssembledTestServer, assembledPeers, type TestPeers } from '../testing-assembled.ts'
 
 const maps: Resource = { group: '', version: 'v1', resource: 'configmaps', kind: 'ConfigMap', namespaced: true }
 const spaces: Resource = { group: '', version: 'v1', resource: 'namespaces', kind: 'Namespace', namespaced: false }
