@@ -1,11 +1,15 @@
 #!/bin/sh
 # Makes a machine of its own inside this one and stays as its first process; when that ends, the kernel ends everything in
-# it: processes, containers, mounts and network namespaces. Started by cluster.ts as
-#   setpriv --pdeathsig KILL unshare --mount --propagation private --net --uts --pid --fork --kill-child bed.sh NAME DIR
+# it: processes, containers, mounts and network namespaces. Started by bed.ts as
+#   setpriv --pdeathsig KILL unshare --mount --propagation private --net --uts --pid --fork --kill-child
+#     bed.sh NAME DIR HOSTNAME [HOST NETWORK]
 # DIR is a folder on a real file system. The only other thing it leaves is the cgroup /NAME, for the caller to remove.
-# Prints "PID OUTSIDE": the first process here and the one that holds the outside network, both as this machine sees them.
+# With HOST and NETWORK it is 198.51.100.HOST and 2001:db8:100::HOST on the bridge of the network (network.ts) that the
+# process NETWORK holds; else it has a network of its own, where it is 198.51.100.10.
+# Prints "PID OUTSIDE": the first process as the outer machine sees it, and the one that holds the outside of a network of
+# its own as this machine sees it.
 set -eu
-name=$1 dir=$2 step=${3:-}
+name=$1 dir=$2 hostname=$3 host=${4:-} network=${5:-} step=${6:-}
 hierarchies=$(awk '$0 ~ / - cgroup2? / { n = split($0, part, " - "); split(part[n], fs, " "); print $5, fs[1], fs[3] }' /proc/self/mountinfo)
 
 # A cgroup of its own in every hierarchy becomes the root of what is seen here (the caller's controllers, v1, v2 or both).
@@ -75,8 +79,6 @@ LIST
 
 # 198.51.100.10 is the node; 198.51.100.1, its default route, an external client in a network namespace of its own.
 connect() {
-  hostname "$name"
-  ip link set lo up
   unshare --net sleep infinity &
   outside=$!
   until [ "$(readlink "/proc/$outside/ns/net")" != "$(readlink /proc/self/ns/net)" ]; do sleep 0.01; done
@@ -88,16 +90,33 @@ connect() {
   ip route add default via 198.51.100.1
 }
 
+# A port of the network's bridge; needs the outer machine's /proc.
+join_network() {
+  # That of a machine that lost power may not have gone yet.
+  nsenter --net="/proc/$network/ns/net" ip link del "port$host" 2>/dev/null || true
+  # The same address of its card after a reboot: the others remember it.
+  ip link add eth0 address "$(printf '02:00:c6:33:64:%02x' "$host")" type veth peer name "port$host" netns "/proc/$network/ns/net"
+  nsenter --net="/proc/$network/ns/net" ip link set "port$host" master bridge up
+  ip addr add "198.51.100.$host/24" dev eth0
+  ip addr add "2001:db8:100::$host/64" dev eth0 nodad
+  ip link set eth0 up
+  ip route add default via 198.51.100.1
+  ip -6 route add default via 2001:db8:100::1
+}
+
 case $step in
   '')
     read -r pid _ </proc/self/stat
     enter_cgroups
-    exec unshare --cgroup "$0" "$name" "$dir" "$pid"
+    ip link set lo up
+    [ -z "$network" ] || join_network
+    exec unshare --cgroup "$0" "$name" "$dir" "$hostname" "$host" "$network" "$pid"
     ;;
   *)
     mount_files
-    connect
-    echo "$step $outside"
+    hostname "$hostname"
+    [ -n "$network" ] || connect
+    echo "$step ${outside:-}"
     exec catatonit -P
     ;;
 esac

@@ -3,6 +3,7 @@ import { type ChildProcess, execFile, type SpawnOptions, spawn, spawnSync } from
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { Network } from './network.ts'
 
 /** Whether this machine can hold test beds: root, containerd and the tools of `make setup`. */
 export const canRunClusters = process.getuid?.() === 0 && spawnSync('containerd', ['--version']).status === 0
@@ -21,40 +22,60 @@ export interface RunOptions {
   readonly timeoutMs?: number
 }
 
+export interface BedOptions {
+  /** The network it is attached to, and its place there: 198.51.100.HOST. Without, it is alone at 198.51.100.10. */
+  readonly network?: { readonly network: Network; readonly host: number }
+  /** Its host name; that of its cgroups unless told. */
+  readonly hostname?: string
+}
+
 const prefix = 'skiff-bed-'
 let count = 0
 
 export class Bed {
-  /** The machine's host name, and the name of its cgroups. */
+  /** The name of its cgroups and, unless told otherwise, its host name. */
   readonly name: string
+  readonly hostname: string
+  readonly address: string
   /** Its state on this machine's disk: data/ kubelet/ pods/ containers/ cni/ rancher/ layers/. */
   readonly dir: string
+  readonly network: Network | undefined
+  readonly #host: number
   #holder!: ChildProcess
   #pid = ''
   #outside = ''
 
-  private constructor(name: string, dir: string) {
+  private constructor(name: string, dir: string, { hostname, network }: BedOptions) {
     this.name = name
     this.dir = dir
+    this.hostname = hostname ?? name
+    this.network = network?.network
+    this.#host = network?.host ?? 10
+    this.address = `198.51.100.${this.#host}`
   }
 
   /** Makes the machine; removes those whose maker was killed first. */
-  static async create(): Promise<Bed> {
+  static async create(options: BedOptions = {}): Promise<Bed> {
     sweep()
     const name = `${prefix}${process.pid}-${++count}`
     const dir = mkdtempSync(join(tmpdir(), `${name}-`))
     mkdirSync(join(dir, 'home'))
-    const bed = new Bed(name, dir)
+    const bed = new Bed(name, dir, options)
     await bed.#boot()
     return bed
+  }
+
+  /** The name of its port on the network's bridge. */
+  get port(): string {
+    return `port${this.#host}`
   }
 
   async #boot(): Promise<void> {
     const isolate = ['--mount', '--propagation', 'private', '--net', '--uts', '--pid', '--fork', '--kill-child']
     const script = join(import.meta.dirname, 'bed.sh')
-    const holder = spawn('setpriv', ['--pdeathsig', 'KILL', 'unshare', ...isolate, script, this.name, this.dir], {
-      stdio: ['ignore', 'pipe', 'pipe'],
-    })
+    const place = this.network ? [String(this.#host), String(this.network.pid)] : []
+    const command = ['unshare', ...isolate, script, this.name, this.dir, this.hostname, ...place]
+    const holder = spawn('setpriv', ['--pdeathsig', 'KILL', ...command], { stdio: ['ignore', 'pipe', 'pipe'] })
     let stderr = ''
     holder.stderr!.on('data', data => (stderr += data))
     const pids = await new Promise<string>((resolve, reject) => {
@@ -67,13 +88,17 @@ export class Bed {
 
   /** Power off and on again: everything ends without warning, what is on disk stays. */
   async reboot(): Promise<void> {
-    await this.#powerOff()
-    await this.#boot()
+    await this.powerOff()
+    await this.powerOn()
+  }
+
+  powerOn(): Promise<void> {
+    return this.#boot()
   }
 
   /** The command line that runs `command` inside, e.g. to look around by hand. */
-  enter(command: readonly string[]): [string, string[]] {
-    return ['/usr/bin/nsenter', ['--target', this.#pid, '--mount', '--net', '--uts', '--pid', '--cgroup', ...command]]
+  enter(command: readonly string[], net = '--net'): [string, string[]] {
+    return ['/usr/bin/nsenter', ['--target', this.#pid, '--mount', net, '--uts', '--pid', '--cgroup', ...command]]
   }
 
   /** Runs a command inside as the node would; never throws for its exit code. */
@@ -89,22 +114,29 @@ export class Bed {
 
   /** Runs a command on the external client's machine, 198.51.100.1. */
   runOutside(command: readonly string[], options: RunOptions = {}): Promise<Output> {
-    const there = ['nsenter', `--net=/proc/${this.#outside}/ns/net`, ...command]
-    return this.run(there, options)
+    return run(this.#enterOutside(command), { ...options, env: this.#environment(options.env) })
   }
 
   /** Starts a long-running command on the external client's machine. */
   spawnOutside(command: readonly string[], options: SpawnOptions = {}): ChildProcess {
-    return this.spawn(['nsenter', `--net=/proc/${this.#outside}/ns/net`, ...command], options)
+    const [program, args] = this.#enterOutside(['setpriv', '--pdeathsig', 'KILL', ...command])
+    return spawn(program, args, { ...options, env: this.#environment(options.env) })
+  }
+
+  #enterOutside(command: readonly string[]): [string, string[]] {
+    return this.network
+      ? this.enter(command, `--net=/proc/${this.network.pid}/ns/net`)
+      : this.enter(['nsenter', `--net=/proc/${this.#outside}/ns/net`, ...command])
   }
 
   /** Ends everything inside and removes every trace. */
   async destroy(): Promise<void> {
-    await this.#powerOff()
+    await this.powerOff()
     removeTraces(this.name, this.dir)
   }
 
-  async #powerOff(): Promise<void> {
+  /** Everything ends without warning; what is on disk stays. */
+  async powerOff(): Promise<void> {
     const ended = new Promise(resolve => this.#holder.once('exit', resolve))
     if (this.#holder.exitCode === null && this.#holder.kill('SIGKILL')) await ended
     await untilGone(this.#pid)

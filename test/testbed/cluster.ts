@@ -1,7 +1,7 @@
 /**
  * A cluster for a test: `skiff server` on a machine of its own (bed.ts), driven by kubectl as a user drives it. The node is
  * 198.51.100.10; an external client lives at 198.51.100.1. Several can exist at once; destroy() leaves nothing behind.
- * It runs what `node scripts/build.ts` has built last.
+ * It runs what `node scripts/build.ts` has built last. nodes.ts makes clusters of several machines.
  */
 import type { ChildProcess, SpawnOptions } from 'node:child_process'
 import { once } from 'node:events'
@@ -27,6 +27,12 @@ export interface ClusterOptions {
   readonly traefik?: boolean
   /** Files in server/manifests before the start. */
   readonly manifests?: { readonly [file: string]: string }
+  /** Variables of the process. */
+  readonly env?: NodeJS.ProcessEnv
+  /** A machine of one's own making; a new one unless told. */
+  readonly bed?: Bed
+  /** Runs `skiff agent` instead, with its flags; what asks the API asks this server. */
+  readonly agentOf?: Cluster
 }
 
 export interface KubectlOptions extends RunOptions {
@@ -45,11 +51,11 @@ const asService = [
 
 /** A server with its images imported and, unless it has no agent, its node Ready. Throws with the log when it does not start. */
 export async function startCluster(options: ClusterOptions = {}): Promise<Cluster> {
-  const bed = await Bed.create()
+  const bed = options.bed ?? (await Bed.create())
   const cluster = new Cluster(bed, options)
   try {
     mkdirSync(cluster.file('agent/images'), { recursive: true })
-    mkdirSync(cluster.file('server/manifests'), { recursive: true })
+    if (!options.agentOf) mkdirSync(cluster.file('server/manifests'), { recursive: true })
     if (!options.disableAgent) await writeImages(cluster.file('agent/images'))
     for (const [name, text] of Object.entries(options.manifests ?? {})) cluster.writeManifest(name, text)
     await cluster.restart()
@@ -73,7 +79,7 @@ export class Cluster {
   }
 
   get nodeName(): string {
-    return this.bed.name
+    return this.bed.hostname
   }
 
   /** A path below the data-dir. */
@@ -98,32 +104,53 @@ export class Cluster {
 
   /** Starts the server again (or for the first time) on the same machine and data-dir; resolves when its node is Ready. */
   async restart(): Promise<void> {
-    const { flags = [], disableAgent = false, traefik = false } = this.#options
-    const off = [...(disableAgent ? ['--disable-agent'] : []), ...(traefik ? [] : ['--disable', 'traefik'])]
-    const all = ['--data-dir', this.file(''), ...off, ...flags]
-    const server = this.#spawnServer(['server', ...all])
+    const { disableAgent = false } = this.#options
+    const { up, ended } = this.launch()
+    await Promise.race([up, ended.then(message => Promise.reject(new Error(message)))])
+    if (!disableAgent) await this.waitFor(`--for=condition=Ready node/${this.nodeName}`)
+  }
+
+  /**
+   * Starts the process and waits for nothing. `up`: it says that it runs (an agent: at once, it says nothing of the kind);
+   * `ended`: what to say of its end, when it ends.
+   */
+  launch(): { readonly up: Promise<void>; readonly ended: Promise<string> } {
+    const server = this.#spawn(this.#arguments())
     this.#server = server
     const from = this.#log.length
     server.stdio[3]!.on('data', data => (this.#pid += data))
     this.#pid = ''
-    await new Promise<void>((resolve, reject) => {
+    const up = new Promise<void>(resolve => {
+      if (this.#options.agentOf) resolve()
       server.stderr!.on('data', data => {
         this.#log += data
         if (this.#log.includes(upMessage, from)) resolve()
       })
-      server.once('exit', code =>
-        reject(new Error(`the server ended with ${code}: ${this.#log.slice(from).slice(-3000)}`)),
-      )
     })
-    if (!disableAgent) await this.waitFor(`--for=condition=Ready node/${this.nodeName}`)
+    const ended = once(server, 'exit').then(
+      ([code]) => `the process on ${this.nodeName} ended with ${code}: ${this.#log.slice(from).slice(-3000)}`,
+    )
+    return { up, ended }
   }
 
-  #spawnServer(args: readonly string[]): ChildProcess {
-    const { path } = this.#options
+  #arguments(): string[] {
+    const { flags = [], disableAgent = false, traefik = false, agentOf } = this.#options
+    if (agentOf) return ['agent', '--data-dir', this.file(''), ...flags]
+    const off = [...(disableAgent ? ['--disable-agent'] : []), ...(traefik ? [] : ['--disable', 'traefik'])]
+    return ['server', '--data-dir', this.file(''), ...off, ...flags]
+  }
+
+  #spawn(args: readonly string[]): ChildProcess {
+    const { path, env } = this.#options
     return this.bed.spawn(['sh', '-c', asService, 'sh', skiff, ...args], {
       stdio: ['ignore', 'ignore', 'pipe', 'pipe'],
-      ...(path === undefined ? {} : { env: { PATH: `${path}:${process.env.PATH}` } }),
+      env: { ...env, ...(path === undefined ? {} : { PATH: `${path}:${process.env.PATH}` }) },
     })
+  }
+
+  /** The process, as its machine numbers it. */
+  get pid(): string {
+    return this.#pid.trim()
   }
 
   /** Runs `skiff` with other arguments on the cluster's machine. */
@@ -148,9 +175,14 @@ export class Cluster {
 
   /** The machine loses power and starts again, and so does the server. */
   async reboot(): Promise<void> {
-    this.#server = undefined
-    await this.bed.reboot()
+    await this.powerOff()
+    await this.bed.powerOn()
     await this.restart()
+  }
+
+  async powerOff(): Promise<void> {
+    this.#server = undefined
+    await this.bed.powerOff()
   }
 
   async #end(signal: string): Promise<[code: number | null, signal: string | null]> {
@@ -158,7 +190,7 @@ export class Cluster {
     if (!server) throw new Error('no server runs')
     this.#server = undefined
     const ended = once(server, 'exit') as Promise<[number | null, string | null]>
-    await this.exec(['kill', `-${signal}`, this.#pid.trim()])
+    await this.exec(['kill', `-${signal}`, this.pid])
     return ended
   }
 
@@ -179,6 +211,7 @@ export class Cluster {
 
   /** kubectl with whatever comes of it. */
   tryKubectl(args: string | readonly string[], options: KubectlOptions = {}): Promise<Output> {
+    if (this.#options.agentOf) return this.#options.agentOf.tryKubectl(args, options)
     const { env, ...rest } = options
     const full = this.kubectlCommand(args, options)
     return this.bed.run(full, { ...rest, env: { ...this.#kubectlEnvironment(), ...env } })
