@@ -4,26 +4,44 @@ import { createServer } from 'node:net'
 import { dirname, join } from 'node:path'
 import { findProgram } from './cli/tools.ts'
 import { ConfigError } from './config/parse.ts'
-import type { ServerConfig } from './config/server-config.ts'
+import type { NodeConfig, ServerConfig } from './config/server-config.ts'
 import { groupId } from './kubeconfig.ts'
 import { readRegistries } from './registries.ts'
 
 /** Checks clock, rights, data-dir, port, container runtime and registries.yaml. */
-export async function preflight(config: ServerConfig, host: { env: NodeJS.ProcessEnv; now: number }): Promise<void> {
-  if (host.now < Date.UTC(1980, 0, 1))
-    throw new ConfigError("server time isn't set properly: set the clock of this machine")
-  checkFolder(config.dataDir, '--data-dir')
+export async function preflight(config: ServerConfig, host: Host): Promise<void> {
+  checkMachine(config, host)
   if (config.kubeconfig.path !== undefined) checkFolder(dirname(config.kubeconfig.path), '--write-kubeconfig')
   if (config.kubeconfig.group !== undefined) groupId(config.kubeconfig.group, readFileSync('/etc/group', 'utf8'))
-  if (!config.disableAgent && config.containerRuntimeEndpoint === undefined) {
-    for (const program of ['containerd', 'runc'])
-      if (findProgram(program, host.env) === undefined)
-        throw new ConfigError(
-          `${program} is not installed: install it, run "make setup", or use --container-runtime-endpoint`,
-        )
-  }
+  if (!config.disableAgent) checkRuntime(config, host)
   await readRegistries(config.privateRegistry)
   await checkPort(config.bindAddress, config.httpsPort)
+}
+
+/** The same for a node without a server, as far as it concerns it. */
+export async function preflightNode(config: NodeConfig, host: Host): Promise<void> {
+  checkMachine(config, host)
+  checkRuntime(config, host)
+  await readRegistries(config.privateRegistry)
+}
+
+interface Host {
+  readonly env: NodeJS.ProcessEnv
+  readonly now: number
+}
+
+function checkMachine({ dataDir }: NodeConfig, { now }: Host): void {
+  if (now < Date.UTC(1980, 0, 1)) throw new ConfigError("server time isn't set properly: set the clock of this machine")
+  checkFolder(dataDir, '--data-dir')
+}
+
+function checkRuntime({ containerRuntimeEndpoint }: NodeConfig, { env }: Host): void {
+  if (containerRuntimeEndpoint !== undefined) return
+  const missing = ['containerd', 'runc'].find(program => findProgram(program, env) === undefined)
+  if (missing !== undefined)
+    throw new ConfigError(
+      `${missing} is not installed: install it, run "make setup", or use --container-runtime-endpoint`,
+    )
 }
 
 /** Access rights alone do not tell: a folder may lie where the kernel lets nobody make one (/proc). */

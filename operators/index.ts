@@ -1,12 +1,12 @@
 /** Everything that runs on the kernel, in one place: the only file that knows all operators. */
 import { join } from 'node:path'
-import type { EmbeddedModules } from '../bootstrap/agent/embedded/module.ts'
 import { systemClock } from '../bootstrap/client/clock.ts'
 import type { Kernel, Userland } from '../bootstrap/userland.ts'
 import { addonOperator } from './addon/operator.ts'
 import { coreOperators } from './core/index.ts'
 import { schedulerOperator } from './core/scheduler/index.ts'
 import { nodeHosts } from './coredns/node-hosts.ts'
+import { embeddedModules } from './embedded-modules.ts'
 import type { JobSettings } from './helmchart/job-template.ts'
 import { helmChartOperator } from './helmchart/operator.ts'
 import { packagedCharts } from './helmchart/packaged/stage.ts'
@@ -52,16 +52,6 @@ const parts: { readonly [name: string]: Part } = {
   ingress: {},
   deploy: { operators: kernel => [deploy(kernel)], crds: ['addons.k3s.cattle.io.yaml'] },
 }
-
-/** What pods of the RuntimeClass `embedded` can run, loaded on first use. A part of the same name runs it alone, too. */
-const embeddedModules: EmbeddedModules = new Map([
-  ['helm', async () => (await import('./helmchart/job/module.ts')).helmModule],
-  ['coredns', async () => (await import('./coredns/module.ts')).corednsModule],
-  ['ingress', async () => (await import('./ingress/module.ts')).ingressModule],
-  ['local-path', async () => (await import('./localpath/module.ts')).localPathModule],
-  ['local-path-helper', async () => (await import('./localpath/helper.ts')).localPathHelperModule],
-  ['metrics-server', async () => (await import('./metrics/module.ts')).metricsModule],
-])
 
 function balancers({ servicelbNamespace: namespace, pauseImage: image, httpsPort }: Kernel['config']): Operator {
   const reserved = [

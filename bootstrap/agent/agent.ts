@@ -26,7 +26,13 @@ import type { AgentLog } from './pods/services.ts'
 import { watchStaticPods } from './pods/static-pods.ts'
 import type { EmbeddedRuntime, Runtime } from './runtime.ts'
 import { type HandlerDeps, KubeletHandler, type KubeletUser, type StreamHandler } from './server/handler.ts'
-import { type Listener, listenHealthz, listenKubelet, type TokenCheck } from './server/listener.ts'
+import {
+  type Listener,
+  type ListenerOptions,
+  listenHealthz,
+  listenKubelet,
+  type TokenCheck,
+} from './server/listener.ts'
 import { Stats } from './stats/summary.ts'
 
 export interface AgentDeps {
@@ -52,6 +58,8 @@ export interface Agent {
   readonly manager: PodManager
   /** The kubelet's API, for callers that reach it without its listener (the tunnel, the same process). */
   readonly kubelet: KubeletHandler
+  /** The kubelet's listener serves with these from now on; PEM. */
+  useCertificate(identity: Pick<ListenerOptions, 'certificate' | 'key' | 'clientCa'>): void
   /** Stops the agent; containers and containerd run on. */
   stop(): Promise<void>
   /** Stops everything it ever started: pods, containerd, mounts. */
@@ -129,6 +137,9 @@ export async function startAgent(options: AgentOptions, deps: AgentDeps): Promis
     runtime,
     manager,
     kubelet,
+    useCertificate: identity => {
+      for (const listener of listeners) listener.useCertificate?.(identity)
+    },
     stop: async () => {
       await stop()
       runtime.close()

@@ -1,15 +1,36 @@
-/** `skiff agent`: checks its flags as K3s does; joining a server comes with clusters of many nodes. */
+/** `skiff agent`: reads the configuration, joins a server, runs until it is told to stop. */
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { systemClock } from '../client/clock.ts'
+import { agentConfig } from '../config/agent-config.ts'
 import { agentFlags } from '../config/flags.ts'
-import { ConfigError } from '../config/parse.ts'
+import { thisMachine } from '../config/server-config.ts'
+import { createLogger } from '../log.ts'
+import { processMemory, returnMemoryWhenIdle } from '../memory.ts'
+import { preflightNode } from '../preflight.ts'
 import { gitVersion } from '../version.ts'
 import { readCommandLine } from './flags.ts'
+import type { LoadModules } from './main.ts'
+import { runUntilAsked, secret } from './process.ts'
 
-export async function runAgent(args: readonly string[], host: NodeJS.Process): Promise<number> {
+export async function runAgent(args: readonly string[], host: NodeJS.Process, modules: LoadModules): Promise<number> {
   const line = readCommandLine('agent', 'Run node agent', agentFlags, args, host)
   if (!line) return 0
-  if (!line.values.given('token') && !line.values.given('token-file')) throw new ConfigError('--token is required')
-  if (!line.values.given('server')) throw new ConfigError('--server is required')
-  throw new ConfigError(
-    `skiff agent is not supported by ${gitVersion} yet: this version runs single-server clusters, see skiff server`,
-  )
+  const dataDir = line.values.string('data-dir')!
+  const config = agentConfig(line.values, {
+    machine: thisMachine(),
+    token: secret(line.values, 'token', 'token-file'),
+    hasJoined: ['crt', 'key'].every(ending => existsSync(join(dataDir, `agent/client-kubelet.${ending}`))),
+  })
+  await preflightNode(config, { env: host.env, now: Date.now() })
+
+  const log = createLogger({ debug: config.debug, stream: host.stderr, pretty: host.stderr.isTTY })
+  log.info({}, `Starting skiff agent ${gitVersion}`)
+  for (const key of line.unknown) log.warn({}, `Unknown flag --${key} found in config.yaml, skipping`)
+  const { startRemoteAgent } = await import('../remote-agent.ts')
+  return await runUntilAsked(host, log, async signal => {
+    const agent = await startRemoteAgent(config, { modules, log, signal })
+    void returnMemoryWhenIdle(processMemory(systemClock), signal)
+    return agent
+  })
 }

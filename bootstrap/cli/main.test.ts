@@ -12,7 +12,8 @@ async function run(args: readonly string[], env: { [name: string]: string } = {}
     stdout: stream('stdout'),
     stderr: stream('stderr'),
   } as unknown as NodeJS.Process
-  await main(host, () => Promise.reject(new Error('not here')))
+  const absent = () => Promise.reject(new Error('not here'))
+  await main(host, { userland: absent, modules: absent })
   return { ...output, code: host.exitCode }
 }
 

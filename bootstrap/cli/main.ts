@@ -1,14 +1,22 @@
 /** Picks the subcommand, from the program's own name (`kubectl` as a link to skiff) or the first argument. */
 import { basename } from 'node:path'
+import type { EmbeddedModules } from '../agent/embedded/module.ts'
 import { ConfigError } from '../config/parse.ts'
 import type { Userland } from '../userland.ts'
 import { gitVersion } from '../version.ts'
 
 export type LoadUserland = () => Promise<Userland>
+export type LoadModules = () => Promise<EmbeddedModules>
+
+/** What runs on the kernel, loaded on use: an agent needs the modules of embedded pods, but no operator. */
+export interface Loaders {
+  readonly userland: LoadUserland
+  readonly modules: LoadModules
+}
 
 interface Command {
   readonly summary: string
-  run(args: readonly string[], host: NodeJS.Process, userland: LoadUserland): Promise<number>
+  run(args: readonly string[], host: NodeJS.Process, load: Loaders): Promise<number>
 }
 
 const notYet = (summary: string): Command => ({
@@ -22,15 +30,15 @@ const notYet = (summary: string): Command => ({
 const commands: { readonly [name: string]: Command } = {
   server: {
     summary: 'Run management server',
-    run: async (args, host, userland) => (await import('./server.ts')).runServer(args, host, userland),
+    run: async (args, host, { userland }) => (await import('./server.ts')).runServer(args, host, userland),
   },
   agent: {
     summary: 'Run node agent',
-    run: async (args, host) => (await import('./agent.ts')).runAgent(args, host),
+    run: async (args, host, { modules }) => (await import('./agent.ts')).runAgent(args, host, modules),
   },
   operator: {
     summary: 'Run one operator alone, against any cluster',
-    run: async (args, host, userland) => (await import('./operator.ts')).runOperator(args, host, userland),
+    run: async (args, host, { userland }) => (await import('./operator.ts')).runOperator(args, host, userland),
   },
   kubectl: {
     summary: 'Run kubectl',
@@ -54,12 +62,12 @@ const commands: { readonly [name: string]: Command } = {
 }
 
 /** Runs the program; every mistake of the user ends it with one line on stderr and exit code 1. */
-export async function main(host: NodeJS.Process, userland: LoadUserland): Promise<void> {
+export async function main(host: NodeJS.Process, load: Loaders): Promise<void> {
   const called = basename(host.env.SKIFF_ARGV0 ?? 'skiff')
   const args = host.argv.slice(2)
   const [name = 'help', ...rest] = called in commands && called !== 'help' ? [called, ...args] : args
   try {
-    host.exitCode = await run(name, rest, host, userland)
+    host.exitCode = await run(name, rest, host, load)
   } catch (error) {
     host.stderr.write(
       error instanceof ConfigError ? `skiff: ${error.message}\n` : `${(error as Error).stack ?? error}\n`,
@@ -68,18 +76,13 @@ export async function main(host: NodeJS.Process, userland: LoadUserland): Promis
   }
 }
 
-async function run(
-  name: string,
-  args: readonly string[],
-  host: NodeJS.Process,
-  userland: LoadUserland,
-): Promise<number> {
+async function run(name: string, args: readonly string[], host: NodeJS.Process, load: Loaders): Promise<number> {
   if (name === '--version' || name === '-v')
     return print(host, `skiff version ${gitVersion}\nnode version ${host.version}\n`)
   if (name === '--help' || name === '-h') return print(host, overview())
   const command = commands[name]
   if (!command) throw new ConfigError(`No help topic for '${name}': see skiff help`)
-  return command.run(args, host, userland)
+  return command.run(args, host, load)
 }
 
 function print(host: NodeJS.Process, text: string): number {

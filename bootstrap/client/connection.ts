@@ -13,6 +13,11 @@ export interface ConnectionOptions {
   readonly serverName?: string
   /** Trust any server. */
   readonly insecure?: boolean
+  /** In place of `ca`, `cert` and `key`, asked for at every connecting: for what is renewed meanwhile. */
+  readonly identity?: () => { readonly ca?: string; readonly cert?: string; readonly key?: string }
+  /** How often the server is asked whether it is still there, and how long it may take to answer, or to be connected to. */
+  readonly pingEveryMs?: number
+  readonly pingTimeoutMs?: number
 }
 
 export interface Request {
@@ -28,8 +33,8 @@ export interface Response {
   readonly stream: ClientHttp2Stream
 }
 
-const pingEveryMs = 30_000
-const pingTimeoutMs = 15_000
+const usualPingEveryMs = 30_000
+const usualPingTimeoutMs = 15_000
 
 export class Connection {
   readonly #options: ConnectionOptions
@@ -63,10 +68,17 @@ export class Connection {
     this.#session = undefined
   }
 
+  /** Ends the connection with everything that runs on it; the next request makes a new one, with the identity of then. */
+  renew(): void {
+    this.#session?.destroy()
+    this.#session = undefined
+  }
+
   #connected(): ClientHttp2Session {
     const known = this.#session
     if (known && !known.closed && !known.destroyed) return known
-    const { ca, cert, key, serverName, insecure } = this.#options
+    const { serverName, insecure, pingEveryMs = usualPingEveryMs, pingTimeoutMs = usualPingTimeoutMs } = this.#options
+    const { ca, cert, key } = this.#options.identity?.() ?? this.#options
     const session = connect(new URL(this.#options.server).origin, {
       ...(ca === undefined ? {} : { ca }),
       ...(cert === undefined ? {} : { cert }),
@@ -82,7 +94,7 @@ export class Connection {
       forget()
       session.close()
     })
-    const stopPings = keepAlive(session)
+    const stopPings = keepAlive(session, pingEveryMs, pingTimeoutMs)
     session.on('close', () => {
       forget()
       stopPings()
@@ -92,18 +104,22 @@ export class Connection {
   }
 }
 
-/** Notices a peer that has vanished without a word. */
-function keepAlive(session: ClientHttp2Session): () => void {
-  let deadline: NodeJS.Timeout | undefined
+/** Notices a peer that has vanished without a word, or never said one. */
+function keepAlive(session: ClientHttp2Session, everyMs: number, timeoutMs: number): () => void {
+  const end = () => session.destroy(new Error('ping timed out'), constants.NGHTTP2_CANCEL)
+  let deadline: NodeJS.Timeout | undefined = setTimeout(end, timeoutMs)
+  deadline.unref()
+  const answered = () => {
+    clearTimeout(deadline)
+    deadline = undefined
+  }
+  session.once('remoteSettings', answered)
   const timer = setInterval(() => {
     if (session.destroyed || session.connecting || deadline) return
-    deadline = setTimeout(() => session.destroy(new Error('ping timed out'), constants.NGHTTP2_CANCEL), pingTimeoutMs)
+    deadline = setTimeout(end, timeoutMs)
     deadline.unref()
-    session.ping(() => {
-      clearTimeout(deadline)
-      deadline = undefined
-    })
-  }, pingEveryMs)
+    session.ping(answered)
+  }, everyMs)
   timer.unref()
   return () => {
     clearInterval(timer)

@@ -54,7 +54,7 @@ export function remoteClient(options: RemoteOptions): Client & { close(): void }
   return wireClient(new Connection(options), options)
 }
 
-/** The same client over another way to a server. */
+/** The same client over another way to a server, e.g. a connection that several clients share. */
 export function wireClient(
   wire: Wire,
   options: Omit<RemoteOptions, keyof ConnectionOptions>,

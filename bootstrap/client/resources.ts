@@ -117,6 +117,13 @@ export const endpointSlices = namespaced<types.EndpointSlice>(
   'endpointslices',
   'EndpointSlice',
 )
+export const tokenReviews = clusterWide<types.TokenReview>('authentication.k8s.io', 'v1', 'tokenreviews', 'TokenReview')
+export const subjectAccessReviews = clusterWide<types.SubjectAccessReview>(
+  'authorization.k8s.io',
+  'v1',
+  'subjectaccessreviews',
+  'SubjectAccessReview',
+)
 export const leases = namespaced<types.Lease>('coordination.k8s.io', 'v1', 'leases', 'Lease')
 export const storageClasses = clusterWide<types.StorageClass>('storage.k8s.io', 'v1', 'storageclasses', 'StorageClass')
 export const volumeAttributesClasses = clusterWide<types.VolumeAttributesClass>(

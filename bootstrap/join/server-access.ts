@@ -10,6 +10,8 @@ export interface AccessOptions {
   readonly log: { warn(fields: object, message: string): void }
   /** PEM, a client certificate to be shown besides the token. */
   readonly client?: { readonly cert: string; readonly key: string }
+  /** PEM, the server's CA where it is known already; asked for only without a token. */
+  readonly ca?: string
   readonly signal?: AbortSignal
 }
 
@@ -35,6 +37,8 @@ export interface ServerAccess {
   /** PEM by which the server's certificate was checked; undefined when the machine trusts it anyway. */
   readonly ca: string | undefined
   readonly token: Token
+  /** The certificate shown besides the token, if any. */
+  readonly client: AccessOptions['client'] | undefined
   /** Any answer there is, whatever its status; rejects when the server cannot be reached or is another one. */
   ask(path: string, options?: Ask): Promise<ServerAnswer>
   /** The body of a 2xx answer; rejects with `<url>: <status> <text>` otherwise. */
@@ -53,25 +57,29 @@ export class AnswerError extends Error {
 }
 
 /**
- * Fetches the server's CA and checks it against the token. Rejects with TokenError for a token that makes no sense or whose
+ * Fetches the server's CA and checks it against the token; without a token, the CA is `options.ca`. Rejects with TokenError for a token that makes no sense or whose
  * hash is another one, for a URL that is not https, and with what the network says.
  */
-export async function accessServer(server: string, text: string, options: AccessOptions): Promise<ServerAccess> {
-  const token = parseToken(text)
+export async function accessServer(
+  server: string,
+  text: string | undefined,
+  options: AccessOptions,
+): Promise<ServerAccess> {
+  const token = text === undefined ? {} : parseToken(text)
   const url = serverUrl(server)
-  const ca = await fetchCa(url, options.signal)
-  warnUnpinned(token, ca, options.log)
-  if (ca !== undefined) checkCaHash(token, ca)
-  const authorization = authorizationOf(token, options.user)
+  const ca = text === undefined ? options.ca : await trustedCa(url, token, options)
+  const authorization = text === undefined ? undefined : authorizationOf(token, options.user)
   const ask = (path: string, asked: Ask = {}) => {
     const client = asked.client === null ? undefined : (asked.client ?? options.client)
-    const headers = { ...(asked.withoutToken ? {} : { Authorization: authorization }), ...asked.headers }
+    const shown = asked.withoutToken || authorization === undefined ? {} : { Authorization: authorization }
+    const headers = { ...shown, ...asked.headers }
     return send(`${url}${path}`, { ...asked, headers }, { ca, ...client }, options.signal)
   }
   return {
     url,
     ca,
     token,
+    client: options.client,
     ask,
     async get(path, asked) {
       const answer = await ask(path, asked)
@@ -79,6 +87,14 @@ export async function accessServer(server: string, text: string, options: Access
       return answer.body
     },
   }
+}
+
+/** The server's CA, once it is found to be the one the token pins. */
+async function trustedCa(url: string, token: Token, { log, signal }: AccessOptions): Promise<string | undefined> {
+  const ca = await fetchCa(url, signal)
+  warnUnpinned(token, ca, log)
+  if (ca !== undefined) checkCaHash(token, ca)
+  return ca
 }
 
 /** "https://host:port". Throws TokenError for another scheme and for what is no URL. */

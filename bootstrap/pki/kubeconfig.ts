@@ -23,7 +23,11 @@ export function kubeconfigYaml({ server, caPem, certPem, keyPem, name = 'default
 }
 
 /** A kubeconfig that names the certificate files, as K3s writes for its own components: they follow a renewal. */
-export function kubeconfigOfFiles(server: string, caPath: string, client: KeyPair): string {
+export function kubeconfigOfFiles(
+  server: string,
+  caPath: string,
+  client: Pick<KeyPair, 'certPath' | 'keyPath'>,
+): string {
   return yaml(
     { cluster: 'local', user: 'user', context: 'Default', server },
     { 'certificate-authority': caPath },

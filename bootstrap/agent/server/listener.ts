@@ -16,6 +16,8 @@ export interface ListenerOptions {
 
 export interface Listener {
   readonly port: number
+  /** New connections see these; PEM. */
+  useCertificate?(identity: Pick<ListenerOptions, 'certificate' | 'key' | 'clientCa'>): void
   /** Refuses new connections and ends those there are, streams included. */
   close(): void
 }
@@ -62,7 +64,12 @@ export async function listenKubelet(
     const refuse = () => void socket.end('HTTP/1.1 401 Unauthorized\r\nConnection: close\r\nContent-Length: 0\r\n\r\n')
     identify(request, check).then(user => (user ? handler.upgrade(request, socket, head, user) : refuse()), refuse)
   })
-  return listening(server, options.port, options.bindAddress)
+  const listener = await listening(server, options.port, options.bindAddress)
+  return {
+    ...listener,
+    useCertificate: ({ certificate, key, clientCa }) =>
+      server.setSecureContext({ cert: certificate, key, ca: clientCa, minVersion: 'TLSv1.2' }),
+  }
 }
 
 /** GET /healthz on loopback. */
