@@ -1,7 +1,8 @@
 /** Reads and resumed watches, page by page through the writer thread at a fixed revision. */
+
+import { keyAfter, rangeOf } from '../common/key-range.ts'
 import type { Change, ChangeBatch, Entry, Key, Page, ReadOptions, Revision } from '../datastore.ts'
 import { unpack } from './block.ts'
-import { rangeOf } from './key-range.ts'
 import type { History } from './log-file.ts'
 import type { WriterClient } from './writer-client.ts'
 
@@ -50,11 +51,6 @@ export async function readHistory(
   const { start, end } = rangeOf(prefix)
   const upTo = Math.min(after + historyStep, through)
   return { changes: changesOf(await writer.call('history', [after, upTo, start, end])), revision: upTo }
-}
-
-/** The smallest key greater than `key`. */
-export function keyAfter(key: Key): Key {
-  return `${key}\0`
 }
 
 async function countFrom(

@@ -4,6 +4,10 @@ import { createReadStream } from 'node:fs'
 import { open, rm, stat } from 'node:fs/promises'
 import type { Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
+import { keyAfter, rangeOf } from '../common/key-range.ts'
+import { maintain } from '../common/maintenance.ts'
+import { watchLog } from '../common/watch.ts'
+import { WatchHub } from '../common/watch-hub.ts'
 import {
   type ChangeBatch,
   CompactedError,
@@ -20,11 +24,8 @@ import {
 } from '../datastore.ts'
 import type { Clock, Logger } from '../effects.ts'
 import { CommitQueue, type Version } from './commit-queue.ts'
-import { rangeOf } from './key-range.ts'
 import type { Opened } from './log-file.ts'
-import { maintain } from './maintenance.ts'
-import { keyAfter, readAt, readHistory } from './read.ts'
-import { changesAfter, Subscription, WatchHub } from './watch-hub.ts'
+import { readAt, readHistory } from './read.ts'
 import { WriterClient } from './writer-client.ts'
 
 const indexStep = 5000
@@ -88,34 +89,8 @@ class SqliteDatastore implements Datastore {
     }
   }
 
-  async *watch(prefix: string, after: Revision, signal: AbortSignal): AsyncGenerator<ChangeBatch> {
-    if (signal.aborted) return
-    const subscription = new Subscription(prefix, this.#queue.revision)
-    const stop = () => this.#hub.remove(subscription)
-    this.#hub.add(subscription)
-    signal.addEventListener('abort', stop, { once: true })
-    try {
-      let position = after
-      for (;;) {
-        while (position < subscription.since) {
-          if (!this.#readable(position)) throw new CompactedError(position, this.#oldest)
-          const batch = await readHistory(this.#writer, prefix, position, subscription.since)
-          if (signal.aborted) return
-          position = batch.revision
-          yield batch
-        }
-        const next = await subscription.next()
-        if (!next) return
-        for (const batch of next) {
-          if (batch.revision <= position) continue
-          yield changesAfter(batch, position)
-          position = batch.revision
-        }
-      }
-    } finally {
-      signal.removeEventListener('abort', stop)
-      stop()
-    }
+  watch(prefix: string, after: Revision, signal: AbortSignal): AsyncIterable<ChangeBatch> {
+    return watchLog(this.#hub, { prefix, after, current: () => this.#queue.revision }, this.#history, signal)
   }
 
   compact(before: Revision): Promise<void> {
@@ -165,6 +140,11 @@ class SqliteDatastore implements Datastore {
     } finally {
       await this.#writer.terminate()
     }
+  }
+
+  readonly #history = async (prefix: string, after: Revision, through: Revision): Promise<ChangeBatch> => {
+    if (!this.#readable(after)) throw new CompactedError(after, this.#oldest)
+    return readHistory(this.#writer, prefix, after, through)
   }
 
   readonly #readable = (revision: Revision): boolean => revision >= this.#oldest

@@ -11,6 +11,7 @@ export class Subscription {
   #queued = 0
   #lagging = false
   #ended = false
+  #failure: Error | undefined
   #wake: (() => void) | undefined
 
   constructor(prefix: string, since: Revision) {
@@ -51,14 +52,20 @@ export class Subscription {
     this.#wake?.()
   }
 
-  /** Waits for batches and takes them; none when some were dropped, so that `since` moved. Undefined after `end`. */
+  fail(error: Error): void {
+    this.#failure = error
+    this.#wake?.()
+  }
+
+  /** Waits for batches and takes them; none when some were dropped, so that `since` moved. Undefined after `end`, throws after `fail`. */
   async next(): Promise<readonly ChangeBatch[] | undefined> {
-    if (this.#queue.length === 0 && !this.#lagging && !this.#ended) {
+    if (this.#queue.length === 0 && !this.#lagging && !this.#ended && !this.#failure) {
       await new Promise<void>(resolve => {
         this.#wake = resolve
       })
       this.#wake = undefined
     }
+    if (this.#failure && !this.#ended) throw this.#failure
     const taken = this.#queue
     this.#queue = []
     this.#queued = 0
@@ -88,6 +95,11 @@ export class WatchHub {
   remove(subscription: Subscription): void {
     this.#subscriptions.delete(subscription)
     subscription.end()
+  }
+
+  /** Tells everybody who watches that what they have seen does not lead to what there is now. */
+  fail(error: Error): void {
+    for (const subscription of this.#subscriptions) subscription.fail(error)
   }
 
   /** Ends every subscription there is and will be. */

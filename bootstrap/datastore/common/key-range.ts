@@ -6,3 +6,8 @@ export function rangeOf(prefix: string): { readonly start: Key; readonly end: Ke
   const end = last === undefined ? '\u{10ffff}' : prefix.slice(0, -1) + String.fromCodePoint(last.codePointAt(0)! + 1)
   return { start: prefix, end }
 }
+
+/** The smallest key greater than `key`. */
+export function keyAfter(key: Key): Key {
+  return `${key}\0`
+}
