@@ -23,8 +23,8 @@ const { outputFiles } = await build({
   minifySyntax: true,
   minifyWhitespace: true,
   sourcemap: 'external',
-  // The native module stays outside; packages written for CommonJS find `require` here.
-  external: ['better-sqlite3'],
+  // Native modules stay outside (pg's is optional and not used); packages written for CommonJS find `require` here.
+  external: ['better-sqlite3', 'pg-native'],
   banner: {
     js: "import{createRequire as __createRequire}from'node:module';const require=__createRequire(import.meta.url);",
   },

@@ -46,7 +46,10 @@ async function open(
       const { openEtcd } = await import('./etcd/etcd.ts')
       return openEtcd({ endpoints: engine.endpoints, tls, clock, log })
     }
-    case 'postgres':
+    case 'postgres': {
+      const { openPostgres } = await import('./postgres/postgres.ts')
+      return openPostgres({ source: engine.source, tls, clock, log })
+    }
     case 'mysql':
       throw new EndpointError(`--datastore-endpoint: ${engine.name} is not supported by this version yet`)
   }

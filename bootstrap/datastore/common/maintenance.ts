@@ -19,7 +19,7 @@ export async function maintain(
   signal: AbortSignal,
   log: Logger | undefined,
 ): Promise<void> {
-  let horizon = await store.revision()
+  let horizon = await store.revision().catch(() => 0)
   let compacted = 0
   while (await slept(clock, signal)) {
     try {

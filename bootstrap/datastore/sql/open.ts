@@ -1,0 +1,33 @@
+/** Opening a database: what is wrong with the endpoint is said in one line, what may pass is waited for. */
+import type { Datastore } from '../datastore.ts'
+import { EndpointError } from '../endpoint.ts'
+import { isPassing } from './link.ts'
+import { ConnectionError, StatementError } from './log-connection.ts'
+import { openSqlDatastore, type SqlOptions } from './sql-datastore.ts'
+
+export interface OpenOptions extends SqlOptions {
+  /** Makes sure that the log is there. */
+  prepare(): Promise<void>
+}
+
+/** Tries for as long as any call may take, so that a database that starts together with us is found. EndpointError. */
+export async function openSql(options: OpenOptions): Promise<Datastore> {
+  const { clock, limits, name } = options
+  const until = clock.now() + limits.giveUpMs
+  for (;;) {
+    try {
+      await options.prepare()
+      return await openSqlDatastore(options)
+    } catch (error) {
+      const { message } = error as Error
+      if (error instanceof EndpointError) throw new EndpointError(`${name}: ${message}`)
+      if (!isPassing(error) || clock.now() >= until)
+        throw error instanceof ConnectionError || error instanceof StatementError
+          ? new EndpointError(`cannot use ${name}: ${message}`, { cause: error })
+          : error
+      await clock.sleep(retryMs, new AbortController().signal)
+    }
+  }
+}
+
+const retryMs = 500

@@ -1,0 +1,113 @@
+/** A datastore over a SQL database that any number of servers may share. */
+import type { Writable } from 'node:stream'
+import { maintain } from '../common/maintenance.ts'
+import { watchLog } from '../common/watch.ts'
+import { WatchHub } from '../common/watch-hub.ts'
+import {
+  type ChangeBatch,
+  type Datastore,
+  type DatastoreHealth,
+  type Page,
+  type ReadOptions,
+  type Revision,
+  type SnapshotInfo,
+  UnavailableError,
+  type Write,
+} from '../datastore.ts'
+import { CommitQueue } from './commit-queue.ts'
+import { Link, type LinkOptions } from './link.ts'
+import { readHistory, readPage } from './read.ts'
+import { type Position, Tail } from './tail.ts'
+
+const compactRows = 500
+
+export interface SqlOptions extends LinkOptions {
+  /** The program that makes backups of this engine. */
+  readonly backupTool: string
+}
+
+/** Connects and reads where the log stands; `connect` has made sure that the log is there. UnavailableError. */
+export async function openSqlDatastore(options: SqlOptions): Promise<Datastore> {
+  const link = new Link(options)
+  try {
+    const position = await link.retried('tail', async connection => {
+      const { revision } = await connection.head()
+      return { revision, batch: await connection.batchOf(revision) }
+    })
+    return new SqlDatastore(options, link, position)
+  } catch (error) {
+    await link.close()
+    throw error
+  }
+}
+
+class SqlDatastore implements Datastore {
+  readonly #options: SqlOptions
+  readonly #link: Link
+  readonly #hub = new WatchHub()
+  readonly #tail: Tail
+  readonly #queue: CommitQueue
+  readonly #following: Promise<void>
+  readonly #upkeep: Promise<void>
+
+  constructor(options: SqlOptions, link: Link, position: Position) {
+    const { clock, limits, log } = options
+    this.#options = options
+    this.#link = link
+    this.#tail = new Tail({ link, hub: this.#hub, limits, clock, log }, position)
+    this.#queue = new CommitQueue({ link, publisher: this.#tail, clock, limits })
+    this.#following = this.#tail.run()
+    this.#upkeep = maintain(this, clock, link.closed, log)
+  }
+
+  commit(write: Write): Promise<Revision> {
+    return this.#queue.commit(write)
+  }
+
+  /** Of the whole database: what any server had written when this was asked. */
+  revision(): Promise<Revision> {
+    return this.#tail.head()
+  }
+
+  read(prefix: string, options: ReadOptions = {}): Promise<Page> {
+    return this.#link.retried('reader', connection => readPage(connection, prefix, options))
+  }
+
+  watch(prefix: string, after: Revision, signal: AbortSignal): AsyncIterable<ChangeBatch> {
+    return watchLog(this.#hub, { prefix, after, current: () => this.#tail.revision }, this.#history, signal)
+  }
+
+  /** In steps, each of which one server of all makes; one that finds another at it leaves it to that. */
+  async compact(before: Revision): Promise<void> {
+    const target = Math.min(before, await this.revision())
+    for (let reached = 0; reached < target && !this.#link.closed.aborted; ) {
+      const step = await this.#link.retried('reader', connection => connection.compact(target, compactRows))
+      if (step === undefined) return
+      reached = step
+    }
+  }
+
+  snapshot(_to: Writable, _signal: AbortSignal): Promise<SnapshotInfo> {
+    const { name, backupTool } = this.#options
+    return Promise.reject(new UnavailableError(`${name} is backed up with its own means, such as ${backupTool}`))
+  }
+
+  async health(): Promise<DatastoreHealth> {
+    try {
+      await this.revision()
+      return { ok: true }
+    } catch (error) {
+      return { ok: false, reason: (error as Error).message }
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#hub.close()
+    await this.#queue.close()
+    await this.#link.close()
+    await Promise.all([this.#following, this.#upkeep])
+  }
+
+  readonly #history = (prefix: string, after: Revision, through: Revision): Promise<ChangeBatch> =>
+    this.#link.retried('reader', connection => readHistory(connection, prefix, after, through))
+}
