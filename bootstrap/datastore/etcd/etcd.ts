@@ -2,6 +2,7 @@
 
 import { once } from 'node:events'
 import type { Writable } from 'node:stream'
+import { changesAfter, Subscription, WatchHub } from '../common/watch-hub.ts'
 import {
   type ChangeBatch,
   CompactedError,
@@ -17,7 +18,6 @@ import {
   type Write,
 } from '../datastore.ts'
 import type { Clock, Logger } from '../effects.ts'
-import { changesAfter, Subscription, WatchHub } from '../sqlite/watch-hub.ts'
 import { compactRegularly } from './compactor.ts'
 import { type CallOptions, Connection, type ConnectionOptions, watchMethod } from './connection.ts'
 import { asUnavailable, EtcdError } from './errors.ts'

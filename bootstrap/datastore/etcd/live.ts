@@ -1,7 +1,8 @@
 /** Follows everything that is written to the cluster, on one stream, and hands it to this process' watchers and writers. */
+
+import type { WatchHub } from '../common/watch-hub.ts'
 import type { Change, ChangeBatch, Entry, Revision } from '../datastore.ts'
 import type { Clock, Logger } from '../effects.ts'
-import type { WatchHub } from '../sqlite/watch-hub.ts'
 import { type Connection, watchMethod } from './connection.ts'
 import { EtcdError } from './errors.ts'
 import type { KeyValue, WatchEvent, WatchResponse } from './messages.ts'
