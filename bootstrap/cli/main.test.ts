@@ -40,7 +40,7 @@ test('server --help lists every flag but the hidden ones', async () => {
 
 test.each([
   [['nonsense'], "skiff: No help topic for 'nonsense': see skiff help\n"],
-  [['agent'], 'skiff: --token is required\n'],
+  [['agent', '--data-dir=/nowhere'], 'skiff: --token is required\n'],
   [['agent', '--token=t'], 'skiff: --server is required\n'],
   [['token', 'list'], expect.stringMatching(/^skiff: this command is not supported by v1\.36.* yet\n$/)],
   [['server', '--cluster-init'], 'skiff: --cluster-init is not supported by this version yet: leave it out\n'],

@@ -8,8 +8,8 @@ export interface MonitorDeps {
   readonly log: { warn(fields: object, message: string): void }
 }
 
-/** Pods' ends on the bridge come and go; they say nothing of the node. */
-const ofPods = /\b(veth\w*|cni0)\b/
+/** Pods' ends on the bridge come and go, and the overlay's own address is told whenever it is set; both say nothing of the node. */
+const ofPods = /\b(veth\w*|cni0)\b|\bflannel\S*\s+inet/
 
 /** What happens together is told once. */
 const quietMs = 100
