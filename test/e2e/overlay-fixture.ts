@@ -1,7 +1,7 @@
 /** Machines as network namespaces on one bridge, each with a pod behind cni0: what an overlay has to connect. */
-import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { mkdtempSync, readlinkSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Exec } from '../../bootstrap/agent/network/exec.ts'
@@ -19,36 +19,31 @@ import { MemoryClient } from '../../bootstrap/client/testing/memory-client.ts'
 
 export const clusterCidrs = ['10.42.0.0/16', 'fd00:42::/56']
 
-/** A network namespace that lasts as long as its process. */
+/** A network of its own, and files of its own below /run, as long as its process lives. */
 class Namespace {
   readonly holder: ChildProcess
   readonly #pid: Promise<number>
 
   constructor() {
-    this.holder = spawn('setpriv', ['--pdeathsig', 'KILL', 'unshare', '--net', 'sleep', 'infinity'], {
-      stdio: 'ignore',
+    const unshared = ['--net', '--mount', '--propagation', 'private', 'sh', '-ec']
+    const script = 'mount -t tmpfs tmpfs /run; echo; exec sleep infinity'
+    const stdio = ['ignore', 'pipe', 'ignore'] as const
+    this.holder = spawn('setpriv', ['--pdeathsig', 'KILL', 'unshare', ...unshared, script], { stdio: [...stdio] })
+    this.#pid = new Promise((resolve, reject) => {
+      this.holder.stdout!.once('data', () => {
+        this.holder.stdout!.destroy()
+        resolve(this.holder.pid!)
+      })
+      this.holder.once('exit', code => reject(new Error(`no namespace: exit ${code}`)))
     })
-    this.#pid = this.#entered()
-  }
-
-  async #entered(): Promise<number> {
-    const pid = this.holder.pid!
-    const own = readlinkSync('/proc/self/ns/net')
-    while (readlinkSync(`/proc/${pid}/ns/net`) === own) await new Promise(resolve => setTimeout(resolve, 5))
-    return pid
   }
 
   /** Runs a program inside; rejects with its standard error. */
   readonly exec: Exec = async (program, args, input) =>
-    hostExec('nsenter', [`--net=/proc/${await this.#pid}/ns/net`, program, ...args], input)
+    hostExec('nsenter', [`--target=${await this.#pid}`, '--net', '--mount', program, ...args], input)
 
   async sh(script: string): Promise<string> {
     return this.exec('sh', ['-ec', script])
-  }
-
-  /** The output, whatever the exit code. */
-  async try(script: string): Promise<string> {
-    return this.sh(script).catch(error => String(error))
   }
 
   async pid(): Promise<number> {
@@ -142,8 +137,11 @@ export class Machine {
     this.#stop.abort()
   }
 
-  end(): void {
+  async end(): Promise<void> {
     this.stop()
+    // A program that stands in for the kernel ends with its device.
+    for (const device of ['flannel-wg', 'flannel-wg-v6'])
+      await this.net.exec('ip', ['link', 'del', device]).catch(() => undefined)
     this.net.end()
     this.pod.end()
   }
@@ -181,8 +179,8 @@ export class Machines {
     return machine.start(this.#backendOf, this.client, this.runDir)
   }
 
-  destroy(): void {
-    for (const machine of this.all) machine.end()
+  async destroy(): Promise<void> {
+    await Promise.all(this.all.map(machine => machine.end()))
     this.hub.end()
     rmSync(this.runDir, { recursive: true, force: true })
   }
@@ -201,5 +199,5 @@ export async function eventually<T>(check: () => Promise<T>): Promise<T> {
   }
 }
 
-export const programThere = (program: string): Promise<boolean> =>
-  new Promise(resolve => execFile('sh', ['-c', `command -v ${program}`], error => resolve(!error)))
+export const hasPrograms = (...programs: string[]): boolean =>
+  programs.every(program => spawnSync('sh', ['-c', `command -v ${program}`]).status === 0)

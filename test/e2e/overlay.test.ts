@@ -3,26 +3,38 @@ import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals
 import type { Backend, BackendDeps } from '../../bootstrap/agent/network/overlay/backend.ts'
 import { hostGateway } from '../../bootstrap/agent/network/overlay/host-gw.ts'
 import { vxlan } from '../../bootstrap/agent/network/overlay/vxlan.ts'
+import { wireguard } from '../../bootstrap/agent/network/overlay/wireguard.ts'
 import { nodes } from '../../bootstrap/client/resources.ts'
-import { eventually, type Machine, Machines } from './overlay-fixture.ts'
+import { eventually, hasPrograms, type Machine, Machines } from './overlay-fixture.ts'
 
 jest.setTimeout(60_000)
 const isRoot = process.getuid?.() === 0
 if (!isRoot) console.log('overlay e2e: skipped, needs root')
+const hasWireguard = hasPrograms('wg', 'wireguard-go')
+if (!hasWireguard) console.log('overlay e2e: wireguard-native skipped, needs wg and wireguard-go')
 const suite = isRoot ? describe : describe.skip
 
 const backends: readonly (readonly [string, (deps: BackendDeps) => Backend, number])[] = [
   ['vxlan', vxlan, 1430],
   ['host-gw', hostGateway, 1500],
+  ...(hasWireguard ? ([['wireguard', wireguard, 1420]] as const) : []),
 ]
 
 const ping = (from: Machine, to: string, size: number) =>
   from.pod.sh(`ping -c 1 -W 1 -M do -s ${size - (to.includes(':') ? 48 : 28)} ${to}`)
 
+/** What a node at 192.0.2.9 with 10.42.9.0/24 would have left. */
+const leftover: { readonly [backend: string]: string } = {
+  vxlan: 'ip route add 10.42.9.0/24 via 10.42.9.0 dev flannel.1 onlink',
+  'host-gw': 'ip route add 10.42.9.0/24 via 192.0.2.9',
+  wireguard: 'wg set flannel-wg peer "$(wg genkey | wg pubkey)" endpoint 192.0.2.9:51820 allowed-ips 10.42.9.0/24',
+}
+
 /** Every kind of entry that a node has for others. */
 const entries = (machine: Machine) =>
   machine.net.sh(`ip route show proto boot; ip -6 route show proto boot
-    ip neigh show nud permanent; ip -6 neigh show nud permanent; bridge fdb show | grep dst || true`)
+    ip neigh show nud permanent; ip -6 neigh show nud permanent; bridge fdb show | grep dst || true
+    wg show all endpoints 2>/dev/null || true; wg show all allowed-ips 2>/dev/null || true`)
 
 suite.each(backends)('%s', (name, backendOf, mtu) => {
   const machines = new Machines(backendOf, 2)
@@ -66,7 +78,7 @@ suite.each(backends)('%s', (name, backendOf, mtu) => {
     const late = await machines.add(3, mtu)
     for (const ip of late.podIps) await eventually(() => ping(at(1), ip, mtu))
     expect(await entries(at(1))).toContain('10.42.3.')
-    late.end()
+    await late.end()
     await machines.client.delete(nodes, { name: 'n3' })
     await eventually(async () => expect(await entries(at(1))).toBe(before))
     for (const ip of at(2).podIps) await ping(at(1), ip, mtu)
@@ -77,19 +89,19 @@ suite.each(backends)('%s', (name, backendOf, mtu) => {
     at(1).stop()
     at(1).commands.length = 0
     await machines.start(at(1))
-    await eventually(async () => expect(at(1).commands.some(line => /route show/.test(line))).toBe(true))
+    await eventually(async () => expect(at(1).commands.some(line => /route show|syncconf/.test(line))).toBe(true))
     expect(await pings).toContain('100 received')
     expect(
       at(1).commands.filter(line =>
-        /link (add|del)|route (replace|del)|neigh (replace|del)|fdb (replace|del)/.test(line),
+        /link (add|del)|route (replace|del) \S+ via|neigh (replace|del)|fdb (replace|del)/.test(line),
       ),
     ).toEqual([])
   })
 
   test('what was made for a node that went while the program did not run is removed at its start', async () => {
     at(1).stop()
-    const how = name === 'vxlan' ? 'via 10.42.9.0 dev flannel.1 onlink' : 'via 192.0.2.2'
-    await at(1).net.sh(`ip route add 10.42.9.0/24 ${how}`)
+    await at(1).net.sh(leftover[name]!)
+    expect(await entries(at(1))).toContain('10.42.9.')
     await machines.start(at(1))
     await eventually(async () => expect(await entries(at(1))).not.toContain('10.42.9.'))
     await ping(at(1), at(2).podIps[0]!, mtu)

@@ -39,6 +39,8 @@ export interface Backend {
   readonly overhead: (family: Family) => number
   /** The device it makes for this family; undefined for none. */
   readonly device: (family: Family) => string | undefined
+  /** Throws a ConfigError when this machine cannot do it at all. */
+  readonly check?: () => Promise<void>
   /**
    * Makes the device, or adopts the one that is there, and returns the data for the annotation. `announced` is what the
    * node's annotation says now.

@@ -24,7 +24,7 @@ export interface RunningOverlay {
   recheck(): void
 }
 
-/** Undefined for "none". Throws, in one line, when the machine cannot do what was asked for. */
+/** Undefined for "none". Throws a ConfigError when the machine cannot do what was asked for. */
 export async function startOverlay(
   settings: OverlaySettings,
   deps: Omit<OverlayDeps, 'backend'>,
@@ -33,6 +33,7 @@ export async function startOverlay(
   const { clusterCidrs, dataDir, runDir = '/run/flannel' } = settings
   const backendDeps = { exec: deps.exec, log: deps.log, bytes: randomBytes, runDir }
   const backend = isBackend(settings.backend) ? await backendOf(settings.backend, backendDeps) : undefined
+  await backend?.check?.()
   await leaveOthers(backend, settings, backendDeps)
   if (!backend) return undefined
   writeNetConf(dataDir, clusterCidrs, backend.type)
