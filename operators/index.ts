@@ -12,6 +12,7 @@ import { helmChartOperator } from './helmchart/operator.ts'
 import { packagedCharts } from './helmchart/packaged/stage.ts'
 import { cloudNodes } from './nodes/cloud.ts'
 import { nodeIpam } from './nodes/ipam.ts'
+import { nodePasswords } from './nodes/passwords.ts'
 import { controlPlaneRole } from './nodes/roles.ts'
 import { clusterOf, type Part } from './part.ts'
 import { ensureCrds } from './runtime/crds.ts'
@@ -26,6 +27,7 @@ const parts: { readonly [name: string]: Part } = {
   core: { operators: ({ caPem, config }) => coreOperators({ ca: caPem, controllerArgs: config.controllerArgs }) },
   scheduler: { on: config => !config.disableScheduler, operators: () => [schedulerOperator()] },
   'node-ipam': { operators: ({ config }) => [nodeIpam(config.clusterCidrs[0]!)] },
+  'node-password': { operators: () => [nodePasswords()] },
   'control-plane-role': {
     on: config => !config.disableAgent,
     operators: ({ config }) => [controlPlaneRole(config.nodeName)],

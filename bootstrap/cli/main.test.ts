@@ -42,7 +42,7 @@ test.each([
   [['nonsense'], "skiff: No help topic for 'nonsense': see skiff help\n"],
   [['agent', '--data-dir=/nowhere'], 'skiff: --token is required\n'],
   [['agent', '--token=t'], 'skiff: --server is required\n'],
-  [['token', 'list'], expect.stringMatching(/^skiff: this command is not supported by v1\.36.* yet\n$/)],
+  [['certificate', 'check'], expect.stringMatching(/^skiff: this command is not supported by v1\.36.* yet\n$/)],
   [['server', '--cluster-init'], 'skiff: --cluster-init is not supported by this version yet: leave it out\n'],
   [['kubectl'], 'skiff: kubectl is not installed: install it, or run "make setup"\n'],
 ])('%j ends with one line and exit code 1', async (args, stderr) => {

@@ -55,7 +55,10 @@ const commands: { readonly [name: string]: Command } = {
   'etcd-snapshot': notYet('Manage snapshots'),
   'secrets-encrypt': notYet('Control secrets encryption and keys rotation'),
   certificate: notYet('Manage certificates'),
-  token: notYet('Manage tokens'),
+  token: {
+    summary: 'Manage tokens',
+    run: async (args, host) => (await import('./token/command.ts')).runToken(args, host),
+  },
   'check-config': notYet('Run config check'),
   completion: notYet('Install shell completion script'),
   help: { summary: 'Show this list', run: async (_, host) => print(host, overview()) },

@@ -118,7 +118,7 @@ function checked(flag: Flag, value: string, where: string): string {
   }
   if (flag.type === 'int' && !/^-?\d+$/.test(value))
     throw new ConfigError(`invalid value "${value}" for ${where}: want a whole number`)
-  if (flag.type === 'duration' && !/^(?:\d+(?:\.\d+)?(?:ns|us|µs|ms|s|m|h))+$/.test(value))
+  if (flag.type === 'duration' && !/^(?:\d+(?:\.\d+)?(?:ns|us|µs|ms|s|m|h))+$/.test(value) && value !== '0')
     throw new ConfigError(`invalid value "${value}" for ${where}: want a duration such as 90s or 5m`)
   return value
 }

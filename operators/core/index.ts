@@ -8,6 +8,7 @@ import { namespaceController } from './lifecycle/namespace.ts'
 import { nodeLifecycleController } from './lifecycle/node-lifecycle.ts'
 import { podGarbageCollector } from './lifecycle/pod-gc.ts'
 import { taintEvictionController } from './lifecycle/taint-eviction.ts'
+import { tokenCleaner } from './lifecycle/token-cleaner.ts'
 import { disruptionController } from './policy/disruption/disruption.ts'
 import { staleDisruptions } from './policy/disruption/stale-conditions.ts'
 import { resourceQuotaController } from './policy/quota/quota.ts'
@@ -60,5 +61,6 @@ export function coreOperators(options: CoreOptions): Operator[] {
     defaultServiceAccounts(),
     rootCaPublisher(options.ca),
     tokenSecrets(options.ca, options.issueToken),
+    tokenCleaner(),
   ]
 }
