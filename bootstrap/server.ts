@@ -1,4 +1,5 @@
 /** A server's start and stop order: PKI, datastore, API, kubeconfig, operators, node agent; and back. */
+import { randomUUID } from 'node:crypto'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type AssembledServer, assembleApiServer } from './apiserver/assemble.ts'
@@ -18,6 +19,8 @@ import { supervisorRoutes } from './supervisor/supervisor.ts'
 import type { Userland } from './userland.ts'
 
 const leaveWithinMs = 2000
+/** For letting go of the leadership; what reconciles as long is not waited for. */
+const stopOperatorsWithinMs = 2500
 
 export interface ServerDeps {
   readonly userland: () => Promise<Userland>
@@ -119,7 +122,8 @@ async function start(config: ServerConfig, deps: ServerDeps, stages: Stages): Pr
   log.info({ ms: Math.round(performance.now() - began), port: config.httpsPort }, 'API server is ready')
 
   const operators = new AbortController()
-  await userland.start({
+  const running = await userland.start({
+    ...(api.store.shared ? { candidate: `${config.nodeName}_${randomUUID()}` } : {}),
     config,
     client: api.client(),
     caPem: pki.serverCa.cert,
@@ -128,7 +132,10 @@ async function start(config: ServerConfig, deps: ServerDeps, stages: Stages): Pr
     metrics: api.server.metrics.all,
     signal: operators.signal,
   })
-  stages.started('operators', () => operators.abort())
+  stages.started('operators', async () => {
+    operators.abort()
+    await Promise.race([running.stopped, systemClock.sleep(stopOperatorsWithinMs, new AbortController().signal)])
+  })
   if (!config.disableAgent) await startLocalAgent({ config, api, pki, userland, nodes, stages, log })
   log.info(
     { ms: Math.round(performance.now() - began), joinToken: tokens.current().token.slice(0, 12) },

@@ -16,6 +16,13 @@ export interface Kernel {
   /** What the server's /metrics shows. */
   readonly metrics: Pick<Metrics, 'register'>
   readonly signal: AbortSignal
+  /** The name of this server where several share the cluster, and most of userland runs on one of them at a time. */
+  readonly candidate?: string
+}
+
+export interface RunningUserland {
+  /** Resolves after the kernel's signal has aborted, once nothing runs any more and another server may take over. */
+  readonly stopped: Promise<void>
 }
 
 /** How one part runs by itself. */
@@ -35,7 +42,7 @@ export interface Userland {
   /** Names of the parts that can run by themselves. */
   readonly parts: readonly string[]
   /** Starts every operator; resolves once they run. */
-  start(kernel: Kernel): Promise<void>
+  start(kernel: Kernel): Promise<RunningUserland>
   /** Runs one part, its client being a remote one, until the kernel's signal aborts; rejects when it cannot go on. */
   runAlone(kernel: Kernel, alone: Alone): Promise<void>
 }

@@ -14,14 +14,13 @@ import { cloudNodes } from './nodes/cloud.ts'
 import { nodeIpam } from './nodes/ipam.ts'
 import { nodePasswords } from './nodes/passwords.ts'
 import { controlPlaneRole } from './nodes/roles.ts'
-import { clusterOf, type Part } from './part.ts'
+import type { Part } from './part.ts'
 import { ensureCrds } from './runtime/crds.ts'
-import { operatorMetrics } from './runtime/metrics.ts'
 import type { Operator } from './runtime/operator.ts'
-import { runOperators } from './runtime/run.ts'
 import { serviceLb } from './servicelb/operator.ts'
 import { serviceLbCleanup } from './servicelb/release.ts'
 import { runAlone } from './standalone.ts'
+import { startParts } from './start.ts'
 
 const parts: { readonly [name: string]: Part } = {
   core: { operators: ({ caPem, config }) => coreOperators({ ca: caPem, controllerArgs: config.controllerArgs }) },
@@ -29,6 +28,7 @@ const parts: { readonly [name: string]: Part } = {
   'node-ipam': { operators: ({ config }) => [nodeIpam(config.clusterCidrs[0]!)] },
   'node-password': { operators: () => [nodePasswords()] },
   'control-plane-role': {
+    everywhere: true,
     on: config => !config.disableAgent,
     operators: ({ config }) => [controlPlaneRole(config.nodeName)],
   },
@@ -40,6 +40,7 @@ const parts: { readonly [name: string]: Part } = {
     operators: ({ config }) => [serviceLbCleanup(config.servicelbNamespace)],
   },
   'packaged-charts': {
+    everywhere: true,
     operators: ({ config, home }) => [
       packagedCharts(join(home, 'charts'), join(config.dataDir, 'server/static/charts')),
     ],
@@ -52,7 +53,7 @@ const parts: { readonly [name: string]: Part } = {
   'metrics-server': {},
   'local-path': {},
   ingress: {},
-  deploy: { operators: kernel => [deploy(kernel)], crds: ['addons.k3s.cattle.io.yaml'] },
+  deploy: { everywhere: true, operators: kernel => [deploy(kernel)], crds: ['addons.k3s.cattle.io.yaml'] },
 }
 
 function balancers({ servicelbNamespace: namespace, pauseImage: image, httpsPort }: Kernel['config']): Operator {
@@ -113,13 +114,12 @@ export const userland: Userland = {
   embeddedModules,
   parts: Object.keys(parts),
   async start(kernel) {
-    const { client, config, log, metrics, signal } = kernel
+    const { client, config, signal } = kernel
     await ensureCrds(client, join(kernel.home, 'crds'), systemClock, signal)
-    const on = Object.values(parts).filter(part => part.on?.(config) ?? true)
-    const operators = on.flatMap(part => part.operators?.(kernel) ?? [])
-    void runOperators(operators, clusterOf(kernel, signal), operatorMetrics(metrics)).catch(error => {
-      if (!signal.aborted) log.error({ err: error }, 'the operators have stopped')
-    })
+    return startParts(
+      Object.values(parts).filter(part => part.on?.(config) ?? true),
+      kernel,
+    )
   },
   runAlone: (kernel, alone) => runAlone(kernel, alone, parts[alone.name]!, embeddedModules.get(alone.name)),
 }

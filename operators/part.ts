@@ -9,6 +9,11 @@ import type { Cluster, Operator } from './runtime/operator.ts'
 export interface Part {
   /** Whether the server runs it; always, when absent. */
   readonly on?: (config: Kernel['config']) => boolean
+  /**
+   * Works on what is this server's own, its files or its node, and so on every server. All others work on one at a time,
+   * the leader.
+   */
+  readonly everywhere?: true
   readonly operators?: (kernel: Kernel) => readonly Operator[]
   /** Files of crds/ it needs. */
   readonly crds?: readonly string[]

@@ -5,7 +5,7 @@ import { systemClock } from '../bootstrap/client/clock.ts'
 import type { Alone, Kernel } from '../bootstrap/userland.ts'
 import { clusterOf, type Part } from './part.ts'
 import { ensureCrds } from './runtime/crds.ts'
-import { runAsLeader } from './runtime/leader-election.ts'
+import { runAsLeader, type Term } from './runtime/leader-election.ts'
 import { runOperators } from './runtime/run.ts'
 
 /**
@@ -20,19 +20,20 @@ export async function runAlone(
 ): Promise<void> {
   const { client, home, log, signal } = kernel
   await ensureCrds(client, join(home, 'crds'), systemClock, signal, part.crds ?? [])
-  const work = async (term: AbortSignal) => {
-    const operators = part.operators?.({ ...kernel, signal: term }) ?? []
+  const work = async (term: Term) => {
+    const its = { ...kernel, ...term }
+    const operators = part.operators?.(its) ?? []
     const module = await loadModule?.()
     await Promise.all([
-      runOperators(operators, clusterOf(kernel, term)),
-      ...(module ? [runModule(module, kernel, alone, term)] : []),
+      runOperators(operators, clusterOf(its, term.signal)),
+      ...(module ? [runModule(module, its, alone, term.signal)] : []),
     ])
   }
   log.info({}, `operator ${alone.name} is running`)
   const { name, identity, leaseNamespace: namespace } = alone
-  if (identity === undefined) return work(signal)
-  const { clock, random } = { clock: systemClock, random: Math.random }
-  await runAsLeader({ client, clock, log, random, signal, name: `skiff-${name}`, namespace, identity }, work)
+  if (identity === undefined) return work({ client, signal })
+  const effects = { clock: systemClock, elapsed: () => performance.now(), random: Math.random }
+  await runAsLeader({ client, ...effects, log, signal, name: `skiff-${name}`, namespace, identity }, work)
 }
 
 /** Outside of a pod a module has the machine: its address, its paths, its output. */

@@ -1,142 +1,138 @@
-/** Leader election by Lease, with client-go's timing: 15 s lease, 10 s to renew it, 2 s between tries. */
-import { ignoreNotFound, isAlreadyExists, isConflict } from '../../bootstrap/api/errors.ts'
+/** Leader election by Lease, with client-go's timing unless told otherwise: 15 s lease, 10 s to renew it, 2 s between tries. */
+import { parseDuration } from '../../bootstrap/api/time.ts'
 import type { Client } from '../../bootstrap/client/client.ts'
-import type { Clock } from '../../bootstrap/client/clock.ts'
-import { type Lease, leases } from '../../bootstrap/client/resources.ts'
-import { microTimestamp } from './time.ts'
+import { fencedClient } from './fenced-client.ts'
+import { type CandidateOptions, LeaseCandidate } from './lease-candidate.ts'
 
-export interface LeaderOptions {
-  readonly client: Client
-  readonly clock: Clock
-  readonly log: { info(fields: object, message: string): void; warn(fields: object, message: string): void }
+export interface ElectionTiming {
+  readonly leaseMs: number
+  /** A leader that could not renew for so long leads no more. */
+  readonly renewWithinMs: number
+  readonly retryMs: number
+}
+
+export interface LeaderOptions extends Omit<CandidateOptions, 'leaseMs'> {
   readonly random: () => number
   readonly signal: AbortSignal
-  /** The Lease's name and namespace. */
-  readonly name: string
-  readonly namespace: string
-  /** Tells this candidate from the others. */
-  readonly identity: string
+  readonly timing?: ElectionTiming
 }
 
-const leaseMs = 15_000
-const renewWithinMs = 10_000
-const retryMs = 2000
+/** What a leader works with; over as soon as it may no longer be the leader. */
+export interface Term {
+  readonly signal: AbortSignal
+  /** Refuses what comes after the term, even from someone who has not noticed its end. */
+  readonly client: Client
+}
+
+const upstream: ElectionTiming = { leaseMs: 15_000, renewWithinMs: 10_000, retryMs: 2000 }
+const releaseWithinMs = 2000
 
 /**
- * Calls `lead` whenever this candidate holds the lease; the signal it gets aborts when the lease is lost, after which the
- * candidate waits for its next turn. Resolves when the options' signal aborts, having released the lease.
+ * From the arguments leader-elect-lease-duration, -renew-deadline and -retry-period, "name=value" each; others are left to
+ * others. Throws for values that make no sense, by upstream's rules.
  */
-export async function runAsLeader(options: LeaderOptions, lead: (signal: AbortSignal) => Promise<void>): Promise<void> {
-  const { signal, clock, log, random } = options
-  const candidate = new Candidate(options)
+export function electionTiming(args: readonly string[]): ElectionTiming {
+  const given = (name: string) => {
+    const arg = args.findLast(one => one.replace(/^--/, '').startsWith(`leader-elect-${name}=`))
+    if (arg === undefined) return undefined
+    const ms = parseDuration(arg.slice(arg.indexOf('=') + 1))
+    if (ms === undefined || ms <= 0) throw new Error(`invalid ${arg}: want a duration such as 15s`)
+    return ms
+  }
+  const timing = {
+    leaseMs: given('lease-duration') ?? upstream.leaseMs,
+    renewWithinMs: given('renew-deadline') ?? upstream.renewWithinMs,
+    retryMs: given('retry-period') ?? upstream.retryMs,
+  }
+  if (timing.leaseMs <= timing.renewWithinMs)
+    throw new Error('leader-elect-lease-duration must be greater than leader-elect-renew-deadline')
+  if (timing.renewWithinMs <= timing.retryMs * 1.2)
+    throw new Error('leader-elect-renew-deadline must be greater than leader-elect-retry-period times 1.2')
+  return timing
+}
+
+/**
+ * Calls `lead` whenever this candidate holds the lease; its term ends when the lease is lost, after which the candidate
+ * waits for its next turn. Resolves when the options' signal aborts, having released the lease.
+ */
+export async function runAsLeader(options: LeaderOptions, lead: (term: Term) => Promise<void>): Promise<void> {
+  const { signal, clock, log, timing = upstream } = options
+  const candidate = new LeaseCandidate({ ...options, leaseMs: timing.leaseMs })
   while (!signal.aborted) {
-    if (!(await candidate.tryAcquire())) {
-      await clock.sleep(retryMs * (1 + random() * 0.2), signal).catch(() => {})
+    const began = options.elapsed()
+    // A silent datastore may take the lease for us later; the next try finds it to be ours.
+    const late = quietly(clock.sleep(timing.renewWithinMs, signal)).then(() => false)
+    if (!(await Promise.race([candidate.tryAcquire(), late]))) {
+      await nextTry(candidate, options)
       continue
     }
-    log.info({ lease: options.name, identity: options.identity }, 'became leader')
-    const term = new AbortController()
-    const leading = lead(AbortSignal.any([term.signal, signal])).catch(error => {
-      if (!term.signal.aborted && !signal.aborted) log.warn({ lease: options.name, err: error }, 'leader stopped')
+    const lease = { lease: options.name, identity: options.identity }
+    log.info(lease, 'became leader')
+    const tenure = new Tenure(options, timing, began)
+    const leading = lead(tenure.term).catch(error => {
+      if (!tenure.term.signal.aborted) log.warn({ ...lease, err: error }, 'leader stopped')
     })
-    await hold(candidate, options)
-    term.abort(new Error('leader lease lost'))
-    await leading
-    if (signal.aborted) await candidate.release()
-    else log.warn({ lease: options.name }, 'lost the leader lease')
+    await tenure.hold(candidate)
+    if (!signal.aborted) log.warn(lease, 'lost the leader lease')
+    // What hangs on the datastore cannot write any more: a term of its own begins without it.
+    await Promise.race([leading, quietly(clock.sleep(timing.leaseMs, new AbortController().signal))])
   }
+  const late = clock.sleep(releaseWithinMs, new AbortController().signal)
+  await Promise.race([candidate.release(), quietly(late)])
 }
 
-/** Returns when the lease could not be renewed in time. */
-async function hold(candidate: Candidate, { clock, signal }: LeaderOptions): Promise<void> {
-  let renewed = clock.now()
-  while (!signal.aborted && clock.now() - renewed < renewWithinMs) {
-    await clock.sleep(retryMs, signal).catch(() => {})
-    if (signal.aborted) return
-    const started = clock.now()
-    const outcome = await candidate.renew()
-    if (outcome === 'lost') return
-    if (outcome === 'renewed') renewed = started
-  }
+const quietly = (work: Promise<void>) => work.catch(() => {})
+
+/** Until it is time to try again, or somebody lets go of the lease. */
+async function nextTry(candidate: LeaseCandidate, options: LeaderOptions): Promise<void> {
+  const { signal, clock, random, timing = upstream } = options
+  const over = new AbortController()
+  const until = AbortSignal.any([signal, over.signal])
+  const soon = quietly(clock.sleep(timing.retryMs * (1 + random() * 0.2), until))
+  const released = candidate.released(until)
+  await Promise.race([soon, released])
+  over.abort()
 }
 
-class Candidate {
+/** One term of leadership, from the moment the lease was asked for. */
+class Tenure {
+  readonly term: Term
   readonly #options: LeaderOptions
-  #seen: { version: string; at: number } | undefined
-  #held: Lease | undefined
+  readonly #timing: ElectionTiming
+  readonly #over = new AbortController()
+  #renewed: number
 
-  constructor(options: LeaderOptions) {
+  constructor(options: LeaderOptions, timing: ElectionTiming, began: number) {
     this.#options = options
+    this.#timing = timing
+    this.#renewed = began
+    const signal = AbortSignal.any([this.#over.signal, options.signal])
+    this.term = { signal, client: fencedClient(options.client, () => !signal.aborted && this.#left > 0) }
   }
 
-  /** Takes the lease if nobody holds it or its holder has not renewed it for its duration, by this machine's clock. */
-  async tryAcquire(): Promise<boolean> {
-    const { client, clock, identity, log } = this.#options
+  /** Returns when the lease could not be renewed in time, or is somebody else's, or the options' signal has aborted. */
+  async hold(candidate: LeaseCandidate): Promise<void> {
+    const { clock, elapsed, signal } = this.#options
     try {
-      const lease = await this.#read()
-      if (!lease) {
-        this.#held = await client.create(leases, this.#written(undefined))
-        return true
+      while (!signal.aborted && this.#left > 0) {
+        await quietly(clock.sleep(Math.min(this.#timing.retryMs, this.#left), signal))
+        if (signal.aborted || this.#left <= 0) return
+        const asked = elapsed()
+        const outcome = await Promise.race([candidate.renew(), this.#tooLate()])
+        if (outcome === 'lost') return
+        if (outcome === 'renewed') this.#renewed = asked
       }
-      const holder = lease.spec.holderIdentity ?? ''
-      if (holder !== '' && holder !== identity && !this.#expired(lease, clock.now())) return false
-      this.#held = await client.update(leases, this.#written(lease))
-      return true
-    } catch (error) {
-      if (!isConflict(error) && !isAlreadyExists(error))
-        log.warn({ lease: this.#options.name, error: String(error) }, 'cannot acquire the leader lease')
-      return false
+    } finally {
+      this.#over.abort(new Error('leader lease lost'))
     }
   }
 
-  async renew(): Promise<'renewed' | 'failed' | 'lost'> {
-    const { client, identity } = this.#options
-    try {
-      this.#held = await client.update(leases, this.#written(this.#held))
-      return 'renewed'
-    } catch (error) {
-      if (!isConflict(error)) return 'failed'
-      const lease = await this.#read().catch(() => undefined)
-      if (lease && lease.spec.holderIdentity !== identity) return 'lost'
-      this.#held = lease
-      return 'failed'
-    }
+  get #left(): number {
+    return this.#timing.renewWithinMs - (this.#options.elapsed() - this.#renewed)
   }
 
-  async release(): Promise<void> {
-    if (!this.#held) return
-    const spec = { ...this.#held.spec, holderIdentity: '', leaseDurationSeconds: 1 }
-    await this.#options.client.update(leases, { ...this.#held, spec }).catch(() => {})
-  }
-
-  async #read(): Promise<Lease | undefined> {
-    const { client, name, namespace } = this.#options
-    return await client.get(leases, { name, namespace }).catch(ignoreNotFound)
-  }
-
-  #expired(lease: Lease, now: number): boolean {
-    const version = lease.metadata.resourceVersion ?? ''
-    if (this.#seen?.version !== version) this.#seen = { version, at: now }
-    return now - this.#seen.at > (lease.spec.leaseDurationSeconds ?? leaseMs / 1000) * 1000
-  }
-
-  #written(old: Lease | undefined): Lease {
-    const { clock, identity, name, namespace } = this.#options
-    const now = microTimestamp(clock.now())
-    const mine = old?.spec.holderIdentity === identity
-    const transitions = old?.spec.leaseTransitions ?? 0
-    return {
-      apiVersion: 'coordination.k8s.io/v1',
-      kind: 'Lease',
-      metadata: old?.metadata ?? { name, namespace },
-      spec: {
-        ...old?.spec,
-        holderIdentity: identity,
-        leaseDurationSeconds: leaseMs / 1000,
-        acquireTime: mine ? old?.spec.acquireTime : now,
-        renewTime: now,
-        leaseTransitions: old && !mine ? transitions + 1 : transitions,
-      },
-    }
+  async #tooLate(): Promise<'failed'> {
+    await quietly(this.#options.clock.sleep(this.#left, this.#options.signal))
+    return 'failed'
   }
 }

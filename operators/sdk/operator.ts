@@ -82,8 +82,9 @@ export abstract class Operator {
     }
     const { name, namespace = 'default', identity = `${hostname()}_${process.pid}` } = leaderElection
     const log = runtimeLogger(this.logger)
-    const effects = { client: this.#client, clock, log, random: Math.random, signal }
-    this.#running = runAsLeader({ ...effects, name, namespace, identity }, term =>
+    const elapsed = () => performance.now()
+    const effects = { client: this.#client, clock, elapsed, log, random: Math.random, signal }
+    this.#running = runAsLeader({ ...effects, name, namespace, identity }, ({ signal: term }) =>
       this.#work(term, () => this.#initUntilDone(clock, term)),
     )
   }
