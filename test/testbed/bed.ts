@@ -65,6 +65,11 @@ export class Bed {
     return bed
   }
 
+  /** Its first process, as this machine numbers it. */
+  get pid(): string {
+    return this.#pid
+  }
+
   /** The name of its port on the network's bridge. */
   get port(): string {
     return `port${this.#host}`
