@@ -2,9 +2,18 @@
 
 import { copyFile, mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { build } from 'esbuild'
+import { build, type Plugin } from 'esbuild'
 
 const root = join(import.meta.dirname, '..')
+
+/** Packages of which most processes need none: files of their own beside the bundle. */
+const apart: Plugin = {
+  name: 'apart',
+  setup: ({ onResolve }) =>
+    onResolve({ filter: /^(pg|mysql2)$/ }, ({ kind, path }) =>
+      kind === 'entry-point' ? undefined : { path: `./${path}.mjs`, external: true },
+    ),
+}
 
 const { outputFiles } = await build({
   absWorkingDir: root,
@@ -13,7 +22,10 @@ const { outputFiles } = await build({
     'sqlite-writer': 'bootstrap/datastore/sqlite/writer.ts',
     'helm-render': 'operators/helmchart/render/worker.ts',
     operator: 'operators/sdk/index.ts',
+    pg: 'pg',
+    mysql2: 'mysql2',
   },
+  plugins: [apart],
   outdir: 'dist',
   outExtension: { '.js': '.mjs' },
   bundle: true,

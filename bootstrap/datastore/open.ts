@@ -1,7 +1,7 @@
 /** Which engine holds the data: chosen by --datastore-endpoint, loaded only when chosen. */
 import type { Datastore } from './datastore.ts'
 import type { Clock, Logger } from './effects.ts'
-import { EndpointError, type EngineOf, engineOf } from './endpoint.ts'
+import { type EngineOf, engineOf } from './endpoint.ts'
 import { readTlsFiles, type TlsFiles, type TlsMaterial } from './tls-files.ts'
 
 export interface DatastoreSettings extends TlsFiles {
@@ -50,7 +50,9 @@ async function open(
       const { openPostgres } = await import('./postgres/postgres.ts')
       return openPostgres({ source: engine.source, tls, clock, log })
     }
-    case 'mysql':
-      throw new EndpointError(`--datastore-endpoint: ${engine.name} is not supported by this version yet`)
+    case 'mysql': {
+      const { openMysql } = await import('./mysql/mysql.ts')
+      return openMysql({ source: engine.source, tls, clock, log })
+    }
   }
 }

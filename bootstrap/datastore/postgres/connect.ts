@@ -1,5 +1,5 @@
 /** Connecting: the first host that can be written to, over TLS as asked for. */
-import pg from 'pg'
+import type { Client } from 'pg'
 import type { Clock } from '../effects.ts'
 import { EndpointError } from '../endpoint.ts'
 import type { Limits } from '../sql/limits.ts'
@@ -63,8 +63,9 @@ const sessionSettings = `
     CASE WHEN current_setting('synchronous_commit') = 'off' THEN set_config('synchronous_commit', 'on', false) END
     OFFSET 0) AS settings`
 
-async function clientOf({ source, limits }: Dialer, host: string, port: number, database: string): Promise<pg.Client> {
-  const attempt = async (ssl: boolean): Promise<pg.Client> => {
+async function clientOf({ source, limits }: Dialer, host: string, port: number, database: string): Promise<Client> {
+  const { default: pg } = await import('pg')
+  const attempt = async (ssl: boolean): Promise<Client> => {
     const client = new pg.Client({
       host,
       port,

@@ -1,9 +1,10 @@
 /** One connection to PostgreSQL: statements with a time limit, errors told apart. */
 import type { Client, QueryArrayConfig } from 'pg'
 import type { Clock } from '../effects.ts'
+import { guarded } from '../sql/guarded.ts'
 import { ConnectionError, StatementError } from '../sql/log-connection.ts'
 
-export type Parameter = string | number | bigint | boolean | Buffer | readonly number[] | readonly boolean[]
+export type Parameter = string | number | boolean | Buffer | readonly number[] | readonly boolean[]
 
 export interface Session {
   /** Rows as arrays; bytea as Buffer, integers as numbers. A `name` has the statement prepared once. */
@@ -16,83 +17,41 @@ export interface Session {
 }
 
 /** Error classes after which the same statement may work: https://www.postgresql.org/docs/15/errcodes-appendix.html */
-const passing = /^(08|40|55|57P0|53|25006|57014|XX000)/
+const passing = /^(08|40|55|53|25006|57014)/
 
 /** Takes over a connected client. Statements take `answerMs` at most, else the connection counts as broken. */
 export function sessionOf(client: Client, clock: Clock, answerMs: number): Session {
-  const gone = new AbortController()
-  let reason = 'the connection is closed'
-  const end = (why: string) => {
-    if (gone.signal.aborted) return
-    reason = why
-    gone.abort()
-  }
-  client.on('error', error => end(error.message))
-  client.on('end', () => end('the connection was closed'))
-
-  const ask = async <T>(statement: () => Promise<T>): Promise<T> => {
-    if (gone.signal.aborted) throw new ConnectionError(reason)
-    const answered = new AbortController()
-    const late = clock.sleep(answerMs, answered.signal).then(
-      () => {
-        end(`no answer within ${answerMs / 1000} s`)
-        socketOf(client).destroy()
-        throw new ConnectionError(reason)
-      },
-      () => undefined as never,
-    )
-    try {
-      return await Promise.race([statement(), late])
-    } catch (error) {
-      throw translated(error as Error, gone.signal, reason, end)
-    } finally {
-      answered.abort()
-    }
-  }
+  const guard = guarded({ clock, answerMs, destroy: () => socketOf(client).destroy(), translate })
+  client.on('error', error => guard.end(error.message))
+  client.on('end', () => guard.end('the connection was closed'))
 
   return {
     query: (text, values = [], name) =>
-      ask(async () => {
+      guard.ask(async () => {
         const query = { text, values, rowMode: 'array', types, ...(name ? { name } : {}) }
         const { rows } = await client.query(query as unknown as QueryArrayConfig)
         // biome-ignore lint/suspicious/noExplicitAny: the caller knows the columns it asked for.
         return rows as any[]
       }),
     run: text =>
-      ask(async () => {
+      guard.ask(async () => {
         await client.query(text)
       }),
     onNotification: callback => {
       client.on('notification', ({ payload }) => callback(payload ?? ''))
     },
-    gone: gone.signal,
-    close: async () => {
-      end('the connection is closed')
-      const late = new AbortController()
-      const timer = clock.sleep(1000, late.signal).then(
-        () => socketOf(client).destroy(),
-        () => undefined,
-      )
-      await Promise.race([client.end().catch(() => undefined), timer])
-      late.abort()
-    },
+    gone: guard.gone,
+    close: () => guard.close(() => client.end()),
   }
 }
 
 /** A refusal has a code of five letters and leaves the connection as it is, unless the server says good-bye. */
-function translated(error: Error, gone: AbortSignal, reason: string, end: (why: string) => void): Error {
-  if (error instanceof ConnectionError || error instanceof TypeError || error instanceof RangeError) return error
+function translate(error: Error): Error {
   const code = 'code' in error && typeof error.code === 'string' ? error.code : ''
-  if (/^[0-9A-Z]{5}$/.test(code) && 'severity' in error) {
-    if (error.severity === 'FATAL' || error.severity === 'PANIC') {
-      end(error.message)
-      return new ConnectionError(error.message, { cause: error })
-    }
-    return new StatementError(error.message, passing.test(code), { cause: error })
-  }
-  const why = gone.aborted ? reason : error.message
-  end(why)
-  return new ConnectionError(why, { cause: error })
+  const refusal = /^[0-9A-Z]{5}$/.test(code) && 'severity' in error
+  if (!refusal || error.severity === 'FATAL' || error.severity === 'PANIC')
+    return new ConnectionError(error.message, { cause: error })
+  return new StatementError(error.message, passing.test(code), { cause: error })
 }
 
 function socketOf(client: Client): { destroy(): void } {
