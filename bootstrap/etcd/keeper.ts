@@ -1,0 +1,109 @@
+/** Looks after the member's file: gives free pages back, and gets it out of the alarm for a full quota. */
+import type { Clock } from '../client/clock.ts'
+import type { Status } from '../datastore/etcd/messages.ts'
+import type { Member, Membership } from './membership.ts'
+import type { EtcdLog } from './process.ts'
+import type { MemberSettings } from './settings.ts'
+
+const lookMs = 15_000
+const defragEveryMs = 10 * 60_000
+const mib = 1 << 20
+const defaultQuota = 2 * 1024 * mib
+/** Free pages worth a stop of the member. */
+const muchFree = 100 * mib
+/** Live data above this share of the quota leaves no room for an alarm to be lifted. */
+const fullShare = 0.9
+
+export interface KeeperEffects {
+  readonly clock: Clock
+  readonly random: () => number
+  readonly log: EtcdLog
+  readonly signal: AbortSignal
+}
+
+/** Until aborted. One local question every fifteen seconds; members defragment at times of their own. */
+export async function keepHealthy(local: Membership, member: MemberSettings, effects: KeeperEffects): Promise<void> {
+  const { clock, random, log, signal } = effects
+  let nextDefrag = clock.now() + defragEveryMs * random()
+  let complained = ''
+  while (!signal.aborted) {
+    await clock.sleep(lookMs, signal).catch(() => undefined)
+    if (signal.aborted) return
+    try {
+      const status = await local.status(5000)
+      if (status.leader === status.header.memberId) await promoteLearner(local, log)
+      if (status.errors?.some(error => error.includes('NOSPACE'))) await relieve(local, status, quotaOf(member), log)
+      else if (clock.now() >= nextDefrag && isLoose(status)) {
+        nextDefrag = clock.now() + defragEveryMs * (0.5 + random())
+        await defragment(local, status, log)
+      }
+      complained = ''
+    } catch (error) {
+      const { message } = error as Error
+      if (message !== complained && !signal.aborted) log.warn({ error: message }, 'cannot look after etcd')
+      complained = message
+    }
+  }
+}
+
+/** Servers promote themselves as they join; this is for one that was ended on the way. */
+async function promoteLearner(local: Membership, log: EtcdLog): Promise<void> {
+  const learner = (await local.list(5000)).find(({ isLearner, name }) => isLearner && name)
+  if (!learner) return
+  try {
+    await local.promote(learner.ID)
+    log.info({}, `Promoted learner ${learner.name}`)
+  } catch {
+    // It has not caught up yet.
+  }
+}
+
+export function isLoose({ dbSize = 0, dbSizeInUse = 0 }: Status): boolean {
+  const free = dbSize - dbSizeInUse
+  return free > muchFree && free > dbSize / 2
+}
+
+/** A leader hands over first, so that the cluster does not stand still; the last healthy member waits for another. */
+async function defragment(local: Membership, status: Status, log: EtcdLog): Promise<void> {
+  const self = status.header.memberId
+  const voting = (await local.list(5000)).filter(({ isLearner }) => !isLearner)
+  if (status.leader === self && voting.length > 1) {
+    const successor = voting.find(({ ID }) => ID !== self) as Member
+    try {
+      await local.moveLeader(successor.ID)
+    } catch (error) {
+      log.info({ error: (error as Error).message }, 'etcd is not defragmented now: nobody else can lead')
+      return
+    }
+  }
+  const { dbSize = 0 } = status
+  await local.defragment()
+  const after = await local.status(5000)
+  log.info({ before: dbSize, after: after.dbSize ?? 0 }, 'etcd has been defragmented')
+}
+
+/** Makes room by forgetting history, and lifts the alarm when there is some. Deleting objects is possible all the while. */
+async function relieve(local: Membership, status: Status, quota: number, log: EtcdLog): Promise<void> {
+  log.warn({ dbSize: status.dbSize, quota }, 'etcd has reached its quota and takes no writes: compacting it')
+  await local.compact(status.header.revision ?? 0)
+  const { dbSizeInUse = 0, dbSize = 0 } = await local.status(5000)
+  if (dbSizeInUse > quota * fullShare) {
+    log.error(
+      { dbSizeInUse, quota },
+      'etcd is full of live data: delete what is not needed, or raise the quota with --etcd-arg=quota-backend-bytes=<bytes>',
+    )
+    return
+  }
+  if (dbSize > quota * fullShare) await local.defragment()
+  const { memberId } = status.header
+  const members = new Set((await local.list(5000)).map(({ ID }) => ID))
+  for (const alarm of await local.alarms())
+    if (alarm.alarm === 'NOSPACE' && (alarm.memberID === memberId || !members.has(alarm.memberID)))
+      await local.disarm(alarm)
+  log.info({ before: status.dbSize }, 'etcd has room again')
+}
+
+function quotaOf({ args }: MemberSettings): number {
+  const given = args.findLast(arg => /^-*quota-backend-bytes=/.test(arg))
+  return Number(given?.split('=')[1]) || defaultQuota
+}

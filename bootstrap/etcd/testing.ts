@@ -1,0 +1,116 @@
+/** Members of one etcd cluster on loopback addresses of one machine, each as a server has its own. */
+import { randomUUID } from 'node:crypto'
+import { copyFile, mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { systemClock } from '../client/clock.ts'
+import type { Datastore } from '../datastore/datastore.ts'
+import { openEtcd } from '../datastore/etcd/etcd.ts'
+import { freePort } from '../datastore/testing/etcd-server.ts'
+import type { TlsMaterial } from '../datastore/tls-files.ts'
+import { ensurePki } from '../pki/pki.ts'
+import { type EmbeddedEtcd, type EmbeddedOptions, startEmbedded } from './embedded.ts'
+import type { EtcdLog } from './process.ts'
+
+export interface TestServer {
+  readonly dataDir: string
+  readonly options: EmbeddedOptions
+  readonly tls: Required<TlsMaterial>
+  readonly lines: string[]
+  etcd: EmbeddedEtcd
+  /** The driver over it, as its API server has it. */
+  store(limitMs?: number): Promise<Datastore>
+}
+
+export class TestCluster {
+  readonly servers: TestServer[] = []
+  readonly #signal = new AbortController()
+  #dir = ''
+
+  static async create(): Promise<TestCluster> {
+    const cluster = new TestCluster()
+    cluster.#dir = await mkdtemp(join(tmpdir(), 'skiff-members-'))
+    return cluster
+  }
+
+  /** The first begins the cluster, the others join. */
+  async add(overrides: Partial<EmbeddedOptions> = {}): Promise<TestServer> {
+    const server = await this.prepare(overrides)
+    server.etcd = await this.start(server)
+    return server
+  }
+
+  async prepare(overrides: Partial<EmbeddedOptions> = {}): Promise<TestServer> {
+    const index = this.servers.length + 1
+    const nodeName = overrides.nodeName ?? `server-${index}`
+    const dataDir = join(this.#dir, `${nodeName}-${index}`)
+    const first = this.servers[0]
+    if (first) await copyAuthorities(first.dataDir, dataDir)
+    const address = overrides.address ?? '127.0.0.1'
+    const pki = await ensurePki({
+      dir: dataDir,
+      nodeName,
+      nodeIps: [address],
+      serviceIps: ['10.43.0.1'],
+      clusterDomain: 'cluster.local',
+      tlsSans: [],
+      clock: systemClock,
+      etcd: true,
+    })
+    const { etcdClient } = pki.etcd!
+    const tls = { ca: pki.etcdServerCa.cert, cert: etcdClient.cert, key: etcdClient.key }
+    const lines: string[] = []
+    const options: EmbeddedOptions = {
+      dataDir,
+      nodeName,
+      address,
+      tls,
+      exposeMetrics: false,
+      debug: false,
+      args: ['heartbeat-interval=50', 'election-timeout=500'],
+      ports: { client: await freePort(), peer: await freePort(), metrics: await freePort() },
+      loopback: '127.0.0.1',
+      ...(first
+        ? { others: async () => this.servers.filter(other => other.etcd).map(other => other.etcd.endpoint) }
+        : {}),
+      ...overrides,
+    }
+    const store = (limitMs?: number) =>
+      openEtcd({
+        endpoints: [`https://127.0.0.1:${options.ports!.client}`],
+        tls,
+        clock: systemClock,
+        ...(limitMs === undefined ? {} : { limitMs }),
+      })
+    const server = { dataDir, options, tls, lines, store } as Omit<TestServer, 'etcd'> as TestServer
+    this.servers.push(server)
+    return server
+  }
+
+  start(server: TestServer, overrides: Partial<EmbeddedOptions> = {}): Promise<EmbeddedEtcd> {
+    return startEmbedded({ ...server.options, ...overrides }, this.effects(server))
+  }
+
+  effects(server: TestServer) {
+    const note = (level: string) => (fields: object, message: string) =>
+      void server.lines.push(`${level} ${message} ${JSON.stringify(fields)}`)
+    const log: EtcdLog = { debug: () => undefined, info: note('info'), warn: note('warn'), error: note('error') }
+    return { clock: systemClock, random: Math.random, uuid: randomUUID, log, signal: this.#signal.signal }
+  }
+
+  async destroy(): Promise<void> {
+    this.#signal.abort()
+    await Promise.all(this.servers.map(server => server.etcd?.stop()))
+    await rm(this.#dir, { recursive: true, force: true })
+  }
+}
+
+/** What a joining server fetches from the first: the CAs of the cluster. */
+async function copyAuthorities(from: string, to: string): Promise<void> {
+  for (const folder of ['server/tls', 'server/tls/etcd']) {
+    await mkdir(join(to, folder), { recursive: true })
+    const names = await readdir(join(from, folder))
+    for (const name of names.filter(file => /-ca\.(crt|key)$/.test(file)))
+      await copyFile(join(from, folder, name), join(to, folder, name))
+  }
+}
