@@ -80,6 +80,7 @@ const kernel: { readonly [part: string]: readonly string[] } = {
   'bootstrap/tunnel': ['bootstrap/client'],
   'bootstrap/join': ['bootstrap/client', 'bootstrap/config', 'bootstrap/pki'],
   'bootstrap/loadbalancer': ['bootstrap/pki'],
+  'bootstrap/etcd': ['bootstrap/client', 'bootstrap/config', 'bootstrap/datastore', 'bootstrap/pki'],
   'bootstrap/cluster': [
     'bootstrap/client',
     'bootstrap/config',

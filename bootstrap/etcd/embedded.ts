@@ -1,6 +1,5 @@
 /** This server's own member of the etcd cluster, from the decision to run one to the day it stops. */
-import { chmod, mkdir, rm, writeFile } from 'node:fs/promises'
-import { findProgram } from '../agent/containerd/supervisor.ts'
+import { chmod, mkdir, writeFile } from 'node:fs/promises'
 import type { Clock } from '../client/clock.ts'
 import { ConfigError } from '../config/parse.ts'
 import type { TlsMaterial } from '../datastore/tls-files.ts'
@@ -22,6 +21,8 @@ import {
 } from './settings.ts'
 
 export interface EmbeddedOptions {
+  /** Path of the etcd program. */
+  readonly program: string
   readonly dataDir: string
   readonly nodeName: string
   /** The node's first address. */
@@ -73,7 +74,6 @@ export const isInitialized = (dataDir: string): Promise<boolean> => exists(etcdF
  */
 export async function startEmbedded(options: EmbeddedOptions, effects: EmbeddedEffects): Promise<EmbeddedEtcd> {
   const files = etcdFiles(options.dataDir)
-  const program = await etcdProgram()
   await leaveTombstone(files, options, effects)
   await mkdir(files.dir, { recursive: true, mode: 0o700 })
   await chmod(files.dir, 0o700)
@@ -81,16 +81,7 @@ export async function startEmbedded(options: EmbeddedOptions, effects: EmbeddedE
   const fresh = !(await exists(files.wal))
   const beginning = fresh ? await begin(member, options, effects) : undefined
   await writeAtomically(files.config, etcdSettings(member, beginning))
-  return run(program, member, fresh, options, effects)
-}
-
-export async function etcdProgram(): Promise<string> {
-  const program = await findProgram('etcd')
-  if (program === undefined)
-    throw new ConfigError(
-      'etcd not found in PATH: install it (on Debian: apt-get install etcd-server) for a server with embedded etcd',
-    )
-  return program
+  return run(member, fresh, options, effects)
 }
 
 export async function memberOf(
@@ -132,7 +123,6 @@ async function begin(member: MemberSettings, options: EmbeddedOptions, effects: 
 }
 
 async function run(
-  program: string,
   member: MemberSettings,
   fresh: boolean,
   options: EmbeddedOptions,
@@ -149,7 +139,7 @@ async function run(
     background.abort()
     void writeFile(member.files.tombstone, '', { mode: 0o600 }).catch(() => undefined)
   }
-  const process = new EtcdProcess({ ...effects, program, config: member.files.config, onRemoved })
+  const process = new EtcdProcess({ ...effects, program: options.program, config: member.files.config, onRemoved })
   const local = new Membership({ endpoints: [localUrl(member)], tls, clock })
   const stop = async () => {
     background.abort()
@@ -259,9 +249,4 @@ async function followAddress(id: string, member: MemberSettings, local: Membersh
   if (!self || self.peerURLs?.includes(ours)) return
   log.info({ from: self.peerURLs, to: ours }, 'telling the etcd cluster of the new address of this server')
   await local.update(id, ours)
-}
-
-/** Removes what marks an unfinished beginning; for a test and for migration. */
-export async function forgetMember(files: EtcdFiles): Promise<void> {
-  await rm(files.dir, { recursive: true, force: true })
 }

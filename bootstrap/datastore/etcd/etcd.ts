@@ -23,6 +23,7 @@ import { type CallOptions, Connection, type ConnectionOptions, watchMethod } fro
 import { asUnavailable, EtcdError } from './errors.ts'
 import { entryOf, follow, Live, MissedError } from './live.ts'
 import type { RangeResponse, WatchResponse } from './messages.ts'
+import { shifted, shiftKey } from './shifted.ts'
 import { Writes } from './writes.ts'
 
 /** Entries of one answer: small enough to be decoded in passing. */
@@ -37,7 +38,11 @@ export interface EtcdOptions extends ConnectionOptions {
 export async function openEtcd(options: EtcdOptions): Promise<Datastore> {
   const connection = new Connection(options)
   try {
-    return new EtcdDatastore(options, connection, await currentRevision(connection))
+    const key = Buffer.from(shiftKey)
+    const { header, kvs } = await connection.call<RangeResponse>('KV/Range', { key })
+    const store = new EtcdDatastore(options, connection, header.revision)
+    const shift = Number(kvs?.[0]?.value?.toString() ?? 0)
+    return shift > 0 ? shifted(store, shift) : store
   } catch (error) {
     connection.close()
     throw asUnavailable(error, `connecting to ${options.endpoints.join(', ')}`)

@@ -3,14 +3,14 @@ import { randomUUID } from 'node:crypto'
 import { copyFile, mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { systemClock } from '../client/clock.ts'
-import type { Datastore } from '../datastore/datastore.ts'
-import { openEtcd } from '../datastore/etcd/etcd.ts'
-import { freePort } from '../datastore/testing/etcd-server.ts'
-import type { TlsMaterial } from '../datastore/tls-files.ts'
-import { ensurePki } from '../pki/pki.ts'
-import { type EmbeddedEtcd, type EmbeddedOptions, startEmbedded } from './embedded.ts'
-import type { EtcdLog } from './process.ts'
+import { systemClock } from '../../client/clock.ts'
+import type { Datastore } from '../../datastore/datastore.ts'
+import { openEtcd } from '../../datastore/etcd/etcd.ts'
+import { freePort } from '../../datastore/testing/etcd-server.ts'
+import type { TlsMaterial } from '../../datastore/tls-files.ts'
+import { ensurePki } from '../../pki/pki.ts'
+import { type EmbeddedEtcd, type EmbeddedOptions, startEmbedded } from '../embedded.ts'
+import type { EtcdLog } from '../process.ts'
 
 export interface TestServer {
   readonly dataDir: string
@@ -61,6 +61,7 @@ export class TestCluster {
     const tls = { ca: pki.etcdServerCa.cert, cert: etcdClient.cert, key: etcdClient.key }
     const lines: string[] = []
     const options: EmbeddedOptions = {
+      program: 'etcd',
       dataDir,
       nodeName,
       address,

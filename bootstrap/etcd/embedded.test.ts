@@ -1,0 +1,190 @@
+import { readFile, rm, stat } from 'node:fs/promises'
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals'
+import { systemClock } from '../client/clock.ts'
+import type { Datastore } from '../datastore/datastore.ts'
+import { etcdInstalled, freePort } from '../datastore/testing/etcd-server.ts'
+import { etcdFiles } from './files.ts'
+import { Membership } from './membership.ts'
+import { TestCluster, type TestServer } from './testing/members.ts'
+
+jest.setTimeout(90_000)
+
+const describeWithEtcd = etcdInstalled ? describe : describe.skip
+
+let cluster: TestCluster
+/** Keeps the test's process awake while all it waits for are timers that do not. */
+let awake: NodeJS.Timeout
+
+beforeEach(async () => {
+  awake = setInterval(() => undefined, 1000)
+  cluster = await TestCluster.create()
+})
+
+afterEach(async () => {
+  await cluster.destroy()
+  clearInterval(awake)
+})
+
+const write = (store: Datastore, key: string) => store.commit({ op: 'create', key, value: Buffer.from(key) })
+
+async function keysOf(server: TestServer): Promise<string[]> {
+  const store = await server.store()
+  const { entries } = await store.read('/')
+  await store.close()
+  return entries.map(entry => entry.key)
+}
+
+const names = async (server: TestServer) =>
+  (await server.etcd.members()).map(({ name, isLearner }) => `${name}${isLearner ? ' learner' : ''}`).sort()
+
+describeWithEtcd('a first server', () => {
+  test('keeps its member, name and data over restarts, however it ended', async () => {
+    const first = await cluster.add()
+    const { name } = first.etcd
+    expect(name).toMatch(/^server-1-[0-9a-f]{8}$/)
+    const store = await first.store()
+    await write(store, '/r/a')
+    await store.close()
+    await first.etcd.stop()
+    first.etcd = await cluster.start(first)
+    expect(first.etcd).toMatchObject({ name, fresh: false })
+    process.kill(first.etcd.pid!, 'SIGKILL')
+    expect(await keysOf(first)).toEqual(['/r/a'])
+    expect(first.lines.join('\n')).toContain('etcd ended; starting it again')
+    expect((await stat(etcdFiles(first.dataDir).dir)).mode & 0o777).toBe(0o700)
+  })
+
+  test("has K3s' file of settings, with --etcd-arg over it", async () => {
+    const metrics = await freePort()
+    const ports = { client: await freePort(), peer: await freePort(), metrics }
+    const args = ['quota-backend-bytes=858993459', 'heartbeat-interval=50', 'election-timeout=500']
+    const first = await cluster.add({ ports, args })
+    const text = await readFile(etcdFiles(first.dataDir).config, 'utf8')
+    expect(text).toContain('quota-backend-bytes: 858993459\n')
+    expect(text).toContain(`name: ${first.etcd.name}\n`)
+    const answer = await fetch(`http://127.0.0.1:${metrics}/metrics`)
+    expect(await answer.text()).toContain('etcd_server_has_leader 1')
+  })
+
+  test('tells the cluster its new address', async () => {
+    const first = await cluster.add()
+    await first.etcd.stop()
+    const ports = { ...first.options.ports!, peer: await freePort() }
+    first.etcd = await cluster.start(first, { ports, address: '127.0.0.1' })
+    expect((await first.etcd.members())[0]!.peerURLs).toEqual([`https://127.0.0.1:${ports.peer}`])
+  })
+
+  test('comes out of the alarm for a full quota when there is something to forget', async () => {
+    const args = ['quota-backend-bytes=4000000', 'heartbeat-interval=50', 'election-timeout=500']
+    const first = await cluster.add({ args })
+    const store = await first.store(2000)
+    let revision = await write(store, '/r/a')
+    const fill = async () => {
+      for (;;) revision = await store.commit({ op: 'update', key: '/r/a', value: Buffer.alloc(400_000), revision })
+    }
+    await expect(fill()).rejects.toThrow(/datastore unavailable: etcd, writing \/r\/a: .*database space exceeded/)
+    // The keeper looks every fifteen seconds.
+    const until = Date.now() + 40_000
+    for (;;) {
+      const done = await write(store, '/r/b').catch((error: Error) => error)
+      if (typeof done === 'number') break
+      if (Date.now() > until) throw done
+      await new Promise(resolve => setTimeout(resolve, 500))
+    }
+    await store.close()
+  })
+})
+
+describeWithEtcd('three servers', () => {
+  test('join one after the other as learners, under load, and lose nothing', async () => {
+    const first = await cluster.add()
+    const store = await first.store()
+    let stop = false
+    let written = 0
+    const load = (async () => {
+      while (!stop) await write(store, `/r/${written++}`)
+    })()
+    const [second, third] = [await cluster.prepare(), await cluster.prepare()]
+    // Both at once: one waits for the other.
+    await Promise.all(
+      [second, third].map(async server => {
+        server.etcd = await cluster.start(server)
+      }),
+    )
+    stop = true
+    await load
+    await store.close()
+    expect(await names(first)).toEqual([first, second, third].map(server => server.etcd.name))
+    for (const server of [first, second, third]) expect(await keysOf(server)).toHaveLength(written)
+  })
+
+  test('survive the loss of any one under write load', async () => {
+    const servers = [await cluster.add(), await cluster.add(), await cluster.add()]
+    for (const lost of servers) {
+      const stores = await Promise.all(servers.filter(server => server !== lost).map(server => server.store()))
+      const acknowledged = new Set<string>()
+      const errors: Error[] = []
+      let stop = false
+      const writers = stores.flatMap((store, s) =>
+        [0, 1, 2].map(async w => {
+          for (let i = 0; !stop; i++) {
+            const key = `/r/${lost.etcd.name}/${s}-${w}-${i}`
+            try {
+              await write(store, key)
+              acknowledged.add(key)
+            } catch (error) {
+              errors.push(error as Error)
+            }
+          }
+        }),
+      )
+      const progress = async (more: number) => {
+        const goal = acknowledged.size + more
+        while (acknowledged.size < goal) await new Promise(resolve => setTimeout(resolve, 10))
+      }
+      await progress(50)
+      await lost.etcd.stop()
+      await progress(50)
+      stop = true
+      await Promise.all(writers)
+      expect(errors).toEqual([])
+      for (const store of stores) await store.close()
+      lost.etcd = await cluster.start(lost)
+      const keys = new Set(await keysOf(lost))
+      expect([...acknowledged].filter(key => !keys.has(key))).toEqual([])
+    }
+  })
+
+  test('lose a member that is removed; it stays away until it joins anew', async () => {
+    const [first, second, third] = [await cluster.add(), await cluster.add(), await cluster.add()]
+    const { name, address } = second.etcd
+    await third.etcd.remove(name, '127.0.0.9')
+    expect(await names(first)).toHaveLength(3)
+    await third.etcd.remove(name, address)
+    expect(await names(first)).toEqual([first.etcd.name, third.etcd.name])
+    while (!second.lines.some(line => line.includes('this node has been removed from the cluster')))
+      await new Promise(resolve => setTimeout(resolve, 20))
+    await second.etcd.stop()
+    await expect(cluster.start(second, { others: undefined })).rejects.toThrow(
+      /^this server was removed from its etcd cluster: start it with --server/,
+    )
+    second.etcd = await cluster.start(second)
+    expect(second.etcd.name).not.toBe(name)
+    expect(await names(first)).toHaveLength(3)
+  })
+
+  test('take back one whose data is lost, and refuse another of the same name', async () => {
+    const [first, second] = [await cluster.add(), await cluster.add()]
+    await second.etcd.stop()
+    await rm(etcdFiles(second.dataDir).dir, { recursive: true })
+    const twin = await cluster.prepare({ nodeName: 'server-1', address: '127.0.0.2' })
+    await expect(cluster.start(twin)).rejects.toThrow(
+      'duplicate node name found, please use a unique name for this node',
+    )
+    expect(await names(first)).toHaveLength(2)
+    // Without a majority nobody can be removed: two of two are needed.
+    const membership = new Membership({ endpoints: [first.etcd.endpoint], tls: first.tls, clock: systemClock })
+    await expect(membership.list(300)).resolves.toHaveLength(2)
+    membership.close()
+  })
+})
