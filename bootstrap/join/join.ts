@@ -1,5 +1,7 @@
 /** How a node becomes part of a cluster: trust, settings, certificates; over and over until a server gives them. */
+import { X509Certificate } from 'node:crypto'
 import type { Clock } from '../client/clock.ts'
+import { subjectOf } from '../pki/certificate.ts'
 import { parseToken, TokenError } from '../pki/token.ts'
 import type { ControlConfig } from './control-config.ts'
 import { asked, type Credentials, fetchCredentials, type JoiningNode } from './credentials.ts'
@@ -82,15 +84,21 @@ export async function joinAgain(options: JoinOptions, deps: JoinDeps): Promise<J
 }
 
 async function reach(
-  { url, token, files }: JoinOptions,
+  { url, token, files, node }: JoinOptions,
   log: JoinDeps['log'],
   signal: AbortSignal,
 ): Promise<ServerAccess> {
-  const [client, ca] = await Promise.all([files.pair('client-kubelet'), files.ca('server-ca')])
+  const [held, ca] = await Promise.all([files.pair('client-kubelet'), files.ca('server-ca')])
+  // A machine that changed its name is another node: it starts with the token.
+  const client = held && isOf(node.name, held.cert) ? held : undefined
   const shown = client ? { client } : {}
   if (token !== undefined) return await accessServer(url(), token, { user: 'node', log, signal, ...shown })
   if (!client || ca === undefined) throw new TokenError('token must not be empty')
   return await accessServer(url(), undefined, { user: 'node', log, signal, client, ca })
+}
+
+function isOf(node: string, cert: string): boolean {
+  return subjectOf(new X509Certificate(cert)).commonName === `system:node:${node}`
 }
 
 async function fetchAll(access: ServerAccess, { node, files }: JoinOptions, deps: JoinDeps): Promise<Joined> {

@@ -1,8 +1,11 @@
 /** Speaking to a server one joins: its CA is checked against the token's hash before any secret is sent (k3s-io/k3s pkg/clientaccess). */
 import { Agent, request } from 'node:https'
+import { getCACertificates } from 'node:tls'
 import { checkCaHash, parseToken, type Token, TokenError } from '../pki/token.ts'
 
 const defaultTimeoutMs = 10_000
+/** A connection is kept for the next question so long. */
+const idleMs = 2000
 
 export interface AccessOptions {
   /** Whose password the token holds, whatever user it names: "server" or "node". */
@@ -69,11 +72,13 @@ export async function accessServer(
   const url = serverUrl(server)
   const ca = text === undefined ? options.ca : await trustedCa(url, token, options)
   const authorization = text === undefined ? undefined : authorizationOf(token, options.user)
+  const vouchers = ca ?? getCACertificates('system')
+  const agent = new Agent({ keepAlive: true, timeout: idleMs })
   const ask = (path: string, asked: Ask = {}) => {
     const client = asked.client === null ? undefined : (asked.client ?? options.client)
     const shown = asked.withoutToken || authorization === undefined ? {} : { Authorization: authorization }
     const headers = { ...shown, ...asked.headers }
-    return send(`${url}${path}`, { ...asked, headers }, { ca, ...client }, options.signal)
+    return send(`${url}${path}`, { ...asked, headers }, { ca: vouchers, ...client }, options.signal, agent)
   }
   return {
     url,
@@ -89,12 +94,58 @@ export async function accessServer(
   }
 }
 
-/** The server's CA, once it is found to be the one the token pins. */
+/**
+ * The server's CA, once it is found to be the one the token pins; undefined when this machine trusts the server without it.
+ * K3s asks the machine first. Here it comes last, with the same outcome: its hundreds of roots cost a node 14 MB.
+ */
 async function trustedCa(url: string, token: Token, { log, signal }: AccessOptions): Promise<string | undefined> {
-  const ca = await fetchCa(url, signal)
-  warnUnpinned(token, ca, log)
-  if (ca !== undefined) checkCaHash(token, ca)
-  return ca
+  const path = `${url}/cacerts`
+  const ca = await servedCa(path, signal)
+  const doubt = await doubtAbout(path, ca, token, signal)
+  if (!doubt) {
+    if (token.caHash === undefined) log.warn({}, unpinned)
+    return ca
+  }
+  if (!(await isTrustedByMachine(path, signal))) throw doubt
+  if (token.caHash !== undefined) log.warn({}, notValidated)
+  return undefined
+}
+
+const notValidated = 'Cluster CA certificate is trusted by the host CA bundle. Token CA hash will not be validated.'
+const unpinned =
+  "Cluster CA certificate is not trusted by the host CA bundle, but the token does not include a CA hash. Use the full token from the server's node-token file to enable Cluster CA validation."
+
+async function servedCa(path: string, signal: AbortSignal | undefined): Promise<string> {
+  const answer = await send(path, {}, { rejectUnauthorized: false }, signal).catch((error: Error) => {
+    throw new Error(`failed to get CA certs: ${error.message}`, { cause: error })
+  })
+  if (answer.status !== 200) throw new Error(`failed to get CA certs: ${new AnswerError(path, answer).message}`)
+  return answer.body.toString()
+}
+
+/** Why these certificates do not vouch for the server, or not by this token; undefined when they do. */
+async function doubtAbout(
+  path: string,
+  ca: string,
+  token: Token,
+  signal: AbortSignal | undefined,
+): Promise<Error | undefined> {
+  try {
+    await send(path, {}, { ca }, signal)
+  } catch (error) {
+    return new Error(`CA cert validation failed: ${(error as Error).message}`, { cause: error })
+  }
+  try {
+    checkCaHash(token, ca)
+    return undefined
+  } catch (error) {
+    return error as TokenError
+  }
+}
+
+async function isTrustedByMachine(path: string, signal: AbortSignal | undefined): Promise<boolean> {
+  const answer = await send(path, {}, { ca: getCACertificates('system') }, signal).catch(() => undefined)
+  return answer?.status === 200
 }
 
 /** "https://host:port". Throws TokenError for another scheme and for what is no URL. */
@@ -111,44 +162,23 @@ export function authorizationOf({ bootstrap, password = '' }: Token, user: strin
   return `Basic ${Buffer.from(`${name}:${secret}`).toString('base64')}`
 }
 
-/** The server's CA bundle; undefined when this machine trusts the server without it. */
-async function fetchCa(url: string, signal: AbortSignal | undefined): Promise<string | undefined> {
-  const path = `${url}/cacerts`
-  const trusted = await send(path, {}, {}, signal).catch(() => undefined)
-  if (trusted?.status === 200) return undefined
-  const answer = await send(path, {}, { rejectUnauthorized: false }, signal).catch((error: Error) => {
-    throw new Error(`failed to get CA certs: ${error.message}`, { cause: error })
-  })
-  if (answer.status !== 200) throw new Error(`failed to get CA certs: ${new AnswerError(path, answer).message}`)
-  const ca = answer.body.toString()
-  await send(path, {}, { ca }, signal).catch((error: Error) => {
-    throw new Error(`CA cert validation failed: ${error.message}`, { cause: error })
-  })
-  return ca
-}
-
-function warnUnpinned(token: Token, ca: string | undefined, log: AccessOptions['log']): void {
-  if (token.caHash !== undefined && ca === undefined)
-    log.warn({}, 'Cluster CA certificate is trusted by the host CA bundle. Token CA hash will not be validated.')
-  if (token.caHash === undefined && ca !== undefined)
-    log.warn(
-      {},
-      "Cluster CA certificate is not trusted by the host CA bundle, but the token does not include a CA hash. Use the full token from the server's node-token file to enable Cluster CA validation.",
-    )
-}
-
 interface Tls {
-  readonly ca?: string | undefined
+  readonly ca?: string | string[] | undefined
   readonly cert?: string
   readonly key?: string
   readonly rejectUnauthorized?: boolean
 }
 
-/** One request on a connection of its own, over HTTP/1.1. */
-function send(url: string, ask: Ask, tls: Tls, signal: AbortSignal | undefined): Promise<ServerAnswer> {
+/** One request, over HTTP/1.1; on a connection of its own unless an agent keeps some. */
+function send(
+  url: string,
+  ask: Ask,
+  tls: Tls,
+  signal: AbortSignal | undefined,
+  agent = new Agent({ keepAlive: false }),
+): Promise<ServerAnswer> {
   const { method = 'GET', headers = {}, body, timeoutMs = defaultTimeoutMs } = ask
   const late = AbortSignal.timeout(timeoutMs)
-  const agent = new Agent({ keepAlive: false })
   return new Promise((resolve, reject) => {
     const outgoing = request(
       url,
