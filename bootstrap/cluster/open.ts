@@ -44,22 +44,24 @@ export interface OpenedCluster {
  */
 export async function openCluster(parts: ClusterParts): Promise<OpenedCluster> {
   const { dataDir } = parts
-  const disk = await readBundle(dataDir)
   let pki: Promise<Pki> | undefined
   const ensured = () => (pki ??= parts.openPki())
-  const early = isComplete(disk) || (await parts.isNew())
+  const isNew = await parts.isNew()
+  // The datastore, the files and the password need nothing of each other.
   const opening = parts.openData(ensured)
+  const loading = opening.then(async datastore => load(parts, datastore, await knownPassword(parts)))
+  loading.catch(() => {})
+  const disk = await readBundle(dataDir)
+  const early = isComplete(disk) || isNew
   // What is wrong with the files may be put right below.
-  const [datastore] = await Promise.all([opening, early ? ensured().catch(() => {}) : undefined])
-  const password = await knownPassword(parts)
-  const stored = await load(parts, datastore, password)
+  const [stored] = await Promise.all([loading, early ? ensured().catch(() => {}) : undefined])
   const written = stored.found ? await reconcileFiles(dataDir, disk, stored.bundle) : []
   if (written.length > 0) {
     parts.log.warn({ files: written }, 'Updating bootstrap data on disk from datastore')
     pki = undefined
   }
-  const made = await ensured()
-  const files = await ensureFiles(parts, made, password)
+  const [datastore, made] = await Promise.all([opening, ensured()])
+  const files = await ensureFiles(parts, made, await knownPassword(parts))
   await store(parts, datastore, serverPassword(files.token), stored)
   const tokens = tokenKeeper({ ...parts, datastore, caPem: made.serverCa.cert }, files)
   return { datastore, pki: made, tokens, bundle: () => currentBundle(parts, datastore, tokens) }
