@@ -12,6 +12,7 @@ import { lockDataDir } from './lock.ts'
 import type { Logger } from './log.ts'
 import { NodeGate } from './node-gate.ts'
 import { openShared } from './open-shared.ts'
+import { claimOwnName } from './own-name.ts'
 import type { Pki } from './pki/pki.ts'
 import { Stages } from './stages.ts'
 import { controlOf } from './supervisor/control.ts'
@@ -121,6 +122,9 @@ async function start(config: ServerConfig, deps: ServerDeps, stages: Stages): Pr
   await writeKubeconfigs(config, pki)
   log.info({ ms: Math.round(performance.now() - began), port: config.httpsPort }, 'API server is ready')
 
+  // Its hash takes a while, on a thread of its own.
+  const named = config.disableAgent ? undefined : claimOwnName(config.nodeName, { api, log, signal: background.signal })
+  named?.catch(() => {})
   const operators = new AbortController()
   const running = await userland.start({
     ...(api.store.shared ? { candidate: `${config.nodeName}_${randomUUID()}` } : {}),
@@ -136,6 +140,7 @@ async function start(config: ServerConfig, deps: ServerDeps, stages: Stages): Pr
     operators.abort()
     await Promise.race([running.stopped, systemClock.sleep(stopOperatorsWithinMs, new AbortController().signal)])
   })
+  await named
   if (!config.disableAgent) await startLocalAgent({ config, api, pki, userland, nodes, stages, log })
   log.info(
     { ms: Math.round(performance.now() - began), joinToken: tokens.current().token.slice(0, 12) },

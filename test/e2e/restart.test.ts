@@ -145,6 +145,27 @@ suite('a second start on the same data-dir', () => {
     await cluster.restart()
   }, 60_000)
 
+  test("the server's node keeps its name by its password, and waits when that is another one", async () => {
+    const file = '/etc/rancher/node/password'
+    const secret = `secret ${cluster.nodeName}.node-password.k3s -n kube-system`
+    const { type, metadata } = await cluster.get<Secret>(secret)
+    expect([type, metadata?.ownerReferences?.[0]]).toMatchObject([
+      'k3s.cattle.io/node-password',
+      { apiVersion: 'v1', kind: 'Node', name: cluster.nodeName },
+    ])
+    await cluster.stopServer()
+    await cluster.exec(['sh', '-c', `cp ${file} ${file}.kept; echo other >${file}`])
+    const said = cluster.logs().length
+    const { up } = cluster.launch()
+    await cluster.eventually(async () =>
+      expect(cluster.logs().slice(said)).toContain('server is not ready: Node password rejected, duplicate hostname'),
+    )
+    await cluster.kubectl(`delete ${secret}`)
+    await up
+    const { data } = await cluster.get<Secret>(secret)
+    expect(data?.hash).toBeDefined()
+  }, 60_000)
+
   test('what changed meanwhile is noticed: a container that ended is started again', async () => {
     await cluster.stopServer()
     const inPods = 'grep -lE "kubepods" $(pgrep -f "^sleep infinity$" | sed "s|.*|/proc/&/cgroup|") | cut -d/ -f3'
