@@ -14,6 +14,7 @@ const retryMs = 1000
 /** Rounds without a change after which a server counts as gone: 15 to 20 s, upstream's lease time. */
 const silentRounds = 3
 const attempts = 5
+const usualPort = 6443
 
 export interface PeerAddress {
   readonly ip: string
@@ -107,8 +108,10 @@ export class MasterLeases {
     this.#live = entries.length > 0 ? entries.map(addressOf) : [this.#parts.own]
   }
 
+  /** Upstream's, unless the machine may have several servers. */
   get #key(): string {
-    return masterLeasePrefix + this.#parts.own.ip
+    const { ip, port } = this.#parts.own
+    return masterLeasePrefix + (port === usualPort ? ip : `${ip}:${port}`)
   }
 
   async #entries(): Promise<readonly Entry[]> {
@@ -140,8 +143,6 @@ export class MasterLeases {
   }
 }
 
-function addressOf({ key, value }: Entry): PeerAddress {
-  return { port: 6443, ...(JSON.parse(value.toString()) as object), ip: key.slice(masterLeasePrefix.length) }
-}
+const addressOf = ({ value }: Entry) => JSON.parse(value.toString()) as PeerAddress
 
 const textOf = (live: readonly PeerAddress[]) => live.map(({ ip, port }) => `${ip} ${port}`).join()

@@ -1,0 +1,124 @@
+/** Two servers as users run them, over one PostgreSQL. */
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import type { KubeObject } from '../../bootstrap/api/object.ts'
+import type { Client } from '../../bootstrap/client/client.ts'
+import { loadKubeconfig } from '../../bootstrap/client/kubeconfig.ts'
+import { remoteClient } from '../../bootstrap/client/remote.ts'
+import { configMaps, endpoints, leases, namespaces, serviceAccounts } from '../../bootstrap/client/resources.ts'
+import {
+  type PostgresServer,
+  postgresPrograms,
+  startPostgres,
+} from '../../bootstrap/datastore/testing/postgres-server.ts'
+import { type RunningServer, startServer } from './server.ts'
+
+const timing = ['lease-duration=4s', 'renew-deadline=3s', 'retry-period=500ms']
+const name = (text: string) => ({ name: text, namespace: 'default' })
+
+interface Peer {
+  readonly server: RunningServer
+  readonly client: Client & { close(): void }
+}
+
+const suite = postgresPrograms ? describe : describe.skip
+
+suite('two servers over one PostgreSQL', () => {
+  let postgres: PostgresServer
+  let flags: string[]
+  const peers: Peer[] = []
+
+  beforeAll(async () => {
+    postgres = await startPostgres({ durable: false })
+    await postgres.run('CREATE DATABASE peers')
+    const endpoint = `postgres://${postgres.source('peers')}?sslmode=disable`
+    flags = ['--datastore-endpoint', endpoint, '--token', 'shared', '--disable', 'coredns,traefik,metrics-server']
+    for (const arg of timing) flags.push(`--kube-controller-manager-arg=leader-elect-${arg}`)
+    peers.push(await start('one'), await start('two'))
+  }, 120_000)
+
+  afterAll(async () => {
+    for (const { client, server } of peers) {
+      client.close()
+      await server.remove()
+    }
+    await postgres.destroy()
+  })
+
+  async function start(node: string, dataDir?: string): Promise<Peer> {
+    const server = await startServer([...flags, '--node-name', node], dataDir)
+    return { server, client: remoteClient((await loadKubeconfig(server.kubeconfig)).remote) }
+  }
+
+  /** Which of the two leads, by its node's name. */
+  async function leader(client: Client): Promise<string> {
+    const lease = await client.get(leases, { name: 'kube-controller-manager', namespace: 'kube-system' })
+    return lease.spec.holderIdentity?.split('_')[0] ?? ''
+  }
+  const peer = (node: string) => peers[node === 'one' ? 0 : 1]!
+
+  async function addresses(client: Client): Promise<number> {
+    const { subsets = [] } = (await client.get(endpoints, name('kubernetes'))) as KubeObject & {
+      subsets?: readonly { readonly addresses?: readonly unknown[] }[]
+    }
+    return subsets.reduce((sum, { addresses = [] }) => sum + addresses.length, 0)
+  }
+
+  test('what one acknowledges the other shows', async () => {
+    const [one, two] = peers.map(({ client }) => client)
+    await one!.create(configMaps, { apiVersion: 'v1', kind: 'ConfigMap', metadata: name('turns'), data: { n: '0' } })
+    for (let i = 1; i <= 100; i++) {
+      const [writer, reader] = i % 2 ? [one!, two!] : [two!, one!]
+      await writer.patch(configMaps, name('turns'), { data: { n: String(i) } }, { type: 'merge' })
+      expect((await reader.get(configMaps, name('turns'))).data).toEqual({ n: String(i) })
+    }
+    expect(await addresses(one!)).toBe(2)
+  }, 60_000)
+
+  test('one leads; when it stops, or dies, the other does', async () => {
+    const first = await leader(peers[0]!.client)
+    const second = first === 'one' ? 'two' : 'one'
+    const other = peer(second).client
+    await works(other, 'before')
+    await peer(first).server.stop()
+    await until(async () => (await leader(other)) === second)
+    await works(other, 'stopped')
+    expect(await addresses(other)).toBe(1)
+    peers[first === 'one' ? 0 : 1] = await start(first, peer(first).server.dataDir)
+    expect(await leader(other)).toBe(second)
+    await peer(second).server.kill9()
+    const back = peer(first).client
+    await until(async () => (await leader(back)) === first)
+    await works(back, 'killed')
+    await until(async () => (await addresses(back)) === 1)
+    peers[second === 'one' ? 0 : 1] = await start(second, peer(second).server.dataDir)
+  }, 120_000)
+
+  test('a database that is away for a while is an outage, not an end', async () => {
+    const pids = peers.map(({ server }) => server.pid)
+    await postgres.process.stop('SIGQUIT')
+    for (const { client } of peers) {
+      const refused = await client.get(namespaces, { name: 'default' }).catch(error => error as { code: number })
+      expect(refused).toMatchObject({ code: 503 })
+      const old = (await client.raw('GET', '/api/v1/namespaces?resourceVersion=0')) as { items: unknown[] }
+      expect(old.items.length).toBeGreaterThan(3)
+      expect(await client.raw('GET', '/livez')).toBe('ok')
+      await expect(client.raw('GET', '/readyz')).rejects.toThrow('[-]etcd failed')
+    }
+    // Long enough for the leader to step down.
+    await new Promise(resolve => setTimeout(resolve, 6000))
+    await postgres.process.start()
+    for (const { client } of peers) await until(async () => (await client.raw('GET', '/readyz')) === 'ok')
+    await works(peers[0]!.client, 'after')
+    expect(peers.map(({ server }) => server.pid)).toEqual(pids)
+  }, 120_000)
+})
+
+/** Controllers act: a new namespace gets its ServiceAccount. */
+async function works(client: Client, namespace: string): Promise<void> {
+  await client.create(namespaces, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace }, spec: {} })
+  await until(async () => (await client.get(serviceAccounts, { name: 'default', namespace })) !== undefined)
+}
+
+async function until(done: () => Promise<boolean>): Promise<void> {
+  while (!(await done().catch(() => false))) await new Promise(resolve => setTimeout(resolve, 50))
+}
