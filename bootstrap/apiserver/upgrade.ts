@@ -1,7 +1,7 @@
 /** Requests that turn into a byte stream: exec, attach and portforward to the node agent, and whatever the routes take. */
 import { STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { errors } from '../api/errors.ts'
+import { errors, failure } from '../api/errors.ts'
 import type { HandlerParts } from './handler.ts'
 import { identify } from './handler.ts'
 import { forbidden, requestAttributes } from './http/authorize.ts'
@@ -11,6 +11,7 @@ import { headerOf } from './http/message.ts'
 import { requestInfo } from './http/requestinfo.ts'
 import { statusResponse } from './http/status.ts'
 import { watchOverWebSocket } from './http/websocket-watch.ts'
+import { UnreachableError } from './subresources/backends.ts'
 import { connectOf, forwardedHeaders, podTarget } from './subresources/connect.ts'
 import type { Call } from './verbs/call.ts'
 
@@ -67,7 +68,11 @@ async function upgrade(
   const closed = parts.metrics.opened()
   socket.once('close', closed)
   const headers = forwardedHeaders(request.headers, true)
-  await connectOf(parts).upgrade(target.node, target.path, headers, socket, head, request.method)
+  try {
+    await connectOf(parts).upgrade(target.node, target.path, headers, socket, head, request.method)
+  } catch (error) {
+    throw error instanceof UnreachableError ? failure(500, '', `error dialing backend: ${error.message}`) : error
+  }
 }
 
 function refuse(request: ApiRequest, socket: Duplex, error: unknown): void {

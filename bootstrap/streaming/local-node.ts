@@ -1,8 +1,9 @@
-/** The way to the agent in this machine: its HTTPS port, with the API server's client certificate. */
+/** The way to a server by HTTPS, with the API server's client certificate: an agent, an aggregated server, a webhook. */
 import { type IncomingMessage, STATUS_CODES } from 'node:http'
 import { Agent, request as httpsRequest } from 'node:https'
 import type { Duplex, Readable } from 'node:stream'
-import { refuseUpgrade } from './http.ts'
+import { connect as tlsConnect } from 'node:tls'
+import { joinStreams } from './join.ts'
 
 type Headers = { readonly [name: string]: string | readonly string[] | undefined }
 
@@ -20,6 +21,8 @@ export interface LocalNodeOptions {
   readonly insecure?: boolean
   /** Every request may be sent twice, not only those that read. */
   readonly repeatable?: boolean
+  /** Asked for each new connection: one that was opened some other way, or undefined to dial host and port. */
+  readonly via?: () => Promise<Duplex> | undefined
 }
 
 /** Both methods ignore the node's name: there is one node here. */
@@ -32,17 +35,18 @@ export interface LocalNode {
     signal: AbortSignal,
     body?: Buffer,
   ): Promise<{ status: number; headers: IncomingMessage['headers']; body: Readable }>
-  upgrade(nodeName: string, path: string, headers: Headers, socket: Duplex, head: Buffer, method: string): void
+  /** Rejects, with the socket untouched, when there is no answer. */
+  upgrade(nodeName: string, path: string, headers: Headers, socket: Duplex, head: Buffer, method: string): Promise<void>
   /** Closes idle connections. */
   close(): void
 }
 
 export function localNodeConnect(options: LocalNodeOptions): LocalNode {
-  const { port, host = '127.0.0.1', serverName, cert, key, ca, insecure = false, repeatable = false } = options
+  const { port, host = '127.0.0.1', serverName, cert, key, ca, insecure = false, repeatable = false, via } = options
   const names = serverName === undefined ? {} : { servername: serverName }
   const own = cert === undefined ? {} : { cert, key }
   const tls = { host, port, ...own, ...(ca ? { ca } : {}), ...names, rejectUnauthorized: !insecure }
-  const agent = new Agent({ keepAlive: true, timeout: 60_000 })
+  const agent = agentVia(new Agent({ keepAlive: true, timeout: 60_000 }), via)
   return {
     request: (_, method, path, headers, signal, body) =>
       new Promise((resolve, reject) => {
@@ -62,28 +66,45 @@ export function localNodeConnect(options: LocalNodeOptions): LocalNode {
         }
         attempt(true)
       }),
-    upgrade(_, path, headers, socket, head, method) {
-      const call = httpsRequest({ ...tls, agent: false, method, path, headers: ownHeaders(headers) })
-      const gone = () => call.destroy()
-      socket.on('error', () => socket.destroy())
-      socket.once('close', gone)
-      call.on('upgrade', (answer: IncomingMessage, backend: Duplex, first: Buffer) => {
-        socket.off('close', gone)
-        socket.write(answerHead(answer))
-        if (first.length > 0) socket.write(first)
-        if (head.length > 0) backend.write(head)
-        join(socket, backend)
-        join(backend, socket)
-      })
-      call.on('response', (answer: IncomingMessage) => {
-        socket.write(answerHead(answer))
-        answer.pipe(socket)
-      })
-      call.on('error', error => refuseUpgrade(socket, 502, `error dialing backend: ${error.message}`))
-      call.end()
-    },
+    upgrade: (_, path, headers, socket, head, method) =>
+      new Promise((resolve, reject) => {
+        const once = agentVia(new Agent(), via)
+        const call = httpsRequest({ ...tls, agent: once, method, path, headers: ownHeaders(headers) })
+        const gone = () => call.destroy()
+        socket.on('error', () => socket.destroy())
+        socket.once('close', gone)
+        call.on('upgrade', (answer: IncomingMessage, backend: Duplex, first: Buffer) => {
+          socket.off('close', gone)
+          socket.write(answerHead(answer))
+          if (first.length > 0) socket.write(first)
+          if (head.length > 0) backend.write(head)
+          joinStreams(socket, backend)
+          resolve()
+        })
+        call.on('response', (answer: IncomingMessage) => {
+          socket.write(answerHead(answer))
+          answer.pipe(socket)
+          resolve()
+        })
+        call.on('error', reject)
+        call.end()
+      }),
     close: () => agent.destroy(),
   }
+}
+
+/** The same agent, whose connections are TLS over those that `via` gives. */
+function agentVia(agent: Agent, via: LocalNodeOptions['via']): Agent {
+  if (!via) return agent
+  const dial = agent.createConnection.bind(agent)
+  agent.createConnection = (options, made) => {
+    const way = via()
+    if (!way) return dial(options, made)
+    const failed = (error: Error) => made?.(error, undefined as unknown as Duplex)
+    way.then(socket => made?.(null, tlsConnect({ ...options, socket })), failed)
+    return undefined
+  }
+  return agent
 }
 
 /** The host of the client's request is not ours. */
@@ -103,13 +124,4 @@ function answerHead(answer: IncomingMessage): string {
   }
   if (status !== 101) lines.push('Connection: close\r\n')
   return `HTTP/1.1 ${status} ${answer.statusMessage || STATUS_CODES[status] || ''}\r\n${lines.join('')}\r\n`
-}
-
-/** One direction; a connection that breaks takes the other with it, one that ends lets it finish. */
-function join(from: Duplex, to: Duplex): void {
-  from.pipe(to)
-  from.on('error', () => to.destroy())
-  from.once('close', () => {
-    if (!from.readableEnded) to.destroy()
-  })
 }

@@ -18,7 +18,10 @@ export interface NodeConnect {
     signal: AbortSignal,
     body?: Buffer,
   ): Promise<BackendResponse>
-  /** Takes over the client's socket; `head` is what followed its upgrade request, which has not been answered. */
+  /**
+   * Takes over the client's socket; `head` is what followed its upgrade request, which has not been answered. Rejects, with the
+   * socket untouched, when the agent cannot be reached.
+   */
   upgrade(
     nodeName: string,
     path: string,
@@ -28,6 +31,20 @@ export interface NodeConnect {
     method: string,
   ): void | Promise<void>
 }
+
+/** What was to be asked could not be reached; the message says why. */
+export class UnreachableError extends Error {
+  readonly url: string
+
+  constructor(url: string, message: string) {
+    super(message)
+    this.name = 'UnreachableError'
+    this.url = url
+  }
+}
+
+/** A connection to an address that is not simply dialled; undefined: dial it. */
+export type ConnectVia = (host: string, port: number) => Promise<Duplex> | undefined
 
 export interface ProxyTarget {
   readonly scheme: 'http' | 'https'

@@ -1,5 +1,5 @@
 /** Requests that go on to a node agent: pods/log, exec, attach and portforward. */
-import { errors, field } from '../../api/errors.ts'
+import { errors, failure, field } from '../../api/errors.ts'
 import type { KubeObject } from '../../api/object.ts'
 import type { HandlerParts } from '../handler.ts'
 import type { ApiResponse, RequestHeaders } from '../http/message.ts'
@@ -7,7 +7,7 @@ import { isTrue, type RequestInfo } from '../http/requestinfo.ts'
 import type { Exchange } from '../http/verbs.ts'
 import type { Call, VerbDeps } from '../verbs/call.ts'
 import { getObject } from '../verbs/read.ts'
-import type { NodeConnect } from './backends.ts'
+import { type NodeConnect, UnreachableError } from './backends.ts'
 
 interface Pod extends KubeObject {
   readonly spec: {
@@ -31,12 +31,22 @@ export async function podLog(parts: HandlerParts, { deps, call, request }: Excha
   const text = { 'content-type': 'text/plain; charset=utf-8' }
   const { nodeName } = pod.spec
   if (!nodeName) return { status: 200, headers: text, body: undefined }
-  const answer = await connectOf(parts).request(nodeName, 'GET', path, {}, request.signal)
+  const answer = await asking(() => connectOf(parts).request(nodeName, 'GET', path, {}, request.signal))
   if (answer.status === 200) return { status: 200, headers: text, body: answer.body }
   const message = await textOf(answer.body)
   if (answer.status === 400) throw errors.badRequest(message)
   if (answer.status === 404) throw errors.badRequest(message)
   throw errors.internal(message)
+}
+
+/** A failure to reach the agent is passed on as upstream's HTTP client words it. */
+async function asking<T>(ask: () => Promise<T>): Promise<T> {
+  try {
+    return await ask()
+  } catch (error) {
+    if (!(error instanceof UnreachableError)) throw error
+    throw failure(500, '', `Get ${JSON.stringify(error.url)}: ${error.message}`)
+  }
 }
 
 function logPath(call: Call, pod: Pod, query: URLSearchParams): string {

@@ -1,30 +1,44 @@
-/** Reaches pods and services from this machine's own network, which is part of the cluster's. */
+/** Reaches pods and services: from this machine's own network, which is part of the cluster's, unless told another way. */
 import type { IncomingMessage, RequestOptions } from 'node:http'
+import type { Duplex } from 'node:stream'
+import { connect as tlsConnect } from 'node:tls'
 import type { RequestHeaders } from '../http/message.ts'
-import type { BackendResponse, ProxyDialer } from './backends.ts'
+import type { BackendResponse, ConnectVia, ProxyDialer } from './backends.ts'
 
-export const directDialer: ProxyDialer = {
-  async request(target, method, path, headers, signal, body) {
-    const { request: open } = target.scheme === 'https' ? await import('node:https') : await import('node:http')
-    const { host, port } = target
-    const options: RequestOptions & { rejectUnauthorized: boolean } = {
-      host,
-      port,
-      method,
-      path,
-      headers: { ...plain(headers), host: host.includes(':') ? `[${host}]:${port}` : `${host}:${port}` },
-      signal,
-      agent: false,
-      rejectUnauthorized: false,
-    }
-    return await new Promise<BackendResponse>((resolve, reject) => {
-      const request = open(options, (response: IncomingMessage) =>
-        resolve({ status: response.statusCode ?? 502, headers: response.headers, body: response }),
-      )
-      request.on('error', reject)
-      request.end(body)
-    })
-  },
+/** `via` is asked first, for those that only another node can reach. */
+export function clusterDialer(via?: ConnectVia): ProxyDialer {
+  return {
+    async request(target, method, path, headers, signal, body) {
+      const secure = target.scheme === 'https'
+      const { request: open } = secure ? await import('node:https') : await import('node:http')
+      const { host, port } = target
+      const given = await via?.(host, port)
+      if (given && signal.aborted) given.destroy()
+      const options: RequestOptions & { rejectUnauthorized: boolean } = {
+        host,
+        port,
+        method,
+        path,
+        headers: { ...plain(headers), host: host.includes(':') ? `[${host}]:${port}` : `${host}:${port}` },
+        signal,
+        rejectUnauthorized: false,
+        ...(given ? over(given, secure) : { agent: false }),
+      }
+      return await new Promise<BackendResponse>((resolve, reject) => {
+        const request = open(options, (response: IncomingMessage) =>
+          resolve({ status: response.statusCode ?? 502, headers: response.headers, body: response }),
+        )
+        request.on('error', reject)
+        request.end(body)
+      })
+    },
+  }
+}
+
+export const directDialer = clusterDialer()
+
+function over(socket: Duplex, secure: boolean): Pick<RequestOptions, 'createConnection'> {
+  return { createConnection: () => (secure ? tlsConnect({ socket, rejectUnauthorized: false }) : socket) }
 }
 
 function plain(headers: RequestHeaders): { [name: string]: string | string[] } {

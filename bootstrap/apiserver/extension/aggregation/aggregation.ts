@@ -12,6 +12,7 @@ import type { RequestInfo } from '../../http/requestinfo.ts'
 import type { ForeignDocument } from '../../openapi/foreign.ts'
 import type { KindRegistry } from '../../schema/registry.ts'
 import type { Store } from '../../store/store.ts'
+import type { ConnectVia } from '../../subresources/backends.ts'
 import { keepTrustPublished, type Trust } from './authentication-config.ts'
 import { Availability } from './availability.ts'
 import { connections, type ProxyIdentity } from './connections.ts'
@@ -30,6 +31,8 @@ export interface AggregationOptions {
   /** Undefined where nothing is told about front proxies: then aggregated servers cannot know who asks. */
   readonly identity: ProxyIdentity | undefined
   readonly trust: Trust
+  /** The way to addresses that are not simply dialled. */
+  readonly via?: ConnectVia | undefined
   readonly onError: (error: unknown, name: string) => void
   readonly background: (work: Promise<void>) => void
   readonly signal: AbortSignal
@@ -70,7 +73,7 @@ export async function aggregation(options: AggregationOptions): Promise<Aggregat
   const services = await store.resource('apiregistration.k8s.io', 'apiservices', false)
   const slices = await store.resource('discovery.k8s.io', 'endpointslices', true)
   const remotes = new RemoteServices()
-  const connect = connections(options.identity, signal)
+  const connect = connections(options.identity, signal, { via: options.via })
   const parts = { remotes, connect, reader, slices, random }
   let availability: Availability | undefined
   background(remotes.follow(services, signal))

@@ -1,5 +1,6 @@
 /** TLS connections to aggregated servers: as the front proxy, checked against the APIService's bundle. */
 import type { LocalNode } from '../../../streaming/local-node.ts'
+import type { ConnectVia } from '../../subresources/backends.ts'
 import type { Address } from './endpoints.ts'
 
 /** PEM: the certificate and key by which aggregated servers know this one. */
@@ -27,7 +28,7 @@ const idleLimit = 32
 export function connections(
   identity: ProxyIdentity | undefined,
   signal: AbortSignal,
-  { repeatable = false } = {},
+  { repeatable = false, via }: { readonly repeatable?: boolean; readonly via?: ConnectVia | undefined } = {},
 ): Connections {
   const open = new Map<string, LocalNode>()
   const closeAll = () => {
@@ -49,6 +50,7 @@ export function connections(
       ...(identity ?? {}),
       serverName,
       repeatable,
+      ...(via ? { via: () => via(address.host, address.port) } : {}),
       ...(verify ? { ca: caBundle } : { insecure: true }),
     })
     open.set(key, made)

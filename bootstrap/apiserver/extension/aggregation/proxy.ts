@@ -1,5 +1,6 @@
 /** Passes requests on to aggregated servers, telling them who asks (upstream: kube-aggregator pkg/apiserver/handler_proxy.go). */
 import type { Duplex } from 'node:stream'
+import { refuseUpgrade } from '../../../streaming/http.ts'
 import type { UserInfo } from '../../auth/user.ts'
 import type { ApiRequest, ApiResponse, RequestHeaders } from '../../http/message.ts'
 import { headerOf, textResponse } from '../../http/message.ts'
@@ -61,14 +62,13 @@ export async function proxyUpgrade(
   head: Buffer,
 ): Promise<void> {
   const address = addressOf(parts, remote)
-  if (!address) {
-    const text = 'service unavailable\n'
-    const lines = ['HTTP/1.1 503 Service Unavailable', 'Content-Type: text/plain; charset=utf-8', 'Connection: close']
-    socket.end(`${lines.join('\r\n')}\r\nContent-Length: ${text.length}\r\n\r\n${text}`)
-    return
-  }
+  if (!address) return refuseUpgrade(socket, 503, 'service unavailable\n')
   const connection = await parts.connect(remote, address, true)
-  connection.upgrade('', pathOf(request), proxiedHeaders(request, user, true), socket, head, request.method)
+  try {
+    await connection.upgrade('', pathOf(request), proxiedHeaders(request, user, true), socket, head, request.method)
+  } catch (error) {
+    refuseUpgrade(socket, 503, `error dialing backend: ${failureText(error)}\n`)
+  }
 }
 
 function addressOf(parts: ProxyParts, remote: RemoteService): Address | undefined {

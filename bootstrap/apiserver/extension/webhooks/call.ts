@@ -1,4 +1,5 @@
 /** Sends reviews: to a Service's ready endpoints or to a URL, over TLS that the webhook's bundle vouches for. */
+import type { ConnectVia } from '../../subresources/backends.ts'
 import { connections } from '../aggregation/connections.ts'
 import { type EndpointParts, reachable } from '../aggregation/endpoints.ts'
 import { failureText } from '../aggregation/failure-text.ts'
@@ -6,6 +7,8 @@ import type { Webhook } from './hooks.ts'
 
 export interface CallParts extends EndpointParts {
   readonly random: () => number
+  /** The way to addresses that are not simply dialled. */
+  readonly via?: ConnectVia | undefined
   readonly signal: AbortSignal
 }
 
@@ -13,7 +16,7 @@ export interface CallParts extends EndpointParts {
 export type Send = (webhook: Webhook, review: object, signal: AbortSignal) => Promise<string>
 
 export function sender(parts: CallParts): Send {
-  const connect = connections(undefined, parts.signal, { repeatable: true })
+  const connect = connections(undefined, parts.signal, { repeatable: true, via: parts.via })
   return async (webhook, review, signal) => {
     const seconds = webhook.timeoutSeconds ?? 10
     const target = targetOf(parts, webhook, seconds)
