@@ -8,7 +8,6 @@ import { kubeletPort, startNode } from './node.ts'
 import type { NodeGate } from './node-gate.ts'
 import type { Pki } from './pki/pki.ts'
 import type { Stages } from './stages.ts'
-import { localNodeConnect } from './streaming/local-node.ts'
 import type { Userland } from './userland.ts'
 
 export interface LocalAgentParts {
@@ -50,16 +49,6 @@ export async function startLocalAgent({
     stages,
     log: log.child({ component: 'agent' }),
   })
-  const way = localNodeConnect({
-    host: '127.0.0.1',
-    port: kubeletPort,
-    cert: pki.apiserver.cert,
-    key: pki.apiserver.key,
-    ca: pki.serverCa.cert,
-  })
-  nodes.open(config.nodeName, way)
-  stages.started('node connection', () => {
-    nodes.close(config.nodeName)
-    way.close()
-  })
+  nodes.open(config.nodeName, { host: '127.0.0.1', port: kubeletPort })
+  stages.started('node connection', () => nodes.close(config.nodeName))
 }

@@ -10,10 +10,10 @@ import { writeKubeconfigs } from './kubeconfig.ts'
 import { startLocalAgent } from './local-agent.ts'
 import { lockDataDir } from './lock.ts'
 import type { Logger } from './log.ts'
-import { NodeGate } from './node-gate.ts'
 import { openShared } from './open-shared.ts'
 import { claimOwnName } from './own-name.ts'
 import type { Pki } from './pki/pki.ts'
+import { serverTunnels } from './server-tunnels.ts'
 import { Stages } from './stages.ts'
 import { controlOf } from './supervisor/control.ts'
 import { supervisorRoutes } from './supervisor/supervisor.ts'
@@ -71,10 +71,10 @@ async function start(config: ServerConfig, deps: ServerDeps, stages: Stages): Pr
   const { datastore, pki, tokens } = await openShared(config, { stages, log, signal: deps.signal })
 
   const background = new AbortController()
-  const nodes = new NodeGate()
   const userland = await deps.userland()
   const issuer = `https://kubernetes.default.svc.${config.clusterDomain}`
   let core: AssembledServer | undefined
+  const tunnels = serverTunnels({ config, pki, core: () => core, log: log.child({ component: 'tunnel' }) })
   const api = await assembleApiServer({
     datastore,
     clock: systemClock,
@@ -101,7 +101,9 @@ async function start(config: ServerConfig, deps: ServerDeps, stages: Stages): Pr
       log: log.child({ component: 'supervisor' }),
       signal: background.signal,
     }),
-    nodeConnect: nodes,
+    upgradeRoutes: tunnels.upgradeRoutes,
+    nodeConnect: tunnels.nodes,
+    via: tunnels.via,
     log: log.child({ component: 'apiserver' }),
     signal: background.signal,
   })
@@ -116,6 +118,8 @@ async function start(config: ServerConfig, deps: ServerDeps, stages: Stages): Pr
     clientCa: [pki.clientCa.cert, pki.requestHeaderCa.cert].join(''),
   })
   stages.started('listener', () => listening.close())
+  stages.started('tunnels', () => tunnels.close())
+  await tunnels.start(api, background.signal)
   await api.start({ servicePort: 443, advertiseAddresses: [config.advertiseAddress], securePort: config.advertisePort })
   stages.started('place among the servers', () => leave(api, log))
   await ensureEmbeddedClass(api.client())
@@ -141,7 +145,7 @@ async function start(config: ServerConfig, deps: ServerDeps, stages: Stages): Pr
     await Promise.race([running.stopped, systemClock.sleep(stopOperatorsWithinMs, new AbortController().signal)])
   })
   await named
-  if (!config.disableAgent) await startLocalAgent({ config, api, pki, userland, nodes, stages, log })
+  if (!config.disableAgent) await startLocalAgent({ config, api, pki, userland, nodes: tunnels.nodes, stages, log })
   log.info(
     { ms: Math.round(performance.now() - began), joinToken: tokens.current().token.slice(0, 12) },
     'skiff is up and running',

@@ -42,7 +42,8 @@ import { ServiceAllocator } from './services/allocator.ts'
 import { ensureServiceCidr, followIpAddresses, type IpAddressParts } from './services/ip-addresses.ts'
 import { openStore } from './store/open-store.ts'
 import type { Store } from './store/store.ts'
-import { directDialer } from './subresources/direct-dialer.ts'
+import type { ConnectVia } from './subresources/backends.ts'
+import { clusterDialer } from './subresources/direct-dialer.ts'
 import type { TokenIssuer } from './subresources/token.ts'
 
 /** The server acting for itself. */
@@ -56,6 +57,8 @@ export interface AssembleOptions
   readonly clientCa: string
   readonly requestHeaderCa?: string
   readonly requestHeaderNames?: readonly string[]
+  /** The way to addresses in the cluster that are not simply dialled: of pods, aggregated servers and webhooks. */
+  readonly via?: ConnectVia
   /** The certificate and key by which aggregated servers know this one. */
   readonly proxyIdentity?: ProxyIdentity
   readonly anonymous?: boolean
@@ -147,7 +150,7 @@ export async function assembleApiServer(given: AssembleOptions): Promise<Assembl
   const self = () => inProcessClient(server, serverUser)
   const others = await aggregated(options, { store, reader, registry, background, client: self })
   const server = createApiServer({
-    proxyDialer: directDialer,
+    proxyDialer: clusterDialer(options.via),
     ...options,
     delegate: others.delegate,
     delegateUpgrade: others.delegateUpgrade,
@@ -257,6 +260,7 @@ function aggregated(
     random,
     signal,
     identity: options.proxyIdentity,
+    via: options.via,
     trust: { clientCa, requestHeaderCa, allowedNames: requestHeaderNames },
     onError: (err, name) => {
       // What was under way when the server stopped fails, and nobody need know.

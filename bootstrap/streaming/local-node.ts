@@ -2,7 +2,7 @@
 import { type IncomingMessage, STATUS_CODES } from 'node:http'
 import { Agent, request as httpsRequest } from 'node:https'
 import type { Duplex, Readable } from 'node:stream'
-import { connect as tlsConnect } from 'node:tls'
+import { type ConnectionOptions, connect as tlsConnect } from 'node:tls'
 import { joinStreams } from './join.ts'
 
 type Headers = { readonly [name: string]: string | readonly string[] | undefined }
@@ -101,7 +101,7 @@ function agentVia(agent: Agent, via: LocalNodeOptions['via']): Agent {
     const way = via()
     if (!way) return dial(options, made)
     const failed = (error: Error) => made?.(error, undefined as unknown as Duplex)
-    way.then(socket => made?.(null, tlsConnect({ ...options, socket })), failed)
+    way.then(socket => made?.(null, tlsConnect({ ...(options as ConnectionOptions), socket })), failed)
     return undefined
   }
   return agent

@@ -67,17 +67,16 @@ export class AddressIndex {
     this.#byNode.delete(name)
   }
 
-  #setPod({ metadata, spec, status }: Pod): void {
-    const over = status?.phase === 'Succeeded' || status?.phase === 'Failed'
-    if (spec.hostNetwork || !spec.nodeName || over) return this.#deletePod({ metadata, spec, status })
-    for (const { ip } of status?.podIPs ?? [])
-      this.#ofPods.set(ip, { node: spec.nodeName, uid: metadata?.uid ?? '' })
+  #setPod(pod: Pod): void {
+    const { metadata, spec, status } = pod
+    const node = spec.nodeName
+    if (spec.hostNetwork || !node || status?.phase === 'Succeeded' || status?.phase === 'Failed') this.#deletePod(pod)
+    else for (const { ip } of status?.podIPs ?? []) this.#ofPods.set(ip, { node, uid: metadata?.uid ?? '' })
   }
 
   /** An address that another pod has by now stays that one's. */
   #deletePod({ metadata, status }: Pod): void {
-    for (const { ip } of status?.podIPs ?? [])
-      if (this.#ofPods.get(ip)?.uid === metadata?.uid) this.#ofPods.delete(ip)
+    for (const { ip } of status?.podIPs ?? []) if (this.#ofPods.get(ip)?.uid === metadata?.uid) this.#ofPods.delete(ip)
   }
 }
 

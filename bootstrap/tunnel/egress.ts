@@ -1,7 +1,7 @@
 /** Which connections of the API server go through a tunnel (--egress-selector-mode; K3s: pkg/daemons/control/tunnel.go). */
 import { connect } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { Counter, Histogram, type Metric, reading, labelText } from '../metrics.ts'
+import { Counter, Histogram, labelText, type Metric, reading } from '../metrics.ts'
 import type { AddressIndex } from './addresses.ts'
 import { authorityOf, type Target } from './protocol.ts'
 import type { Tunnels } from './tunnels.ts'
@@ -32,15 +32,23 @@ const series = labelText({ protocol: 'http_connect', transport: 'tcp' })
 
 export function createEgress({ mode, localNode, port: ownPort, tunnels, index, log }: EgressOptions): Egress {
   const started = new Counter('apiserver_egress_dialer_dial_start_total', 'Dials started through the tunnels of agents')
-  const failed = new Counter('apiserver_egress_dialer_dial_failure_count', 'Dials through the tunnels of agents that failed')
+  const failed = new Counter(
+    'apiserver_egress_dialer_dial_failure_count',
+    'Dials through the tunnels of agents that failed',
+  )
   const lasted = new Histogram(
     'apiserver_egress_dialer_dial_duration_seconds',
     'Duration of dials through the tunnels of agents',
     [0.005, 0.025, 0.1, 0.5, 2.5, 12.5],
   )
-  const sessions = reading('gauge', 'skiff_tunnel_sessions', 'Tunnels that agents have open to this server', function* () {
-    for (const [node, count] of tunnels.counts()) yield [labelText({ node }), count] as const
-  })
+  const sessions = reading(
+    'gauge',
+    'skiff_tunnel_sessions',
+    'Tunnels that agents have open to this server',
+    function* () {
+      for (const [node, count] of tunnels.counts()) yield [labelText({ node }), count] as const
+    },
+  )
 
   async function dial(node: string, target: Target): Promise<Duplex> {
     const began = performance.now()
@@ -81,7 +89,8 @@ export function createEgress({ mode, localNode, port: ownPort, tunnels, index, l
       const found = mode === 'disabled' ? undefined : index.locate(host)
       if (!found || found.node === localNode) return undefined
       const { node, kubeletPort } = found
-      if (kubeletPort !== undefined && (port === kubeletPort || port === streamPort)) return toKubelet(node, { host, port })
+      if (kubeletPort !== undefined && (port === kubeletPort || port === streamPort))
+        return toKubelet(node, { host, port })
       return index.allowsEgress(node) ? orDirectly(node, { host, port }) : undefined
     },
     metrics: [started, failed, lasted, sessions],

@@ -13,10 +13,13 @@ interface UpgradeRequest {
   readonly peerCertificate?: X509Certificate | undefined
 }
 
+interface User {
+  readonly name: string
+  readonly groups: readonly string[]
+}
+
 /** The user a certificate stands for; undefined when it is none of the cluster's. */
-export type CertificateUser = (
-  certificate: X509Certificate | undefined,
-) => { readonly name: string; readonly groups: readonly string[] } | undefined
+export type CertificateUser = (certificate: X509Certificate | undefined) => Promise<User | undefined>
 
 const nodePrefix = 'system:node:'
 
@@ -24,7 +27,7 @@ const nodePrefix = 'system:node:'
 export function tunnelUpgrade(tunnels: Tunnels, userOf: CertificateUser) {
   return async (request: UpgradeRequest, socket: Duplex, head: Buffer): Promise<boolean> => {
     if (request.path !== tunnelPath) return false
-    const node = nodeOf(userOf(request.peerCertificate))
+    const node = nodeOf(await userOf(request.peerCertificate))
     if (request.method !== 'GET' || !asked(request.headers).includes(tunnelProtocol))
       throw errors.badRequest(`want GET with the header "Upgrade: ${tunnelProtocol}"`)
     tunnels.accept(node, socket, head)
@@ -32,7 +35,7 @@ export function tunnelUpgrade(tunnels: Tunnels, userOf: CertificateUser) {
   }
 }
 
-function nodeOf(user: ReturnType<CertificateUser>): string {
+function nodeOf(user: User | undefined): string {
   if (!user) throw errors.unauthorized()
   const { name, groups } = user
   if (!name.startsWith(nodePrefix) || name === nodePrefix || !groups.includes('system:nodes'))

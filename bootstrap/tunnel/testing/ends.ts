@@ -9,6 +9,7 @@ import { type Issuer, issueCertificate, keyPem, newKey, subjectOf, type Usage } 
 import { runTunnels, type TunnelState } from '../agent.ts'
 import type { AgentIdentity } from '../connect.ts'
 import type { EgressPolicy } from '../policy.ts'
+import type { Target } from '../protocol.ts'
 import { Tunnels } from '../tunnels.ts'
 import { tunnelUpgrade } from '../upgrade.ts'
 
@@ -42,7 +43,7 @@ export class TestCa {
 /** A server that accepts tunnels. */
 export async function startTunnelServer(ca: TestCa, port = 0) {
   const tunnels = new Tunnels({ clock: systemClock, log: quiet })
-  const upgrade = tunnelUpgrade(tunnels, certificate => {
+  const upgrade = tunnelUpgrade(tunnels, async certificate => {
     if (!certificate?.checkIssued(ca.issuer.certificate)) return undefined
     const { commonName, organizations } = subjectOf(certificate)
     return { name: commonName, groups: organizations }
@@ -97,8 +98,15 @@ export const slowHost = '192.0.2.1'
 
 export const everywhere: EgressPolicy = target => target
 
+const openTcp = (target: Target) => connect({ ...target, allowHalfOpen: true, noDelay: true })
+
 /** An agent with tunnels to all servers; `states` is where each stands. */
-export function startTunnelAgent(identity: AgentIdentity, servers: Servers, policy: EgressPolicy = everywhere) {
+export function startTunnelAgent(
+  identity: AgentIdentity,
+  servers: Servers,
+  policy: EgressPolicy = everywhere,
+  dial: (target: Target) => Socket = openTcp,
+) {
   const ending = new AbortController()
   const states = new Map<string, TunnelState>()
   const sockets = new Set<Socket>()
@@ -109,8 +117,7 @@ export function startTunnelAgent(identity: AgentIdentity, servers: Servers, poli
       identity: () => identity,
       onState: (server, state) => states.set(server, state),
       open(target) {
-        const socket =
-          target.host === slowHost ? new Socket() : connect({ ...target, allowHalfOpen: true, noDelay: true })
+        const socket = target.host === slowHost ? new Socket() : dial(target)
         sockets.add(socket)
         socket.once('close', () => sockets.delete(socket))
         return socket
