@@ -27,7 +27,6 @@ export interface SharedEffects {
 export async function openShared(config: ServerConfig, { stages, log, signal }: SharedEffects): Promise<OpenedCluster> {
   const { dataDir, token, agentToken } = config
   const file = join(dataDir, 'server/db/state.db')
-  const shared = isShared(config.datastore.endpoint)
   try {
     if (config.joinUrl !== undefined && config.datastore.endpoint === '')
       await joinOthers(config, config.joinUrl, { log, signal })
@@ -35,7 +34,7 @@ export async function openShared(config: ServerConfig, { stages, log, signal }: 
       dataDir,
       token,
       agentToken,
-      shared,
+      shared: isShared(config.datastore.endpoint),
       isNew: async () => config.datastore.endpoint === '' && !existsSync(file),
       openPki: () => openPki(config),
       async openData() {

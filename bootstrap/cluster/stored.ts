@@ -59,7 +59,23 @@ export async function loadBundle(parts: StoredParts, password: string, lock: boo
       continue
     }
     parts.log.info({}, 'Bootstrap key is locked - waiting for data to be populated by another server')
-    await parts.clock.sleep(lockPollMs, parts.signal)
+    await changedOrLate(parts, entry)
+  }
+}
+
+/** Resolves as soon as somebody has written the key, after five seconds at the latest. */
+async function changedOrLate({ datastore, clock, signal }: StoredParts, { key, revision }: Entry): Promise<void> {
+  const over = new AbortController()
+  const both = AbortSignal.any([signal, over.signal])
+  const changed = async () => {
+    for await (const { changes } of datastore.watch(key, revision, both)) if (changes.length > 0) return
+  }
+  const late = clock.sleep(lockPollMs, both)
+  late.catch(() => {})
+  try {
+    await Promise.race([changed().catch(() => late), late])
+  } finally {
+    over.abort()
   }
 }
 

@@ -1,0 +1,86 @@
+/** Servers that share a datastore share everything else through it: CAs, keys, passwords, tokens. */
+import { readFile, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { type EtcdServer, etcdInstalled, startEtcdServer } from '../../bootstrap/datastore/testing/etcd-server.ts'
+import { HttpClient } from './http-client.ts'
+import { basic, nodeHeaders, ownKey } from './joining.ts'
+import { type RunningServer, startServer } from './server.ts'
+
+const suite = etcdInstalled ? describe : describe.skip
+if (!etcdInstalled) console.log('two servers: skipped, needs etcd')
+
+suite('two servers on one datastore', () => {
+  let etcd: EtcdServer
+  let flags: string[]
+  const servers: RunningServer[] = []
+  const file = (at: number, path: string) => readFile(join(servers[at]!.dataDir, 'server', path), 'utf8')
+
+  beforeAll(async () => {
+    etcd = await startEtcdServer()
+    flags = ['--datastore-endpoint', etcd.endpoint]
+    // At once, as after a power cut: one of them makes the cluster.
+    const both = await Promise.all([1, 2].map(() => startServer([...flags, '--token', 'secret'])))
+    servers.push(...both)
+  }, 60_000)
+  afterAll(async () => {
+    await Promise.all(servers.map(server => server.remove()))
+    await etcd?.destroy()
+  }, 60_000)
+
+  test('are one cluster', async () => {
+    for (const path of ['tls/server-ca.crt', 'tls/client-ca.key', 'tls/service.key', 'token', 'cred/passwd'])
+      expect(await file(1, path)).toBe(await file(0, path))
+    const [first, second] = servers
+    const admin = new HttpClient({ url: second!.url, tls: first!.tls })
+    expect((await admin.get('/api/v1/namespaces/default')).status).toBe(200)
+    const account = '/api/v1/namespaces/default/serviceaccounts/default/token'
+    const { body } = await admin.post(account, {
+      apiVersion: 'authentication.k8s.io/v1',
+      kind: 'TokenRequest',
+      spec: {},
+    })
+    const elsewhere = new HttpClient({ url: first!.url, tls: { ca: first!.tls.ca } }, body.status.token)
+    const review = { apiVersion: 'authentication.k8s.io/v1', kind: 'SelfSubjectReview' }
+    const who = await elsewhere.post('/apis/authentication.k8s.io/v1/selfsubjectreviews', review)
+    expect(who.body.status.userInfo.username).toBe('system:serviceaccount:default:default')
+    admin.close()
+    elsewhere.close()
+  })
+
+  test('a name that one has given away is taken on the other', async () => {
+    const { request } = ownKey()
+    const answers: number[] = []
+    for (const [at, password] of [
+      ['0', 'a'],
+      ['1', 'b'],
+      ['1', 'a'],
+    ] as const) {
+      const client = new HttpClient({ url: servers[Number(at)]!.url, tls: { ca: servers[0]!.tls.ca } })
+      const headers = { ...basic('node', 'secret'), ...nodeHeaders('web', password.repeat(32)) }
+      const ask = { type: 'application/octet-stream', headers }
+      answers.push((await client.post('/v1-k3s/client-kubelet.crt', request, ask)).status)
+      client.close()
+    }
+    expect(answers).toEqual([200, 403, 200])
+  })
+
+  test('a third one needs their token', async () => {
+    await expect(startServer([...flags, '--token', 'other'])).rejects.toThrow(
+      'skiff: bootstrap data already found and encrypted with different token',
+    )
+    await expect(startServer(flags)).rejects.toThrow('encrypted with different token')
+  })
+
+  test('what one of them lost it gets back', async () => {
+    const ca = await file(0, 'tls/server-ca.crt')
+    const { dataDir } = servers[1]!
+    await servers[1]!.stop()
+    await rm(join(dataDir, 'server/tls'), { recursive: true })
+    servers[1] = await startServer([...flags, '--token', 'secret'], dataDir)
+    expect(await file(1, 'tls/server-ca.crt')).toBe(ca)
+    const client = new HttpClient({ url: servers[1]!.url, tls: servers[0]!.tls })
+    expect((await client.get('/readyz')).status).toBe(200)
+    client.close()
+  }, 60_000)
+})
