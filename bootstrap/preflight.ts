@@ -3,10 +3,14 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmdir
 import { createServer } from 'node:net'
 import { dirname, join } from 'node:path'
 import { findProgram } from './cli/tools.ts'
+import type { AgentConfig } from './config/agent-config.ts'
 import { ConfigError } from './config/parse.ts'
 import type { NodeConfig, ServerConfig } from './config/server-config.ts'
 import { groupId } from './kubeconfig.ts'
 import { readRegistries } from './registries.ts'
+
+/** What upstream's kubelet listens on. */
+const kubeletPort = 10250
 
 /** Checks clock, rights, data-dir, port, container runtime and registries.yaml. */
 export async function preflight(config: ServerConfig, host: Host): Promise<void> {
@@ -15,14 +19,17 @@ export async function preflight(config: ServerConfig, host: Host): Promise<void>
   if (config.kubeconfig.group !== undefined) groupId(config.kubeconfig.group, readFileSync('/etc/group', 'utf8'))
   if (!config.disableAgent) checkRuntime(config, host)
   await readRegistries(config.privateRegistry)
-  await checkPort(config.bindAddress, config.httpsPort)
+  await checkPort(config.bindAddress, config.httpsPort, 'stop it or use --https-listen-port')
+  if (!config.disableAgent) await checkPort('0.0.0.0', kubeletPort, 'stop it')
 }
 
 /** The same for a node without a server, as far as it concerns it. */
-export async function preflightNode(config: NodeConfig, host: Host): Promise<void> {
+export async function preflightNode(config: AgentConfig, host: Host): Promise<void> {
   checkMachine(config, host)
   checkRuntime(config, host)
   await readRegistries(config.privateRegistry)
+  await checkPort('0.0.0.0', kubeletPort, 'stop it')
+  if (!config.disableApiserverLb) await checkPort('127.0.0.1', config.lbServerPort, 'stop it or use --lb-server-port')
 }
 
 interface Host {
@@ -58,7 +65,7 @@ function checkFolder(path: string, flag: string): void {
   }
 }
 
-async function checkPort(host: string, port: number): Promise<void> {
+async function checkPort(host: string, port: number, remedy: string): Promise<void> {
   const failure = await new Promise<NodeJS.ErrnoException | undefined>(resolve => {
     const probe = createServer()
     probe.once('error', resolve)
@@ -67,9 +74,7 @@ async function checkPort(host: string, port: number): Promise<void> {
   if (failure === undefined) return
   if (failure.code !== 'EADDRINUSE') throw new ConfigError(`cannot listen on ${host}:${port}: ${failure.message}`)
   const holder = portHolder(port)
-  throw new ConfigError(
-    `port ${port} is already in use${holder === undefined ? '' : ` by ${holder}`}: stop it or use --https-listen-port`,
-  )
+  throw new ConfigError(`port ${port} is already in use${holder === undefined ? '' : ` by ${holder}`}: ${remedy}`)
 }
 
 /** "name (pid 12)" of the process that listens on a TCP port, as far as /proc tells. */

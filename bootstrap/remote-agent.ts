@@ -71,6 +71,7 @@ async function start(config: AgentConfig, { modules, log, signal }: RemoteAgentD
   const joining: JoinOptions = {
     serverUrl: config.serverUrl,
     url: () => url,
+    trouble: () => balancer?.trouble,
     token: config.token,
     node: {
       name: nodeName,
@@ -122,21 +123,16 @@ async function balance(config: AgentConfig, log: Logger): Promise<LoadBalancer> 
   const folder = join(config.dataDir, 'agent/etc')
   await mkdir(folder, { recursive: true, mode: 0o700 })
   const isV6 = config.nodeIps[0]!.includes(':')
-  try {
-    return await startLoadBalancer(
-      {
-        name,
-        serverUrl: config.serverUrl,
-        port: config.lbServerPort,
-        hosts: isV6 ? ['127.0.0.1', '::1'] : ['127.0.0.1'],
-        stateFile: join(folder, `${name}.json`),
-      },
-      { log: log.child({ component: 'loadbalancer' }), clock: systemClock, random: Math.random },
-    )
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error
-    throw new ConfigError(`port ${config.lbServerPort} is already in use: stop who uses it or use --lb-server-port`)
-  }
+  return await startLoadBalancer(
+    {
+      name,
+      serverUrl: config.serverUrl,
+      port: config.lbServerPort,
+      hosts: isV6 ? ['127.0.0.1', '::1'] : ['127.0.0.1'],
+      stateFile: join(folder, `${name}.json`),
+    },
+    { log: log.child({ component: 'loadbalancer' }), clock: systemClock, random: Math.random },
+  )
 }
 
 /** The node's connections, one per user. Each reads the credentials of the moment. */

@@ -69,6 +69,15 @@ export interface Agent {
 /** Resolves once the node is registered and pods are being run. Throws when the runtime cannot be started. */
 export async function startAgent(options: AgentOptions, deps: AgentDeps): Promise<Agent> {
   const stopping = new AbortController()
+  try {
+    return await start(options, deps, stopping)
+  } catch (error) {
+    stopping.abort()
+    throw error
+  }
+}
+
+async function start(options: AgentOptions, deps: AgentDeps, stopping: AbortController): Promise<Agent> {
   const { signal } = stopping
   const paths = pathsOf(options)
   for (const path of Object.values(paths)) await mkdir(path, { recursive: true })

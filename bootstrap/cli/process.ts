@@ -31,7 +31,9 @@ export async function runUntilAsked(
     await ended
     await running.stop()
   } catch (error) {
-    if (!signal.aborted) throw error
+    if (signal.aborted) return 0
+    endSoon(host, log)
+    throw error
   } finally {
     clearInterval(held)
   }
@@ -49,7 +51,7 @@ function endSoon(host: NodeJS.Process, log: Logger): void {
       { held: [...new Set(host.getActiveResourcesInfo())] },
       'something still holds the process; it ends all the same',
     )
-    host.exit(0)
+    host.exit(host.exitCode)
   }, lingerMs)
   timer.unref()
 }

@@ -13,6 +13,8 @@ export interface JoinOptions {
   readonly serverUrl: string
   /** Where to ask: the local load balancer, or serverUrl itself. */
   readonly url: () => string
+  /** Why no server can be reached, where somebody knows better than the error. */
+  readonly trouble?: () => string | undefined
   /** Undefined for a node that joined before and shows its certificate only. */
   readonly token: string | undefined
   readonly node: JoiningNode
@@ -61,7 +63,8 @@ export async function joinCluster(options: JoinOptions, deps: JoinDeps): Promise
       warned = true
     } catch (error) {
       signal.throwIfAborted()
-      log.error({}, `Failed to validate connection to cluster at ${options.serverUrl}: ${(error as Error).message}`)
+      const why = options.trouble?.() ?? (error as Error).message
+      log.error({}, `Failed to validate connection to cluster at ${options.serverUrl}: ${why}`)
       await clock.sleep(validateEveryMs, signal)
       continue
     }
@@ -69,10 +72,8 @@ export async function joinCluster(options: JoinOptions, deps: JoinDeps): Promise
       return await fetchAll(access, options, deps)
     } catch (error) {
       signal.throwIfAborted()
-      log.info(
-        {},
-        `Waiting to retrieve agent configuration; server is not ready: ${(error as Error).message || String(error)}`,
-      )
+      const why = options.trouble?.() ?? (error as Error).message
+      log.info({}, `Waiting to retrieve agent configuration; server is not ready: ${why}`)
       await clock.sleep(retryMs * (1 + random()), signal)
     }
   }

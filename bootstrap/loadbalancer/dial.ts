@@ -9,8 +9,8 @@ export interface Dialed {
 export interface DialEffects {
   /** Starts to connect to "host:port". */
   readonly connect: (address: string) => Socket
-  /** How the attempt at one server ended, and after how many milliseconds. */
-  readonly told: (address: string, event: 'connected' | 'failed', ms: number) => void
+  /** How the attempt at one server ended, after how many milliseconds, and why it failed. */
+  readonly told: (address: string, event: 'connected' | 'failed', ms: number, why?: string) => void
   readonly now: () => number
 }
 
@@ -53,9 +53,9 @@ export function dialFirst(
     const start = (address: string) => {
       const socket = connect(address)
       const at = now()
-      const failed = () => {
+      const failed = (error?: Error) => {
         if (!attempts.has(address)) return
-        told(address, 'failed', abandon(address))
+        told(address, 'failed', abandon(address), error?.message)
         tryNext()
       }
       attempts.set(address, { socket, at, timer: setTimeout(failed, limitMs) })

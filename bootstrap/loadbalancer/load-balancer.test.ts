@@ -171,11 +171,13 @@ describe('when no server answers', () => {
     await one.stop()
     const turnedAway = await Promise.all(Array.from({ length: 200 }, () => ask(balancer)))
     expect(new Set(turnedAway.map(({ answer }) => answer))).toEqual(new Set(['refused']))
+    expect(balancer.trouble).toBe(`no server answers (${one.address}: connect ECONNREFUSED ${one.address})`)
     const back = new Greeter('one again')
     greeters.push(await back.start(Number(one.address.split(':')[1])))
     let answer = 'refused'
     while (answer === 'refused') ({ answer } = await ask(balancer))
     expect(answer).toBe('one again')
+    expect(balancer.trouble).toBeUndefined()
   })
 
   test('few wait for one that swallows everything', async () => {

@@ -38,6 +38,8 @@ export interface LoadBalancer {
   /** Addresses ("host:port") of the cluster's servers, sorted. */
   readonly addresses: readonly string[]
   readonly metrics: readonly Metric[]
+  /** Why no server answers, in one line; undefined when one did last. */
+  readonly trouble: string | undefined
   /** Takes the cluster's list of servers. An empty one changes nothing. */
   setServers(addresses: readonly string[]): void
   /** What somebody else knows of a server, e.g. whoever keeps a tunnel to it. */
@@ -60,9 +62,12 @@ export async function startLoadBalancer(
   const pool = new ServerPool(new URL(serverUrl).host, { now: () => clock.now(), random })
   pool.setServers(await savedAddresses(stateFile, serverUrl))
   const metrics = balancerMetrics(name, () => pool.servers)
-  const told = (address: string, event: 'connected' | 'failed', ms: number) => {
+  const failures = new Map<string, string>()
+  const told = (address: string, event: 'connected' | 'failed', ms: number, why = 'no answer') => {
     metrics.dialed(event === 'connected' ? 'success' : 'error', ms)
     pool.tell(address, event)
+    if (event === 'connected') failures.clear()
+    else if (pool.has(address)) failures.set(address, `${address}: ${why}`)
   }
   const dial = { connect, told, now: () => clock.now() }
   const watchdog = new Watchdog(async address => {
@@ -104,6 +109,9 @@ export async function startLoadBalancer(
     metrics: metrics.all,
     get addresses() {
       return pool.addresses
+    },
+    get trouble() {
+      return failures.size === 0 ? undefined : `no server answers (${[...failures.values()].join('; ')})`
     },
     setServers(addresses) {
       if (!pool.setServers(addresses)) return

@@ -82,8 +82,8 @@ export class ServerPool {
     socket.once('close', () => entry.connections.delete(socket))
   }
 
-  connectionsOf(address: string): number {
-    return this.#entries.get(address)?.connections.size ?? 0
+  has(address: string): boolean {
+    return this.#entries.has(address)
   }
 
   /** Another server is active: the rest is demoted, and whoever still hangs on the fallback moves over. */
