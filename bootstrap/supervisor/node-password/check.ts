@@ -4,7 +4,7 @@ import { type ApiRequest, headerOf } from '../../apiserver/http/message.ts'
 import type { Client } from '../../client/client.ts'
 import type { Clock } from '../../client/clock.ts'
 import { events } from '../../client/resources.ts'
-import { rememberingCheck } from './hash.ts'
+import { type Hasher, rememberingHasher } from './hash.ts'
 import { ensureNodePassword, NodePasswordError } from './secret.ts'
 
 export type NodeCheck =
@@ -26,7 +26,7 @@ const retryMs = 5000
 /** Makes the check. It lets a node in whose Secret cannot be stored, and checks it as soon as that is possible again. */
 export function nodeCheck(parts: NodeCheckParts): (request: ApiRequest, user: UserInfo) => Promise<NodeCheck> {
   const { log } = parts
-  const isPassword = rememberingCheck()
+  const hasher = rememberingHasher()
   const putOff = new Set<string>()
   return async (request, user) => {
     const node = headerOf(request, 'k3s-node-name').toLowerCase()
@@ -41,13 +41,13 @@ export function nodeCheck(parts: NodeCheckParts): (request: ApiRequest, user: Us
     if (identity !== undefined && !parts.nodeExists(identity))
       return refused(401, `unable to verify node identity: nodes "${identity}" not found`)
     try {
-      await ensureNodePassword(client, node, password, isPassword)
+      await ensureNodePassword(client, node, password, hasher)
     } catch (error) {
       if (error instanceof NodePasswordError) return refused(403, error.message)
       log.warn({ node, err: error }, `Password verification deferred for node ${node}`)
       if (!putOff.has(node)) {
         putOff.add(node)
-        void checkLater(parts, node, password, isPassword).finally(() => putOff.delete(node))
+        void checkLater(parts, node, password, hasher).finally(() => putOff.delete(node))
       }
     }
     return { allowed: true, node }
@@ -67,7 +67,7 @@ async function checkLater(
   { client, clock, signal }: NodeCheckParts,
   node: string,
   password: string,
-  isPassword: ReturnType<typeof rememberingCheck>,
+  hasher: Hasher,
 ): Promise<void> {
   while (!signal.aborted) {
     const api = client()
@@ -75,7 +75,7 @@ async function checkLater(
       api === undefined ? Promise.resolve() : record(api, node, type, reason, message, clock.now())
     try {
       if (api) {
-        await ensureNodePassword(api, node, password, isPassword)
+        await ensureNodePassword(api, node, password, hasher)
         await told('Normal', 'NodePasswordValidationComplete', 'Deferred node password secret validation complete')
         return
       }

@@ -39,15 +39,31 @@ const unpadded = (key: Buffer): string => key.toString('base64').replace(/=+$/, 
 
 const remembered = 1024
 
-/** isPasswordOf that does the work once for a hash and its password: a node asks for two certificates in a row. */
-export function rememberingCheck(): typeof isPasswordOf {
+export interface Hasher {
+  hash(password: string): Promise<string>
+  /** Rejects as isPasswordOf does. */
+  verify(hash: string, password: string): Promise<boolean>
+}
+
+/** Does the work once for a hash and its password: a node asks for two certificates in a row. */
+export function rememberingHasher(): Hasher {
   const known = new Set<string>()
-  return async (hash, password) => {
-    const key = createHash('sha256').update(`${hash}\0${password}`).digest('base64')
-    if (known.has(key)) return true
-    if (!(await isPasswordOf(hash, password))) return false
+  const keyOf = (hash: string, password: string) => createHash('sha256').update(`${hash}\0${password}`).digest('base64')
+  const remember = (hash: string, password: string) => {
     if (known.size >= remembered) known.delete(known.values().next().value!)
-    known.add(key)
-    return true
+    known.add(keyOf(hash, password))
+  }
+  return {
+    async hash(password) {
+      const hash = await hashPassword(password)
+      remember(hash, password)
+      return hash
+    },
+    async verify(hash, password) {
+      if (known.has(keyOf(hash, password))) return true
+      if (!(await isPasswordOf(hash, password))) return false
+      remember(hash, password)
+      return true
+    },
   }
 }

@@ -2,7 +2,7 @@
 import { ignoreNotFound, isAlreadyExists } from '../../api/errors.ts'
 import type { Client } from '../../client/client.ts'
 import { type Secret, secrets } from '../../client/resources.ts'
-import { hashPassword, isPasswordOf } from './hash.ts'
+import { type Hasher, rememberingHasher } from './hash.ts'
 
 export const nodePasswordType = 'k3s.cattle.io/node-password'
 
@@ -28,21 +28,21 @@ export async function ensureNodePassword(
   client: Client,
   node: string,
   password: string,
-  isPassword: typeof isPasswordOf = isPasswordOf,
+  hasher: Hasher = rememberingHasher(),
 ): Promise<void> {
   const name = { name: secretNameOf(node), namespace: 'kube-system' }
   const existing = await client.get(secrets, name).catch(ignoreNotFound)
-  if (existing) return verify(existing, node, password, isPassword)
+  if (existing) return verify(existing, node, password, hasher)
   try {
-    await client.create(secrets, await secretOf(node, password))
+    await client.create(secrets, await secretOf(node, password, hasher))
   } catch (error) {
     if (!isAlreadyExists(error)) throw error
-    await verify(await client.get(secrets, name), node, password, isPassword)
+    await verify(await client.get(secrets, name), node, password, hasher)
   }
 }
 
-async function secretOf(node: string, password: string): Promise<Secret> {
-  const hash = await hashPassword(password)
+async function secretOf(node: string, password: string, hasher: Hasher): Promise<Secret> {
+  const hash = await hasher.hash(password)
   return {
     apiVersion: 'v1',
     kind: 'Secret',
@@ -53,10 +53,10 @@ async function secretOf(node: string, password: string): Promise<Secret> {
   }
 }
 
-async function verify(secret: Secret, node: string, password: string, isPassword: typeof isPasswordOf): Promise<void> {
+async function verify(secret: Secret, node: string, password: string, hasher: Hasher): Promise<void> {
   const hash = Buffer.from(secret.data?.hash ?? '', 'base64').toString()
   if (hash === '') throw new NodePasswordError(`unable to locate hash data for node secret '${secretNameOf(node)}'`)
-  const same = await isPassword(hash, password).catch((error: Error) => {
+  const same = await hasher.verify(hash, password).catch((error: Error) => {
     throw new NodePasswordError(`unable to verify hash for node '${node}': ${error.message}`)
   })
   if (!same) throw new NodePasswordError(rejection)
