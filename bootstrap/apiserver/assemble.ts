@@ -39,12 +39,15 @@ import { objectReader } from './reader.ts'
 import { type KindRegistry, kindRegistry } from './schema/registry.ts'
 import { type ApiServer, type ApiServerDeps, createApiServer } from './server.ts'
 import { ServiceAllocator } from './services/allocator.ts'
+import { Claims } from './services/claims.ts'
 import { ensureServiceCidr, followIpAddresses, type IpAddressParts } from './services/ip-addresses.ts'
+import { SharedAllocator } from './services/shared-allocator.ts'
 import { openStore } from './store/open-store.ts'
 import type { Store } from './store/store.ts'
 import type { ConnectVia } from './subresources/backends.ts'
 import { clusterDialer } from './subresources/direct-dialer.ts'
 import type { TokenIssuer } from './subresources/token.ts'
+import type { WriteHook } from './verbs/call.ts'
 
 /** The server acting for itself. */
 export const serverUser: UserInfo = { name: 'system:apiserver', uid: '', groups: ['system:masters'], extra: {} }
@@ -141,7 +144,9 @@ export async function assembleApiServer(given: AssembleOptions): Promise<Assembl
     ...(options.nodePorts ? { nodePorts: options.nodePorts } : {}),
     ...(options.random ? { random: options.random } : {}),
   })
-  background(allocator.follow(await store.resource('', 'services', true), signal))
+  const services = await store.resource('', 'services', true)
+  background(allocator.follow(services, signal))
+  const claims = store.shared ? new Claims(datastore) : undefined
   const extensions = [
     ...(options.admissionExtensions?.({ registry, store, reader }) ?? []),
     ...(await webhookAdmission({ ...options, registry, store, reader, background })),
@@ -167,7 +172,9 @@ export async function assembleApiServer(given: AssembleOptions): Promise<Assembl
       extensions,
     }),
     version: versionInfo,
-    hooks: new Map([['/services', allocator]]),
+    hooks: new Map<string, WriteHook>([
+      ['/services', claims ? new SharedAllocator(allocator, claims, clock) : allocator],
+    ]),
     reviews: reviews({ authenticator, authorizer, rbac, audiences, clock }),
     tokenIssuer: issuerOf(tokens),
     documents: [
@@ -207,6 +214,7 @@ export async function assembleApiServer(given: AssembleOptions): Promise<Assembl
         const { servicePort } = bootstrap
         await bootstrapObjects(self, { servicePort, servers, serviceAddress: allocator.apiServerAddress })
       }
+      await claims?.adopt(Array.from(services.all(), ({ object }) => object))
       await restore()
       await reconcileBootstrapRoles(rbacWriter(self))
       const clusterRoles = await store.resource(rbacGroup, 'clusterroles', false)
@@ -218,6 +226,8 @@ export async function assembleApiServer(given: AssembleOptions): Promise<Assembl
       background(keepKubernetesService(store, restore, onError, signal))
       await others.start()
       server.setReady()
+      if (claims)
+        background(claims.run(services, clock, err => options.log?.warn({ err }, 'service allocations'), signal))
       if (!leases) return
       background(leases.run(restore, signal))
       leave = async () => {

@@ -46,12 +46,12 @@ async function ensure(client: Client, resource: Resource, object: KubeObject): P
     await client.get(resource, { name, namespace })
   } catch (error) {
     if (!isNotFound(error)) throw error
-    await client.create(resource, object).catch(ignoreExisting)
+    await client.create(resource, object).catch(async refused => {
+      // Another server may be making it: what it needs is taken before it is there.
+      if (isAlreadyExists(refused)) return
+      await client.get(resource, { name, namespace }).catch(() => Promise.reject(refused))
+    })
   }
-}
-
-function ignoreExisting(error: unknown): void {
-  if (!isAlreadyExists(error)) throw error
 }
 
 async function publish(

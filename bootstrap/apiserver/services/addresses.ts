@@ -57,9 +57,16 @@ export class AddressPools {
     return []
   }
 
-  take(address: string, owner: string): void {
+  /** Whether it was free, and is now the owner's. */
+  take(address: string, owner: string): boolean {
     const pool = this.#poolOf(address)
-    if (pool && !pool.owners.has(address)) pool.owners.set(address, owner)
+    if (!pool || pool.owners.has(address)) return false
+    pool.owners.set(address, owner)
+    return true
+  }
+
+  clear(): void {
+    for (const { owners } of this.#pools) owners.clear()
   }
 
   release(address: string, owner: string): void {

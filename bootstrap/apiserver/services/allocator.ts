@@ -48,6 +48,8 @@ export class ServiceAllocator implements WriteHook {
   async follow(services: ResourceStore, signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       const after = services.revision
+      // Where the changes in between may be lost, so may be what was given back; claims guard what is under way.
+      if (services.shared) this.#forget()
       for (const stored of services.all()) this.#claim(stored.object)
       try {
         for await (const batch of services.watch({ after, signal })) for (const event of batch) this.#see(event)
@@ -55,6 +57,24 @@ export class ServiceAllocator implements WriteHook {
         if (!(error instanceof CompactedError) && !signal.aborted) throw error
       }
     }
+  }
+
+  /** Takes "ip/..." or "port/..." off the market; false when it was. */
+  block(claim: string): boolean {
+    const [kind, value] = splitClaim(claim)
+    if (kind === 'ip') return this.#addresses.take(value, othersName)
+    return this.#ports.ownerOf(Number(value)) === undefined && this.#ports.take(Number(value), othersName)
+  }
+
+  unblock(claim: string): void {
+    const [kind, value] = splitClaim(claim)
+    if (kind === 'ip') this.#addresses.release(value, othersName)
+    else this.#ports.release(Number(value), othersName)
+  }
+
+  #forget(): void {
+    this.#addresses.clear()
+    this.#ports.clear()
   }
 
   #see(event: StoreEvent): void {
@@ -173,7 +193,16 @@ export function addressesOf(service: KubeObject): readonly string[] {
   return (clusterIPs ?? (clusterIP ? [clusterIP] : [])).filter(address => address !== 'None' && address !== '')
 }
 
-function portsOf(service: KubeObject): readonly number[] {
+/** Whose it is that another server has claimed: no Service's. */
+const othersName = ''
+
+function splitClaim(claim: string): readonly [kind: string, value: string] {
+  const slash = claim.indexOf('/')
+  return [claim.slice(0, slash), claim.slice(slash + 1)]
+}
+
+/** The node ports a Service holds. */
+export function portsOf(service: KubeObject): readonly number[] {
   const { ports = [], healthCheckNodePort } = (service.spec ?? {}) as ServiceSpec
   return [...ports.map(port => port.nodePort), healthCheckNodePort].flatMap(port => port || [])
 }

@@ -34,6 +34,10 @@ export class Pool {
     if (this.#owners.get(number) === owner) this.#owners.delete(number)
   }
 
+  clear(): void {
+    this.#owners.clear()
+  }
+
   ownerOf(number: number): string | undefined {
     return this.#owners.get(number)
   }

@@ -17,12 +17,14 @@ export interface AdmissionChain {
   validate(request: AdmissionRequest): Promise<void> | void
 }
 
+type Undo = () => void | Promise<void>
+
 /** Side effects tied to the writes of one resource, such as the IP addresses and ports of Services. */
 export interface WriteHook {
   /** Fills allocated values into the draft before it is prepared and validated. Returns what undoes it. */
-  before(draft: Mutable, old: KubeObject | undefined): (() => void) | undefined
+  before(draft: Mutable, old: KubeObject | undefined, dryRun: boolean): Undo | Promise<Undo>
   /** The write is durable. `now` is absent after a delete. */
-  after(old: KubeObject | undefined, now: KubeObject | undefined): void
+  after(old: KubeObject | undefined, now: KubeObject | undefined): void | Promise<void>
 }
 
 export interface VerbDeps {

@@ -63,7 +63,7 @@ async function store(deps: VerbDeps, call: Call, draft: Mutable, options: WriteO
   const generated = !draft.metadata.name
   const hook = hookOf(deps, kind)
   stampNew(deps, call, draft)
-  const undo = hook?.before(draft, undefined)
+  const undo = hook && (await hook.before(draft, undefined, options.dryRun))
   let done = false
   try {
     strategy.prepareForCreate?.(draft, writeContext(deps, call, options.dryRun))
@@ -83,11 +83,11 @@ async function store(deps: VerbDeps, call: Call, draft: Mutable, options: WriteO
       throw isConflictError(error) ? exists() : error
     }
     done = true
-    hook?.after(undefined, stored.object)
+    await hook?.after(undefined, stored.object)
     const shown = present(kind, stored)
     return { status: 201, object: shown.object, stored: shown }
   } finally {
-    if (!done) undo?.()
+    if (!done) await undo?.()
   }
 }
 

@@ -100,7 +100,7 @@ export async function deleteObject(deps: VerbDeps, call: Call, options: DeleteOp
     if (dryRun) return undone(next === 'gone' ? { gone: true, object: live } : { gone: false, object: next })
     if (next === 'gone') {
       const last = await cache.delete(stored.namespace, stored.name, stored.revision)
-      hookOf(deps, kind)?.after(live, undefined)
+      await hookOf(deps, kind)?.after(live, undefined)
       return { value: { gone: true, object: present(kind, last).object }, committed: true }
     }
     const marked = present(kind, await cache.update(toStored(kind, next), stored.revision))

@@ -106,7 +106,7 @@ async function commitChange(
   await deps.admission.mutate(request)
   restoreSystem(call, draft, live)
   profile.restrict(draft, live, kind)
-  const undo = hook?.before(draft, live)
+  const undo = hook && (await hook.before(draft, live, options.dryRun))
   let done = false
   try {
     profile.prepare(draft, live, writeContext(deps, call, options.dryRun), kind)
@@ -120,16 +120,16 @@ async function commitChange(
     if (isFinished(draft) && !holdsContent(kind, draft)) {
       const gone = await cache.delete(stored.namespace, stored.name, stored.revision)
       done = true
-      hookOf(deps, kind)?.after(gone.object, undefined)
+      await hookOf(deps, kind)?.after(gone.object, undefined)
       return committed({ status: 200, object: draft })
     }
     const next = await cache.update(toStored(kind, draft), stored.revision)
     done = true
-    hook?.after(live, next.object)
+    await hook?.after(live, next.object)
     const shown = present(kind, next)
     return committed({ status: 200, object: shown.object, stored: shown })
   } finally {
-    if (!done) undo?.()
+    if (!done) await undo?.()
   }
 }
 
