@@ -127,6 +127,19 @@ export function datastoreContract(name: string, open: () => Promise<OpenedStore>
         expect((await contents('/r/')).length).toBe(1)
       })
 
+      test('of many equal deletions, or creations, of one key one wins', async () => {
+        for (let round = 0; round < 10; round++) {
+          const created = await Promise.allSettled(
+            Array.from({ length: 8 }, () => store.commit(create('/r/a', 'same'))),
+          )
+          const [winner, ...others] = created.filter(result => result.status === 'fulfilled')
+          expect(others).toEqual([])
+          const removals = Array.from({ length: 8 }, () => store.commit(remove('/r/a', winner!.value)))
+          const removed = await Promise.allSettled(removals)
+          expect(removed.filter(result => result.status === 'fulfilled').length).toBe(1)
+        }
+      })
+
       test('many writers of many keys all get their own revision', async () => {
         const start = await store.revision()
         const revisions = await Promise.all(Array.from({ length: 500 }, (_, i) => store.commit(create(`/r/${i}`))))

@@ -146,7 +146,9 @@ describeWithEtcd('a write whose answer is lost', () => {
       expect(second).toBe(first + 1)
       expect(proxy.eaten()).toBe(1)
       proxy.eatNextAnswer()
-      expect(await store.commit({ op: 'delete', key: '/r/a', revision: second })).toBe(second + 1)
+      // Whose deletion the watch has shown cannot be told.
+      const deletion = store.commit({ op: 'delete', key: '/r/a', revision: second })
+      await expect(deletion).rejects.toThrow(UnavailableError)
       proxy.eatNextAnswer()
       expect(await create(store, '/r/a', '3')).toBe(second + 2)
       expect(proxy.eaten()).toBe(3)

@@ -1,5 +1,5 @@
 /** Commits: one transaction each, repeated when etcd or the way to it fails, and never mistaken for another's. */
-import { type Change, ConflictError, type Key, type Revision, type Write } from '../datastore.ts'
+import { type Change, ConflictError, type Key, type Revision, UnavailableError, type Write } from '../datastore.ts'
 import type { Connection } from './connection.ts'
 import { asUnavailable } from './errors.ts'
 import { entryOf, type Live } from './live.ts'
@@ -12,7 +12,7 @@ const showMs = 10_000
 
 interface Pending {
   readonly write: Write
-  /** The revision at which a watch showed exactly this write. */
+  /** The revision at which a watch showed exactly this write, by whomever. */
   seen?: Revision
 }
 
@@ -61,14 +61,18 @@ export class Writes {
     try {
       answer = await this.#connection.call<TxnResponse>('KV/Txn', transactionOf(write), { onUnknown })
     } catch (error) {
-      if (pending.seen !== undefined) return pending.seen
+      if (pending.seen !== undefined && write.op !== 'delete') return pending.seen
       throw asUnavailable(error, `writing ${write.key}`)
     }
     const { revision } = answer.header
     if (answer.succeeded || unknown) await live.reached(revision, showMs)
     if (answer.succeeded) return revision
-    // An earlier attempt may have gone through although its answer was lost; then the watch has shown it.
-    if (pending.seen !== undefined) return pending.seen
+    // An earlier attempt may have gone through although its answer was lost; then the watch has shown it. What it shows of
+    // a deletion may as well be somebody else's: only values tell writers apart.
+    if (unknown && pending.seen !== undefined) {
+      if (write.op !== 'delete') return pending.seen
+      throw new UnavailableError(`deleting ${write.key}: it is gone, but whether by this request is not known`)
+    }
     const current = answer.responses?.[0]?.responseRange?.kvs?.[0]
     throw new ConflictError(write.key, current && entryOf(current))
   }
