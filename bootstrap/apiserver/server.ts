@@ -16,7 +16,7 @@ import type { KindRegistry } from './schema/registry.ts'
 import type { Store } from './store/store.ts'
 import type { NodeConnect, ProxyDialer } from './subresources/backends.ts'
 import type { TokenIssuer } from './subresources/token.ts'
-import { createUpgradeHandler } from './upgrade.ts'
+import { createUpgradeHandler, type UpgradeHandler } from './upgrade.ts'
 import type { AdmissionChain, Call, VerbDeps, WriteHook } from './verbs/call.ts'
 
 /** Answers paths outside the API (discovery, OpenAPI, the supervisor's routes); undefined: not mine. */
@@ -75,6 +75,8 @@ export interface ApiServer {
   readonly verbs: VerbDeps
   readonly metrics: RequestMetrics
   handle(request: ApiRequest): Promise<ApiResponse>
+  /** Takes over the socket of an upgrade request. */
+  readonly upgrade: UpgradeHandler
   /** Until then every path of the API answers 503. */
   setReady(): void
   readonly ready: boolean
@@ -98,11 +100,13 @@ export function createApiServer(deps: ApiServerDeps): ApiServer {
   const health = createHealth(() => ready, deps.store, deps.healthChecks ?? [])
   const parts = { deps, verbs, metrics, health, ready: () => ready }
   const handle = createHandler(parts)
+  const upgrade = createUpgradeHandler(parts, handle)
   return {
     deps,
     verbs,
     metrics,
     handle,
+    upgrade,
     setReady: () => {
       ready = true
     },
@@ -111,7 +115,7 @@ export function createApiServer(deps: ApiServerDeps): ApiServer {
     },
     async listen(options) {
       const { listen } = await import('./http/listener.ts')
-      return await listen(handle, { onUpgrade: createUpgradeHandler(parts, handle), ...options })
+      return await listen(handle, { onUpgrade: upgrade, ...options })
     },
   }
 }

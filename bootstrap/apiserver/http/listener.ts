@@ -38,8 +38,8 @@ export interface ListenOptions extends TlsMaterial {
 
 export interface Listening {
   readonly port: number
-  /** New connections get this certificate. */
-  setCertificate(material: TlsMaterial): void
+  /** New connections get this certificate; and other CAs for those of clients, where it names some. */
+  setCertificate(material: TlsMaterial & Pick<ListenOptions, 'clientCa'>): void
   /** Refuses new connections, ends watches cleanly, waits briefly for the rest. */
   close(): Promise<void>
 }
@@ -52,6 +52,7 @@ export async function listen(handle: Handle, options: ListenOptions): Promise<Li
   const open = new Set<Lifetime>()
   const sockets = new Set<Socket>()
   const sessions = new Set<ServerHttp2Session>()
+  let ca = options.clientCa
   const server = createSecureServer({
     allowHTTP1: true,
     key: options.key,
@@ -94,8 +95,10 @@ export async function listen(handle: Handle, options: ListenOptions): Promise<Li
   })
   return {
     port: (server.address() as AddressInfo).port,
-    setCertificate: ({ key, cert }) =>
-      server.setSecureContext({ key, cert, ...(options.clientCa === undefined ? {} : { ca: options.clientCa }) }),
+    setCertificate({ key, cert, clientCa = ca }) {
+      ca = clientCa
+      server.setSecureContext({ key, cert, ...(ca === undefined ? {} : { ca }) })
+    },
     close: () => close(server, sockets, sessions, open),
   }
 }
