@@ -12,6 +12,7 @@ import { ensurePki } from '../pki/pki.ts'
 import { parsePasswd } from '../pki/token.ts'
 import { type ClusterParts, openCluster } from './open.ts'
 import { seal, sealedKey, sealedPrefix, unseal } from './seal.ts'
+import { moveBundle } from './stored.ts'
 
 let base: string
 let datastore: Datastore
@@ -166,6 +167,18 @@ describe('tokens', () => {
     await expect(tokens.rotate('abcdef.0123456789abcdef')).rejects.toThrow('failed to normalize server token')
     await tokens.rotate('')
     expect(await file('a', 'token')).toMatch(/::server:[0-9a-f]{32}\n$/)
+  })
+
+  test('a rotation that was cut short leaves servers that start with either token', async () => {
+    await start('a')
+    await moveBundle({ datastore }, 'secret', 'changed')
+    await start('a')
+    expect(logged).toContain('found multiple bootstrap keys in storage: rotate the token again')
+    const { tokens } = await start('b', { token: 'changed' })
+    expect(await file('b', serverCa)).toBe(await file('a', serverCa))
+    await tokens.rotate('again')
+    expect(await keys()).toContain(sealedKey('again'))
+    expect(await keys()).not.toContain(sealedKey('changed'))
   })
 
   test("agents' own token stays when the servers' is rotated", async () => {

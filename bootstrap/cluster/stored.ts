@@ -127,6 +127,7 @@ async function entryOf(parts: StoredParts, password: string): Promise<Entry | un
   const { entries } = await parts.datastore.read(sealedPrefix)
   const wanted = sealedKey(password)
   const found = entries.find(({ key }) => key === wanted)
+  if (entries.length > 1) parts.log.warn({}, 'found multiple bootstrap keys in storage: rotate the token again')
   if (found || entries.length === 0) return found
   // Very old versions of K3s sealed with nothing.
   if (password === '' || !entries.some(({ key }) => key === sealedKey(''))) throw new OtherTokenError()
