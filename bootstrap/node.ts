@@ -107,6 +107,7 @@ export async function startNode(parts: NodeParts): Promise<Agent> {
       externalCloud: !config.disableCloudController || kubeletArg(config.kubeletArgs, 'cloud-provider') === 'external',
       providerId: kubeletArg(config.kubeletArgs, 'provider-id'),
       nodeLabels: { ...egressLabels(config.egressSelectorMode), ...labelsOf(config.nodeLabels) },
+      nodeAnnotations: config.nodeAnnotations,
       nodeTaints: config.nodeTaints,
       dataDir: config.dataDir,
       clusterDns: config.clusterDns,

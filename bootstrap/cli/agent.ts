@@ -17,11 +17,12 @@ export async function runAgent(args: readonly string[], host: NodeJS.Process, mo
   const line = readCommandLine('agent', 'Run node agent', agentFlags, args, host)
   if (!line) return 0
   const dataDir = line.values.string('data-dir')!
-  const config = agentConfig(line.values, {
+  const given = agentConfig(line.values, {
     machine: thisMachine(),
     token: secret(line.values, 'token', 'token-file'),
     hasJoined: ['crt', 'key'].every(ending => existsSync(join(dataDir, `agent/client-kubelet.${ending}`))),
   })
+  const config = { ...given, nodeAnnotations: line.annotations }
   await preflightNode(config, { env: host.env, now: Date.now() })
 
   const log = createLogger({ debug: config.debug, stream: host.stderr, pretty: host.stderr.isTTY })

@@ -23,6 +23,7 @@ export async function runServer(
   const given = serverConfig(line.values, thisMachine())
   const config = {
     ...given,
+    nodeAnnotations: line.annotations,
     nodeName: await fullNodeName(given),
     token: secret(line.values, 'token', 'token-file'),
     agentToken: secret(line.values, 'agent-token', 'agent-token-file'),

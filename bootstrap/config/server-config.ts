@@ -16,6 +16,8 @@ export interface NodeConfig {
   readonly nodeInternalDns: readonly string[]
   readonly nodeExternalDns: readonly string[]
   readonly nodeLabels: readonly string[]
+  /** What the node tells of how it was configured. */
+  readonly nodeAnnotations: { readonly [key: string]: string }
   readonly nodeTaints: readonly Taint[]
   readonly kubeletArgs: readonly string[]
   readonly kubeProxyArgs: readonly string[]
@@ -185,6 +187,7 @@ export function nodeConfig(values: FlagValues, machine: Machine): NodeConfig {
     nodeInternalDns: values.list('node-internal-dns', true),
     nodeExternalDns: values.list('node-external-dns', true),
     nodeLabels: values.list('node-label', true),
+    nodeAnnotations: {},
     nodeTaints: values.list('node-taint', true).map(taint),
     kubeletArgs: values.list('kubelet-arg'),
     kubeProxyArgs: values.list('kube-proxy-arg'),

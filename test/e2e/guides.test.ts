@@ -2,6 +2,7 @@
 import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import type { Node } from '../../bootstrap/client/resources.ts'
 import { type Cluster, canRunClusters, nodeAddress, startCluster } from '../testbed/cluster.ts'
 import { busyboxImage, webImage } from '../testbed/images.ts'
 
@@ -218,4 +219,11 @@ suite("what K3s' guides say", () => {
     for (const file of ['traefik.yaml', 'local-storage.yaml', 'metrics-server/metrics-apiservice.yaml'])
       expect(existsSync(cluster.file(`server/manifests/${file}`))).toBe(false)
   }, 120_000)
+
+  test('the node tells what it was configured with', async () => {
+    const { metadata } = await cluster.get<Node>(`node ${cluster.nodeName}`)
+    const told = JSON.parse(metadata.annotations?.['k3s.io/node-args'] ?? '[]') as string[]
+    expect([told[0], told.slice(1, 5)]).toEqual(['server', ['--disable', 'traefik', '--disable', 'servicelb']])
+    expect(metadata.annotations?.['k3s.io/node-config-hash']).toMatch(/^[A-Z2-7]{52}====$/)
+  })
 })
