@@ -37,8 +37,8 @@ export interface RunningAgent {
   stop(): Promise<void>
 }
 
-/** A lost server is noticed within a few seconds, and an idle one asked often enough for that. */
-const pings = { pingEveryMs: 2000, pingTimeoutMs: 3000 }
+/** A server that says nothing is noticed within three seconds where there is another one to turn to. */
+const pings = { one: 10_000, several: 1000, timeoutMs: 3000 }
 /** What kubelet asks for. */
 const accountTokenSeconds = 3607
 
@@ -86,7 +86,8 @@ async function start(config: AgentConfig, { modules, log, signal }: RemoteAgentD
   await files.writeKubeconfigs(url)
   log.info({ node: nodeName, ms: Math.round(performance.now() - began) }, 'joined the cluster')
 
-  const connections = connect(url, () => joined.credentials)
+  const pingEveryMs = () => (balancer && balancer.addresses.length > 1 ? pings.several : pings.one)
+  const connections = connect(url, () => joined.credentials, pingEveryMs)
   stages.started('connections', () => connections.close())
   const client = wireClient(connections.kubelet, {})
   const proxyClient = wireClient(connections.proxy, {})
@@ -136,17 +137,14 @@ async function balance(config: AgentConfig, log: Logger): Promise<LoadBalancer> 
 }
 
 /** The node's connections, one per user. Each reads the credentials of the moment. */
-function connect(server: string, credentials: () => Credentials) {
-  const as = (name: 'kubelet' | 'proxy') =>
-    new Connection({
-      server,
-      identity: () => ({ ca: credentials().serverCa, ...credentials()[name] }),
-      ...pings,
-    })
-  const kubelet = as('kubelet')
-  const proxy = as('proxy')
+function connect(server: string, credentials: () => Credentials, pingEveryMs: () => number) {
+  const pingTimeoutMs = pings.timeoutMs
+  const as = (name: 'kubelet' | 'proxy') => () => ({ ca: credentials().serverCa, ...credentials()[name] })
+  // One that asks is enough: the load balancer cuts the others with it.
+  const kubelet = new Connection({ server, identity: as('kubelet'), pingEveryMs, pingTimeoutMs })
+  const proxy = new Connection({ server, identity: as('proxy') })
   // Embedded pods show their own tokens, so this one must not say who the node is.
-  const accounts = new Connection({ server, identity: () => ({ ca: credentials().serverCa }), ...pings })
+  const accounts = new Connection({ server, identity: () => ({ ca: credentials().serverCa }) })
   const all = [kubelet, proxy, accounts]
   return {
     kubelet,

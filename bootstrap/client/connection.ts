@@ -16,7 +16,7 @@ export interface ConnectionOptions {
   /** In place of `ca`, `cert` and `key`, asked for at every connecting: for what is renewed meanwhile. */
   readonly identity?: () => { readonly ca?: string; readonly cert?: string; readonly key?: string }
   /** How often the server is asked whether it is still there, and how long it may take to answer, or to be connected to. */
-  readonly pingEveryMs?: number
+  readonly pingEveryMs?: () => number
   readonly pingTimeoutMs?: number
 }
 
@@ -33,7 +33,7 @@ export interface Response {
   readonly stream: ClientHttp2Stream
 }
 
-const usualPingEveryMs = 30_000
+const usualPingEveryMs = () => 30_000
 const usualPingTimeoutMs = 15_000
 
 export class Connection {
@@ -105,24 +105,22 @@ export class Connection {
 }
 
 /** Notices a peer that has vanished without a word, or never said one. */
-function keepAlive(session: ClientHttp2Session, everyMs: number, timeoutMs: number): () => void {
+function keepAlive(session: ClientHttp2Session, everyMs: () => number, timeoutMs: number): () => void {
+  let timer: NodeJS.Timeout
+  const after = (ms: number, act: () => void) => {
+    clearTimeout(timer)
+    timer = setTimeout(act, ms)
+    timer.unref()
+  }
   const end = () => session.destroy(new Error('ping timed out'), constants.NGHTTP2_CANCEL)
-  let deadline: NodeJS.Timeout | undefined = setTimeout(end, timeoutMs)
-  deadline.unref()
-  const answered = () => {
-    clearTimeout(deadline)
-    deadline = undefined
+  const rest = () => after(everyMs(), ping)
+  const ping = () => {
+    if (session.destroyed) return
+    after(timeoutMs, end)
+    session.ping(rest)
   }
-  session.once('remoteSettings', answered)
-  const timer = setInterval(() => {
-    if (session.destroyed || session.connecting || deadline) return
-    deadline = setTimeout(end, timeoutMs)
-    deadline.unref()
-    session.ping(answered)
-  }, everyMs)
-  timer.unref()
-  return () => {
-    clearInterval(timer)
-    clearTimeout(deadline)
-  }
+  // Until it is connected, and has said a first word.
+  after(timeoutMs, end)
+  session.once('remoteSettings', rest)
+  return () => clearTimeout(timer)
 }

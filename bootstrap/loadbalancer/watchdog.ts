@@ -3,7 +3,7 @@
  * minutes. Silence alone proves nothing (not every byte has an answer), so the server is then dialled to see.
  */
 
-const silenceMs = 1000
+const silenceMs = 500
 
 interface Watched {
   readonly traffic: { sent(): void; heard(): void }

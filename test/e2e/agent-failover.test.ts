@@ -1,0 +1,101 @@
+/** An agent of two servers: what happens to its node and pods when one of them, or both, cannot be reached. */
+import { readFileSync } from 'node:fs'
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import type { Node } from '../../bootstrap/client/resources.ts'
+import { canRunClusters } from '../testbed/bed.ts'
+import type { Cluster } from '../testbed/cluster.ts'
+import { type Database, hasDatabase, startDatabase } from '../testbed/databases.ts'
+import { Links } from '../testbed/links.ts'
+import { Network } from '../testbed/network.ts'
+import { type Nodes, startNodes } from '../testbed/nodes.ts'
+
+const isPossible = canRunClusters && hasDatabase('etcd')
+const suite = isPossible ? describe : describe.skip
+if (!canRunClusters) console.log('agent fail-over: skipped, needs root and containerd')
+
+const pod = (name: string, node: string) => `
+apiVersion: v1
+kind: Pod
+metadata: { name: ${name} }
+spec:
+  nodeName: ${node}
+  terminationGracePeriodSeconds: 0
+  containers:
+  - { name: web, image: 'web:1', imagePullPolicy: Never }
+`
+
+suite('an agent of two servers', () => {
+  let network: Network
+  let database: Database
+  let nodes: Nodes
+  let agent: Cluster
+  let links: Links
+  beforeAll(async () => {
+    network = await Network.create()
+    database = await startDatabase('etcd', network)
+    nodes = await startNodes({ servers: 2, agents: 1, network, datastore: { endpoint: database.endpoint } })
+    agent = nodes.agents[0]!
+    links = new Links(network)
+  }, 180_000)
+  afterAll(async () => {
+    await nodes?.destroy()
+    await database?.destroy()
+    await network?.destroy()
+  }, 60_000)
+
+  /** The server the agent uses, and the other one. */
+  async function used(): Promise<[Cluster, Cluster]> {
+    const [one, two] = nodes.servers as [Cluster, Cluster]
+    const open = await agent.exec(['ss', '-Htn', 'state', 'established', '( dport = :6443 )'])
+    return open.includes(`${one.bed.address}:6443`) && !open.includes(`${two.bed.address}:6443`)
+      ? [one, two]
+      : [two, one]
+  }
+
+  /** Runs a pod on the agent's node, asked for at this server. */
+  async function runs(name: string, server: Cluster): Promise<void> {
+    await server.apply(pod(name, agent.nodeName))
+    await server.waitFor(`--for=condition=Ready pod/${name}`)
+  }
+
+  const conditionOf = async (server: Cluster) =>
+    (await server.get<Node>(`node ${agent.nodeName}`)).status?.conditions?.find(({ type }) => type === 'Ready')?.status
+
+  test('knows both servers', () => {
+    const file = readFileSync(`${agent.bed.dir}/data/agent/etc/k3s-agent-load-balancer.json`, 'utf8')
+    expect(JSON.parse(file).ServerAddresses).toEqual(nodes.servers.map(({ bed }) => `${bed.address}:6443`))
+  })
+
+  test('turns to the other one when packets to the first vanish', async () => {
+    const [first, other] = await used()
+    await links.cut(agent.bed, first.bed)
+    await runs('cut', other)
+    expect(await conditionOf(other)).toBe('True')
+    await links.heal()
+  }, 90_000)
+
+  test('and when it is killed', async () => {
+    const [first, other] = await used()
+    await first.kill9()
+    await runs('killed', other)
+    await first.restart()
+    await runs('back', first)
+  }, 120_000)
+
+  test('without any server pods run on, nobody is kept waiting, and what was missed is done afterwards', async () => {
+    const { items } = await nodes.first.get<{ items: { status: { podIP: string } }[] }>('pods')
+    await Promise.all(nodes.servers.map(server => links.cut(agent.bed, server.bed)))
+    await nodes.first.apply(pod('missed', agent.nodeName))
+    const pid = (await agent.exec(['pgrep', '-f', 'skiff.mjs agent'])).trim().split('\n')[0]
+    const rss = async () => Number(/VmRSS:\s+(\d+)/.exec(await agent.exec(['cat', `/proc/${pid}/status`]))?.[1])
+    const before = await rss()
+    const knock = 'for i in $(seq 400); do busybox nc -w 8 127.0.0.1 6444 </dev/null & done; wait'
+    await agent.exec(['sh', '-c', knock], { timeoutMs: 60_000 })
+    expect((await rss()) - before).toBeLessThan(40_000)
+    for (const { status } of items)
+      expect(await agent.exec(['busybox', 'wget', '-qO-', `http://${status.podIP}`])).toBe('web\n')
+    await links.heal()
+    await nodes.first.waitFor('--for=condition=Ready pod/missed')
+    await nodes.first.waitFor(`--for=condition=Ready node/${agent.nodeName}`)
+  }, 120_000)
+})
