@@ -1,6 +1,7 @@
 /** Writes the kubeconfigs: the administrator's, with everything inside, and the components' own. */
 import { chmod, chown, readFile } from 'node:fs/promises'
 import { isIPv6 } from 'node:net'
+import { loopbackOf } from './config/networks.ts'
 import { ConfigError } from './config/parse.ts'
 import type { ServerConfig } from './config/server-config.ts'
 import { readIfPresent, writeAtomically } from './pki/files.ts'
@@ -39,7 +40,7 @@ async function keep(path: string, text: string, mode: number): Promise<void> {
 }
 
 /** Loopback, unless the server listens on one address only. */
-function serverUrl({ bindAddress, httpsPort }: ServerConfig): string {
-  const host = bindAddress === '0.0.0.0' ? '127.0.0.1' : isIPv6(bindAddress) ? `[${bindAddress}]` : bindAddress
-  return `https://${host}:${httpsPort}`
+function serverUrl({ bindAddress, httpsPort, nodeIps }: ServerConfig): string {
+  const host = bindAddress === '0.0.0.0' || bindAddress === '::' ? loopbackOf(nodeIps) : bindAddress
+  return `https://${isIPv6(host) ? `[${host}]` : host}:${httpsPort}`
 }

@@ -16,6 +16,7 @@ import type { Client } from './client/client.ts'
 import { systemClock } from './client/clock.ts'
 import { createInformers } from './client/informers.ts'
 import { type Pod, pods } from './client/resources.ts'
+import { anyAddress, requireNodeFamilies } from './config/networks.ts'
 import { ConfigError } from './config/parse.ts'
 import type { ClusterSettings, NodeConfig } from './config/server-config.ts'
 import type { Logger } from './log.ts'
@@ -51,6 +52,7 @@ const embeddedGraceMs = 1000
 /** Resolves once the node is registered and runs its pods. What it started, `stages` stops. */
 export async function startNode(parts: NodeParts): Promise<Agent> {
   const { config, client, proxyClient, serving, stages, log } = parts
+  requireNodeFamilies(config.clusterCidrs, config.nodeIps)
   const ending = new AbortController()
   const { signal } = ending
   stages.started('network', () => ending.abort())
@@ -125,7 +127,7 @@ export async function startNode(parts: NodeParts): Promise<Agent> {
       version: gitVersion,
       server: {
         port: kubeletPort,
-        bindAddress: '0.0.0.0',
+        bindAddress: anyAddress(config.nodeIps),
         certificate: serving.cert,
         key: serving.key,
         clientCa: serving.clientCa,

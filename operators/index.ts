@@ -25,7 +25,7 @@ import { startParts } from './start.ts'
 const parts: { readonly [name: string]: Part } = {
   core: { operators: ({ caPem, config }) => coreOperators({ ca: caPem, controllerArgs: config.controllerArgs }) },
   scheduler: { on: config => !config.disableScheduler, operators: () => [schedulerOperator()] },
-  'node-ipam': { operators: ({ config }) => [nodeIpam(config.clusterCidrs[0]!)] },
+  'node-ipam': { operators: ({ config }) => [nodeIpam(config)] },
   'node-password': { operators: () => [nodePasswords()] },
   'control-plane-role': {
     everywhere: true,
@@ -101,7 +101,7 @@ function manifestVariables(config: Kernel['config']): { readonly [name: string]:
   return {
     CLUSTER_DNS: config.clusterDns[0]!,
     CLUSTER_DNS_LIST: `[${config.clusterDns.join(',')}]`,
-    CLUSTER_DNS_IPFAMILYPOLICY: 'SingleStack',
+    CLUSTER_DNS_IPFAMILYPOLICY: config.clusterDns.length > 1 ? 'RequireDualStack' : 'SingleStack',
     CLUSTER_DOMAIN: config.clusterDomain,
     DEFAULT_LOCAL_STORAGE_PATH: config.defaultLocalStoragePath,
     SYSTEM_DEFAULT_REGISTRY: registry === '' ? '' : `${registry}/`,

@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals'
 import { serverFlags } from './flags.ts'
 import { ConfigError, parseFlags } from './parse.ts'
-import { nthAddress, serverConfig } from './server-config.ts'
+import { serverConfig } from './server-config.ts'
 
 const machine = { hostname: 'Box', primaryAddress: '192.0.2.7' }
 const config = (...args: string[]) => serverConfig(parseFlags(serverFlags, [], args, {}), machine)
@@ -66,9 +66,4 @@ test('taints of the node', () => {
   ])
   for (const text of ['a=b', 'a=b:Never', ':NoExecute'])
     expect(() => config(`--node-taint=${text}`)).toThrow(`invalid --node-taint "${text}": want key=value:Effect`)
-})
-
-test('addresses of a network', () => {
-  expect(nthAddress('10.43.0.0/16', 1)).toBe('10.43.0.1')
-  expect(nthAddress('192.168.250.0/23', 256)).toBe('192.168.251.0')
 })

@@ -1,9 +1,10 @@
 /** What `server` and `agent` run with: the flags' values resolved, completed from the machine and checked against each other. */
 
 import { isIP } from 'node:net'
-import { hostname, networkInterfaces } from 'node:os'
+import { hostname, type NetworkInterfaceInfo, networkInterfaces } from 'node:os'
 import { join } from 'node:path'
 import type { Taint } from '../api/types.gen.ts'
+import { anyAddress, clusterDnsOf, networksOf, requireNodeFamilies } from './networks.ts'
 import { ConfigError, type FlagValues } from './parse.ts'
 
 export interface NodeConfig {
@@ -96,16 +97,29 @@ export interface ServerConfig extends NodeConfig, ClusterSettings {
 /** What this machine says about itself; passed in so that tests can say it. */
 export interface Machine {
   readonly hostname: string
-  /** Its first global IPv4 address, the one nodes reach each other by. */
+  /** Its first global address, the one nodes reach each other by: IPv4 where it has that. */
   readonly primaryAddress: string | undefined
+  /** The first such address of one interface. */
+  readonly addressOf?: (iface: string) => string | undefined
 }
 
 export function thisMachine(): Machine {
-  const addresses = Object.values(networkInterfaces()).flatMap(list => list ?? [])
-  const global = addresses.find(
-    address => address.family === 'IPv4' && !address.internal && !address.address.startsWith('169.254.'),
-  )
-  return { hostname: hostname(), primaryAddress: global?.address }
+  const interfaces = networkInterfaces()
+  return {
+    hostname: hostname(),
+    primaryAddress: globalAddress(
+      Object.entries(interfaces).flatMap(([name, list]) => (ownDevice(name) ? [] : (list ?? []))),
+    ),
+    addressOf: iface => globalAddress(interfaces[iface] ?? []),
+  }
+}
+
+/** Bridge and overlay of an earlier run carry addresses of pods. */
+const ownDevice = (name: string): boolean => name === 'cni0' || name.startsWith('flannel')
+
+function globalAddress(addresses: readonly NetworkInterfaceInfo[]): string | undefined {
+  const global = addresses.filter(({ address, internal }) => !internal && !/^(169\.254\.|fe[89ab])/i.test(address))
+  return (global.find(({ family }) => family === 'IPv4') ?? global[0])?.address
 }
 
 /** Throws ConfigError for flags that do not fit each other or are not built yet. */
@@ -114,21 +128,18 @@ export function serverConfig(values: FlagValues, machine: Machine): ServerConfig
   refuseUnbuilt(values)
   const node = nodeConfig(values, machine)
   const httpsPort = port(values, 'https-listen-port')
-  const serviceCidrs = cidrs(values, 'service-cidr')
-  const given = values.list('cluster-dns', true)
+  const networks = networksOf(values, node.nodeIps)
+  if (!values.bool('disable-agent')) requireNodeFamilies(networks.clusterCidrs, node.nodeIps)
+  const clusterDns = values.list('cluster-dns', true).map(address => ip('cluster-dns', address))
   return {
     ...node,
     httpsPort,
     advertiseAddress: values.string('advertise-address') ?? node.nodeExternalIps[0] ?? node.nodeIps[0]!,
     advertisePort: values.given('advertise-port') ? port(values, 'advertise-port') : httpsPort,
     tlsSans: values.list('tls-san', true),
-    clusterCidrs: cidrs(values, 'cluster-cidr'),
-    serviceCidrs,
+    ...networks,
     nodePortRange: portRange(values.string('service-node-port-range') ?? ''),
-    clusterDns:
-      given.length > 0
-        ? given.map(address => ip('cluster-dns', address))
-        : serviceCidrs.map(cidr => nthAddress(cidr, 10)),
+    clusterDns: clusterDnsOf(clusterDns, networks.serviceCidrs),
     clusterDomain: values.string('cluster-domain') ?? 'cluster.local',
     flannelBackend: oneOf(values, 'flannel-backend', ['none', 'vxlan', 'host-gw', 'wireguard-native']),
     flannelIpv6Masq: values.bool('flannel-ipv6-masq'),
@@ -169,10 +180,7 @@ export function serverConfig(values: FlagValues, machine: Machine): ServerConfig
 
 /** What a server's own agent and `skiff agent` have in common. */
 export function nodeConfig(values: FlagValues, machine: Machine): NodeConfig {
-  const nodeIps = values.list('node-ip', true).map(address => ip('node-ip', address))
-  const primary = machine.primaryAddress
-  if (nodeIps.length === 0 && primary === undefined)
-    throw new ConfigError('this machine has no global IPv4 address: give one with --node-ip')
+  const nodeIps = nodeAddresses(values, machine)
   const nodeName = (values.string('node-name') ?? machine.hostname).toLowerCase()
   if (!/^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/.test(nodeName))
     throw new ConfigError(
@@ -182,7 +190,7 @@ export function nodeConfig(values: FlagValues, machine: Machine): NodeConfig {
     dataDir: values.string('data-dir') ?? '/var/lib/rancher/k3s',
     nodeName,
     withNodeId: values.bool('with-node-id'),
-    nodeIps: nodeIps.length > 0 ? nodeIps : [primary!],
+    nodeIps,
     nodeExternalIps: values.list('node-external-ip', true).map(address => ip('node-external-ip', address)),
     nodeInternalDns: values.list('node-internal-dns', true),
     nodeExternalDns: values.list('node-external-dns', true),
@@ -201,9 +209,22 @@ export function nodeConfig(values: FlagValues, machine: Machine): NodeConfig {
     disableDefaultRegistryEndpoint: values.bool('disable-default-registry-endpoint'),
     resolvConf: values.string('resolv-conf'),
     flannelIface: values.string('flannel-iface') || undefined,
-    bindAddress: ip('bind-address', values.string('bind-address') ?? '0.0.0.0'),
+    bindAddress: values.given('bind-address')
+      ? ip('bind-address', values.string('bind-address') ?? '')
+      : anyAddress(nodeIps),
     debug: values.bool('debug'),
   }
+}
+
+/** Those given; else that of the overlay's interface; else the machine's first. */
+function nodeAddresses(values: FlagValues, machine: Machine): readonly string[] {
+  const given = values.list('node-ip', true).map(address => ip('node-ip', address))
+  if (given.length > 0) return given
+  const iface = values.string('flannel-iface')
+  const found = iface === undefined ? machine.primaryAddress : machine.addressOf?.(iface)
+  if (found !== undefined) return [found]
+  if (iface !== undefined) throw new ConfigError(`--flannel-iface ${iface}: there is no such interface with an address`)
+  throw new ConfigError('this machine has no global IP address: give one with --node-ip')
 }
 
 function refuseConflicts(values: FlagValues): void {
@@ -245,18 +266,6 @@ function taint(text: string): Taint {
   return { key: match[1]!, ...(match[2] === undefined ? {} : { value: match[2] }), effect: match[3]! }
 }
 
-function cidrs(values: FlagValues, name: string): readonly string[] {
-  const list = values.list(name, true)
-  for (const cidr of list) {
-    const [address = '', bits = ''] = cidr.split('/')
-    const family = isIP(address)
-    if (family === 0 || !/^\d+$/.test(bits) || Number(bits) > (family === 4 ? 32 : 128))
-      throw new ConfigError(`invalid --${name} "${cidr}": want a network such as 10.42.0.0/16`)
-    if (family === 6) throw new ConfigError(`--${name} ${cidr}: IPv6 is not supported by this version yet`)
-  }
-  return list
-}
-
 function portRange(text: string): readonly [number, number] {
   const match = /^(\d+)-(\d+)$/.exec(text)
   const [first, last] = [Number(match?.[1]), Number(match?.[2])]
@@ -277,13 +286,4 @@ function fileMode(values: FlagValues): number | undefined {
   if (!/^0?[0-7]{3}$/.test(text))
     throw new ConfigError(`invalid --write-kubeconfig-mode "${text}": want an octal mode such as 644`)
   return Number.parseInt(text, 8)
-}
-
-/** The nth address of an IPv4 network: 10.43.0.0/16 and 10 give 10.43.0.10. */
-export function nthAddress(cidr: string, n: number): string {
-  const [address = '', bits = '32'] = cidr.split('/')
-  const base = address.split('.').reduce((sum, part) => sum * 256 + Number(part), 0)
-  const size = 2 ** (32 - Number(bits))
-  const value = Math.floor(base / size) * size + n
-  return [24, 16, 8, 0].map(shift => Math.floor(value / 2 ** shift) % 256).join('.')
 }

@@ -13,6 +13,8 @@ test.each([
   ['10.42.0.0/16', ['10.42.0.0/24', '10.42.1.0/24'], '10.42.2.0/24'],
   ['10.42.0.0/23', ['10.42.0.0/24', '10.42.1.0/24'], undefined],
   ['10.42.7.0/26', [], '10.42.7.0/26'],
+  ['fd00:42::/56', ['fd00:42::/64'], 'fd00:42:0:1::/64'],
+  ['fd00:42::/63', ['fd00:42::/64', 'fd00:42:0:1::/64'], undefined],
 ])('the first free block of %s without %j is %s', (cidr, taken, expected) => {
   expect(firstFree(cidr, new Set(taken))).toBe(expected)
 })
@@ -20,11 +22,25 @@ test.each([
 test('every node gets a block of its own, once', async () => {
   const harness = new Harness()
   await addNode(harness, 'a')
-  await harness.start(nodeIpam('10.42.0.0/16'))
+  await harness.start(nodeIpam({ clusterCidrs: ['10.42.0.0/16'] }))
   await addNode(harness, 'b')
   await harness.idle()
   const blocks = (await harness.client.list(nodes)).items.map(node => node.spec.podCIDRs)
   expect(blocks).toEqual([['10.42.0.0/24'], ['10.42.1.0/24']])
+})
+
+test('in a cluster of both families a node gets a block of each, as large as asked for', async () => {
+  const harness = new Harness()
+  await addNode(harness, 'a')
+  const controllerArgs = ['node-cidr-mask-size-ipv4=26', 'node-cidr-mask-size-ipv6=72']
+  await harness.start(nodeIpam({ clusterCidrs: ['fd00:42::/56', '10.42.0.0/16'], controllerArgs }))
+  await addNode(harness, 'b')
+  await harness.idle()
+  const specs = (await harness.client.list(nodes)).items.map(node => node.spec)
+  expect(specs).toEqual([
+    { podCIDR: 'fd00:42::/72', podCIDRs: ['fd00:42::/72', '10.42.0.0/26'] },
+    { podCIDR: 'fd00:42:0:0:100::/72', podCIDRs: ['fd00:42:0:0:100::/72', '10.42.0.64/26'] },
+  ])
 })
 
 test('only the server’s own node is control plane', async () => {

@@ -45,7 +45,7 @@ async function startProxy() {
     services: informers.get(services),
     slices: informers.get(endpointSlices),
     node: 'n1',
-    clusterCidr: '10.42.0.0/16',
+    clusterCidrs: ['10.42.0.0/16'],
     exec: async (program, args, input = '') => {
       if (program === 'nft' && state.broken) throw new Error('no memory')
       if (program === 'nft') state.scripts.push(input)

@@ -76,7 +76,7 @@ export async function startNetwork(options: NetworkOptions, deps: NetworkDeps, s
       nodeIps: options.nodeIps,
       balancers: balancersAmong(deps.pods, options.balancerNamespace, clock),
       tell: (service, reason, message) => events.service(service, 'Warning', reason, message),
-      clusterCidr: options.clusterCidrs[0]!,
+      clusterCidrs: options.clusterCidrs,
       exec,
       clock,
       log,

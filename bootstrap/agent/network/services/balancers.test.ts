@@ -120,7 +120,10 @@ test('what is no address never reaches the script', () => {
 
 describe('rules of load balancers', () => {
   const elements = (spec: object, held = here, of = slices) => {
-    const table = serviceTable(serviceRules([service(spec)], of, 'n1', held), { clusterCidr: '10.42.0.0/16' })
+    const table = serviceTable(serviceRules([service(spec)], of, 'n1', held), {
+      family: 'IPv4',
+      clusterCidr: '10.42.0.0/16',
+    })
     const verdicts = (name: string) => Object.fromEntries(table.elements.get(name)!)
     return { table, open: verdicts('service-hostports'), closed: verdicts('refused-hostports') }
   }
@@ -166,6 +169,7 @@ describe('rules of load balancers', () => {
 describe('UDP flows to forget', () => {
   const rule = (change: Partial<ServiceRule>): ServiceRule => ({
     id: 'ns/dns:udp',
+    family: 'IPv4',
     protocol: 'udp',
     port: 53,
     clusterIps: ['10.43.0.9'],

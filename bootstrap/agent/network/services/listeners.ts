@@ -1,6 +1,7 @@
 /** Which of the node's own processes listen on a port, from /proc. */
 import { readdir, readFile, readlink } from 'node:fs/promises'
 import { basename } from 'node:path'
+import { addressText } from '../../../api/cidr.ts'
 
 export interface Listener {
   /** "nginx (pid 812)"; a process that cannot be seen is "a process". */
@@ -47,14 +48,21 @@ function sockets(table: string): Socket[] {
     .filter(fields => fields.length > 9)
     .map(fields => {
       const [address = '', port = ''] = fields[1]!.split(':')
-      return { address: dotted(address), port: Number.parseInt(port, 16), state: fields[3]!, inode: fields[9]! }
+      return { address: readable(address), port: Number.parseInt(port, 16), state: fields[3]!, inode: fields[9]! }
     })
 }
 
-/** The kernel prints an IPv4 address as a number in the machine's byte order; IPv6 ones are only told apart from loopback. */
-function dotted(hex: string): string {
-  if (hex.length !== 8) return hex === '00000000000000000000000001000000' ? '::1' : hex
-  return [6, 4, 2, 0].map(at => Number.parseInt(hex.slice(at, at + 2), 16)).join('.')
+/** The kernel prints an address as numbers of four bytes in the machine's byte order. */
+function readable(hex: string): string {
+  const bytes = (hex.match(/.{8}/g) ?? []).flatMap(word => [6, 4, 2, 0].map(at => word.slice(at, at + 2)))
+  if (bytes.length === 4) return bytes.map(byte => Number.parseInt(byte, 16)).join('.')
+  const text = addressText(BigInt(`0x${bytes.join('')}`), 'IPv6')
+  return text.startsWith('::ffff:')
+    ? bytes
+        .slice(12)
+        .map(byte => Number.parseInt(byte, 16))
+        .join('.')
+    : text
 }
 
 const isLoopback = (address: string): boolean => address === '::1' || address.startsWith('127.')

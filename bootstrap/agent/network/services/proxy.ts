@@ -1,5 +1,5 @@
 /** Keeps the node's service table equal to what Services and EndpointSlices say; driven by their changes alone. */
-import { BlockList } from 'node:net'
+import { cidrFamily, contains, type Family, parseCidr } from '../../../api/cidr.ts'
 import type { Clock } from '../../../client/clock.ts'
 import { backoffMs } from '../../../client/clock.ts'
 import type { Informer } from '../../../client/informer.ts'
@@ -19,7 +19,8 @@ export interface ServiceProxyDeps {
   readonly services: Informer<Service>
   readonly slices: Informer<EndpointSlice>
   readonly node: string
-  readonly clusterCidr: string
+  /** One network per family; a table each. */
+  readonly clusterCidrs: readonly string[]
   /** This node's own addresses. */
   readonly nodeIps?: readonly string[]
   /** Load balancers on this node; without them only published addresses are balanced. */
@@ -33,9 +34,13 @@ export interface ServiceProxyDeps {
 }
 
 /** What is known of the kernel's table: nothing after a failure, so that the next script starts from scratch. */
-type Applied =
-  | { readonly kind: 'unknown' }
-  | { readonly kind: 'table'; readonly table: Table; readonly rules: readonly ServiceRule[] }
+type Applied = { readonly kind: 'unknown' } | { readonly kind: 'tables'; readonly tables: readonly FamilyTable[] }
+
+interface FamilyTable {
+  readonly family: Family
+  readonly table: Table
+  readonly rules: readonly ServiceRule[]
+}
 
 export class ServiceProxy {
   readonly #deps: ServiceProxyDeps
@@ -93,19 +98,21 @@ export class ServiceProxy {
     for (let attempt = 0; !signal.aborted; attempt++) {
       this.#dirty = false
       const services = this.#deps.services.list()
-      const rules = serviceRules(services, this.#deps.slices.list(), this.#deps.node, this.#deps.balancers?.held())
-      this.#health.update(services, rules)
-      const table = serviceTable(rules, this.#deps)
-      const before = this.#applied
-      const script = nftScript(before.kind === 'table' ? before.table : undefined, table)
+      const tables = this.#tables(services)
+      const rules = tables.flatMap(each => each.rules)
+      this.#health.update(services, oncePerPort(tables))
+      const before = this.#applied.kind === 'tables' ? this.#applied.tables : undefined
+      const script = tables
+        .map(({ family, table }) => nftScript(before?.find(each => each.family === family)?.table, table))
+        .join('')
       try {
         if (script !== '') await exec('nft', ['-f', '-'], script)
-        this.#applied = { kind: 'table', table, rules }
+        this.#applied = { kind: 'tables', tables }
         this.#updatedAt = clock.now()
         if (!this.#dirty) this.#pendingSince = undefined
-        if (before.kind === 'table')
-          for (const flow of staleFlows(before.rules, rules, this.#deps.nodeIps ?? [])) await this.#forget(flow)
-        void this.#tellOfListeners(before.kind === 'table' ? before.rules : [], rules)
+        for (const { family, rules: old } of before ?? [])
+          await this.#forgetFlows(family, old, tables.find(each => each.family === family)!.rules)
+        void this.#tellOfListeners(before?.flatMap(each => each.rules) ?? [], rules)
         return
       } catch (error) {
         this.#applied = { kind: 'unknown' }
@@ -115,17 +122,27 @@ export class ServiceProxy {
     }
   }
 
+  #tables(services: readonly Service[]): FamilyTable[] {
+    const { balancers, clusterCidrs, node, slices } = this.#deps
+    const held = balancers?.held()
+    return clusterCidrs.map(clusterCidr => {
+      const family = cidrFamily(clusterCidr)!
+      const rules = serviceRules(services, slices.list(), node, held, family)
+      return { family, rules, table: serviceTable(rules, { family, clusterCidr }) }
+    })
+  }
+
   /** A port that a load balancer took over from a process of this machine: the process gets no connections any more. */
   async #tellOfListeners(before: readonly ServiceRule[], after: readonly ServiceRule[]): Promise<void> {
     const known = new Set(before.filter(rule => rule.heldHere).map(rule => rule.id))
-    const { tell, node, log, clusterCidr } = this.#deps
-    const pods = new BlockList()
-    const [network = '', bits] = clusterCidr.split('/')
-    pods.addSubnet(network, Number(bits))
+    const { tell, node, log, clusterCidrs } = this.#deps
+    const pods = clusterCidrs.map(cidr => parseCidr(cidr)!)
     for (const { id, protocol, port, heldHere } of after) {
       if (!tell || !heldHere || known.has(id) || protocol === 'sctp') continue
+      known.add(id)
       try {
-        const listener = await listenerOn(protocol, port, address => pods.check(address))
+        const ofPods = (address: string) => pods.some(cidr => contains(cidr, address))
+        const listener = await listenerOn(protocol, port, ofPods)
         const service = listener && this.#deps.services.get(id.slice(0, id.lastIndexOf(':')))
         if (!service) continue
         const what = `port ${port}/${protocol.toUpperCase()} of node ${node}`
@@ -137,10 +154,23 @@ export class ServiceProxy {
     }
   }
 
-  async #forget(filter: readonly string[]): Promise<void> {
+  async #forgetFlows(family: Family, before: readonly ServiceRule[], after: readonly ServiceRule[]): Promise<void> {
+    const ips = (this.#deps.nodeIps ?? []).filter(ip => cidrFamily(ip) === family)
+    const of = family === 'IPv6' ? ['-f', 'ipv6'] : []
     // conntrack exits 1 when nothing matched.
-    await this.#deps
-      .exec('conntrack', ['-D', '-p', 'udp', ...filter])
-      .catch(error => this.#deps.log.debug({ err: error }, 'no flow to forget'))
+    for (const filter of staleFlows(before, after, ips))
+      await this.#deps
+        .exec('conntrack', ['-D', ...of, '-p', 'udp', ...filter])
+        .catch(error => this.#deps.log.debug({ err: error }, 'no flow to forget'))
   }
+}
+
+/** The rules of all families, without those of a further family for the same port: its endpoints are the same pods. */
+function oncePerPort(tables: readonly FamilyTable[]): ServiceRule[] {
+  const seen = new Set<string>()
+  return tables.flatMap(({ rules }) => {
+    const fresh = rules.filter(({ id }) => !seen.has(id))
+    for (const { id } of fresh) seen.add(id)
+    return fresh
+  })
 }

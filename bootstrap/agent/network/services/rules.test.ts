@@ -76,7 +76,7 @@ test.each([
 })
 
 describe('scripts', () => {
-  const options = { clusterCidr: '10.42.0.0/16' }
+  const options = { family: 'IPv4' as const, clusterCidr: '10.42.0.0/16' }
   const table = (...endpoints: object[]) =>
     serviceTable(serviceRules([service(clusterIp)], [slice(endpoints)], 'n1'), options)
   const a = { addresses: ['10.42.0.2'] }

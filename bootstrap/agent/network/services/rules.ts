@@ -1,5 +1,5 @@
-/** What the node's service table must do, computed from Services and EndpointSlices. Pure; no nftables here. */
-import { isIPv4 } from 'node:net'
+/** What the node's service tables must do, computed from Services and EndpointSlices. Pure; no nftables here. */
+import { addressBits, type Family, familyOf, parseCidr } from '../../../api/cidr.ts'
 import type { EndpointSlice, Service } from '../../../client/resources.ts'
 
 export interface Endpoint {
@@ -11,10 +11,11 @@ export interface Endpoint {
 
 export type Protocol = 'tcp' | 'udp' | 'sctp'
 
-/** One port of one service. */
+/** One port of one service, in one family: all its addresses are of it. */
 export interface ServiceRule {
   /** "namespace/name:port" */
   readonly id: string
+  readonly family: Family
   readonly protocol: Protocol
   readonly port: number
   readonly clusterIps: readonly string[]
@@ -39,28 +40,42 @@ const nothingHeld: HeldPorts = new Set()
 /** Names a port of a service as HeldPorts does. */
 export const heldPort = (service: string, port: number, protocol: string): string => `${service} ${port}/${protocol}`
 
-/** All rules for IPv4, in a stable order. `node` decides which endpoints are local. */
+/** All rules of one family, in a stable order. `node` decides which endpoints are local. */
 export function serviceRules(
   services: readonly Service[],
   slices: readonly EndpointSlice[],
   node: string,
   held: HeldPorts = nothingHeld,
+  family: Family = 'IPv4',
 ): ServiceRule[] {
   const slicesOf = Map.groupBy(
-    slices,
+    slices.filter(slice => slice.addressType === family),
     slice => `${slice.metadata.namespace}/${slice.metadata.labels?.['kubernetes.io/service-name']}`,
   )
   return services
     .flatMap(service =>
-      rulesOf(service, slicesOf.get(`${service.metadata.namespace}/${service.metadata.name}`) ?? [], node, held),
+      rulesOf(
+        service,
+        slicesOf.get(`${service.metadata.namespace}/${service.metadata.name}`) ?? [],
+        node,
+        held,
+        family,
+      ),
     )
     .sort((a, b) => (a.id < b.id ? -1 : 1))
 }
 
-function rulesOf(service: Service, slices: readonly EndpointSlice[], node: string, held: HeldPorts): ServiceRule[] {
+function rulesOf(
+  service: Service,
+  slices: readonly EndpointSlice[],
+  node: string,
+  held: HeldPorts,
+  family: Family,
+): ServiceRule[] {
   const { spec } = service
+  const ours = (address: string) => familyOf(address) === family
   const name = `${service.metadata.namespace}/${service.metadata.name}`
-  const clusterIps = (spec.clusterIPs ?? []).filter(isIPv4)
+  const clusterIps = (spec.clusterIPs ?? []).filter(ours)
   if (spec.type === 'ExternalName' || clusterIps.length === 0) return []
   if (service.metadata.labels?.['service.kubernetes.io/service-proxy-name'] !== undefined) return []
   return (spec.ports ?? []).map(port => {
@@ -68,54 +83,61 @@ function rulesOf(service: Service, slices: readonly EndpointSlice[], node: strin
       spec.sessionAffinity === 'ClientIP' ? (spec.sessionAffinityConfig?.clientIP?.timeoutSeconds ?? 10800) : undefined
     return {
       id: `${name}:${port.name || port.port}`,
+      family,
       protocol: (port.protocol ?? 'TCP').toLowerCase() as Protocol,
       port: port.port,
       clusterIps,
       nodePort: port.nodePort || undefined,
-      externalIps: (spec.externalIPs ?? []).filter(isIPv4),
-      loadBalancerIps: loadBalancerIps(service),
+      externalIps: (spec.externalIPs ?? []).filter(ours),
+      loadBalancerIps: loadBalancerIps(service).filter(ours),
       heldHere: spec.type === 'LoadBalancer' && held.has(heldPort(name, port.port, port.protocol ?? 'TCP')),
-      sourceRanges: sourceRanges(service),
+      sourceRanges: sourceRanges(service, family),
       affinitySeconds: affinity,
       internalLocal: spec.internalTrafficPolicy === 'Local',
       externalLocal: spec.externalTrafficPolicy === 'Local',
-      endpoints: endpointsOf(slices, port.name ?? '', (port.protocol ?? 'TCP').toUpperCase(), node),
+      endpoints: endpointsOf(slices, port.name ?? '', (port.protocol ?? 'TCP').toUpperCase(), node, family),
     }
   })
 }
 
 /** Those of the field, else those of the annotation that is older than it. Empty: everybody may come. */
-function sourceRanges({ metadata, spec }: Service): string[] {
+function sourceRanges({ metadata, spec }: Service, family: Family): string[] {
   const fields = spec.loadBalancerSourceRanges ?? []
   const older = metadata.annotations?.['service.beta.kubernetes.io/load-balancer-source-ranges']?.split(',') ?? []
   const ranges = (fields.length > 0 ? fields : older).map(range => range.trim()).filter(range => range !== '')
   if (ranges.length === 0) return []
-  const ours = [...new Set(ranges.filter(isIpv4Network))].sort()
+  const ours = [...new Set(ranges.filter(range => parseCidr(range)?.family === family))].sort()
   if (ours.some(range => range.endsWith('/0'))) return []
   // Only other families may come, or a mistake was made in the annotation: nobody of this one.
-  return ours.length > 0 ? ours : ['255.255.255.255/32']
+  return ours.length > 0 ? ours : [`${nobody[family]}/${addressBits(family)}`]
 }
+
+/** Addresses that no packet comes from. */
+const nobody: { readonly [family in Family]: string } = { IPv4: '255.255.255.255', IPv6: '100::' }
 
 function loadBalancerIps(service: Service): string[] {
   const ingress = service.status?.loadBalancer?.ingress ?? []
-  return ingress
-    .filter(entry => entry.ip !== undefined && isIPv4(entry.ip) && entry.ipMode !== 'Proxy')
-    .map(entry => entry.ip!)
+  return ingress.filter(entry => entry.ip !== undefined && entry.ipMode !== 'Proxy').map(entry => entry.ip!)
 }
 
 /** Ready endpoints; when there is none, those that still serve while they terminate. */
-function endpointsOf(slices: readonly EndpointSlice[], portName: string, protocol: string, node: string): Endpoint[] {
+function endpointsOf(
+  slices: readonly EndpointSlice[],
+  portName: string,
+  protocol: string,
+  node: string,
+  family: Family,
+): Endpoint[] {
   const ready = new Map<string, Endpoint>()
   const serving = new Map<string, Endpoint>()
   for (const slice of slices) {
-    if (slice.addressType !== 'IPv4') continue
     const port = slice.ports?.find(
       candidate => (candidate.name ?? '') === portName && (candidate.protocol ?? 'TCP') === protocol,
     )
     if (port?.port === undefined) continue
     for (const endpoint of slice.endpoints ?? []) {
       const ip = endpoint.addresses[0]
-      if (ip === undefined || !isIPv4(ip)) continue
+      if (ip === undefined || familyOf(ip) !== family) continue
       const target: Endpoint = { ip, port: port.port, local: endpoint.nodeName === node }
       const key = `${ip}:${port.port}`
       if (endpoint.conditions?.ready !== false) ready.set(key, target)
@@ -125,10 +147,4 @@ function endpointsOf(slices: readonly EndpointSlice[], portName: string, protoco
   }
   const chosen = ready.size > 0 ? ready : serving
   return [...chosen].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, endpoint]) => endpoint)
-}
-
-/** Strict, as isIPv4 is: what passes becomes part of a script, and one mistake there would stop all services of the node. */
-function isIpv4Network(text: string): boolean {
-  const [address = '', bits = '', ...rest] = text.split('/')
-  return rest.length === 0 && isIPv4(address) && /^\d{1,2}$/.test(bits) && Number(bits) <= 32
 }
