@@ -87,8 +87,8 @@ export async function startNode(parts: NodeParts): Promise<Agent> {
     },
     signal,
   )
-  const podCidr = new PodCidr()
-  const addresses = new HostLocalPool({ exec: hostExec, pluginDir: cniBinDir, podCidr: () => podCidr.known })
+  const podCidrs = new PodCidrs()
+  const addresses = new HostLocalPool({ exec: hostExec, pluginDir: cniBinDir, podCidrs: () => podCidrs.known })
   await addresses.reclaim()
   const embedded = new EmbeddedPodRuntime({
     modules: parts.embeddedModules,
@@ -143,7 +143,7 @@ export async function startNode(parts: NodeParts): Promise<Agent> {
       network: {
         async usePodCidrs(cidrs) {
           await network.usePodCidrs(cidrs)
-          podCidr.learn(cidrs[0]!)
+          podCidrs.learn(cidrs)
         },
       },
       authorize: parts.authorize,
@@ -155,10 +155,10 @@ export async function startNode(parts: NodeParts): Promise<Agent> {
   return agent
 }
 
-/** The node's pod network, which the cluster hands out some time after registration. */
-class PodCidr {
-  readonly known: Promise<string>
-  learn: (cidr: string) => void = () => {}
+/** The node's pod networks, which the cluster hands out some time after registration. */
+class PodCidrs {
+  readonly known: Promise<readonly string[]>
+  learn: (cidrs: readonly string[]) => void = () => {}
 
   constructor() {
     this.known = new Promise(resolve => (this.learn = resolve))

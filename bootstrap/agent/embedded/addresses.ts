@@ -4,13 +4,14 @@
  */
 import { readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { cidrFamily } from '../../api/cidr.ts'
 import { bridgeName, networkName } from '../network/cni.ts'
 import type { Exec } from '../network/exec.ts'
 
 export interface AddressPool {
-  /** A fresh address for the sandbox `id`. */
-  allocate(id: string): Promise<string>
-  release(id: string, ip: string): Promise<void>
+  /** Fresh addresses for the sandbox `id`, one per family, the primary one first. */
+  allocate(id: string): Promise<readonly string[]>
+  release(id: string, ips: readonly string[]): Promise<void>
 }
 
 const owner = 'embedded-'
@@ -18,26 +19,31 @@ const owner = 'embedded-'
 export class HostLocalPool implements AddressPool {
   readonly #exec: Exec
   readonly #pluginDir: string
-  readonly #podCidr: () => Promise<string>
+  readonly #podCidrs: () => Promise<readonly string[]>
   readonly #stateDir: string
 
-  /** `podCidr` may wait until the node has one. */
-  constructor(options: { exec: Exec; pluginDir: string; podCidr: () => Promise<string>; stateDir?: string }) {
+  /** `podCidrs` may wait until the node has them. */
+  constructor(options: {
+    exec: Exec
+    pluginDir: string
+    podCidrs: () => Promise<readonly string[]>
+    stateDir?: string
+  }) {
     this.#exec = options.exec
     this.#pluginDir = options.pluginDir
-    this.#podCidr = options.podCidr
+    this.#podCidrs = options.podCidrs
     this.#stateDir = options.stateDir ?? `/var/lib/cni/networks/${networkName}`
   }
 
-  async allocate(id: string): Promise<string> {
+  async allocate(id: string): Promise<readonly string[]> {
     const result = JSON.parse(await this.#plugin('ADD', id)) as { ips: { address: string }[] }
-    const ip = result.ips[0]!.address.split('/')[0]!
-    await this.#exec('ip', ['addr', 'replace', `${ip}/32`, 'dev', bridgeName])
-    return ip
+    const ips = result.ips.map(({ address }) => address.split('/')[0]!)
+    for (const ip of ips) await this.#exec('ip', ['addr', 'replace', alone(ip), 'dev', bridgeName, ...withoutDoubt(ip)])
+    return ips
   }
 
-  async release(id: string, ip: string): Promise<void> {
-    await this.#exec('ip', ['addr', 'del', `${ip}/32`, 'dev', bridgeName]).catch(() => '')
+  async release(id: string, ips: readonly string[]): Promise<void> {
+    for (const ip of ips) await this.#exec('ip', ['addr', 'del', alone(ip), 'dev', bridgeName]).catch(() => '')
     await this.#plugin('DEL', id)
   }
 
@@ -48,12 +54,13 @@ export class HostLocalPool implements AddressPool {
       const content = await readFile(file, 'utf8').catch(() => '')
       if (!content.startsWith(owner)) continue
       await rm(file, { force: true })
-      await this.#exec('ip', ['addr', 'del', `${ip}/32`, 'dev', bridgeName]).catch(() => '')
+      await this.#exec('ip', ['addr', 'del', alone(ip), 'dev', bridgeName]).catch(() => '')
     }
   }
 
   async #plugin(command: 'ADD' | 'DEL', id: string): Promise<string> {
-    const ipam = { type: 'host-local', ranges: [[{ subnet: await this.#podCidr() }]] }
+    const ranges = (await this.#podCidrs()).map(subnet => [{ subnet }])
+    const ipam = { type: 'host-local', ranges }
     const config = JSON.stringify({ cniVersion: '0.4.0', name: networkName, type: 'host-local', ipam })
     const env = [
       `CNI_COMMAND=${command}`,
@@ -65,3 +72,8 @@ export class HostLocalPool implements AddressPool {
     return this.#exec('env', [...env, join(this.#pluginDir, 'host-local')], config)
   }
 }
+
+const alone = (ip: string): string => `${ip}/${cidrFamily(ip) === 'IPv6' ? 128 : 32}`
+
+/** The kernel need not ask whether another machine has it: this node hands it out. */
+const withoutDoubt = (ip: string): string[] => (cidrFamily(ip) === 'IPv6' ? ['nodad'] : [])

@@ -52,7 +52,7 @@ function runtimeWith(module: EmbeddedModule, client: object = {}) {
   const released: string[] = []
   const runtime = new EmbeddedPodRuntime({
     modules: new Map([['m', async () => module]]),
-    addresses: { allocate: async () => '10.42.0.9', release: async (_, ip) => void released.push(ip) },
+    addresses: { allocate: async () => ['10.42.0.9'], release: async (_, ips) => void released.push(...ips) },
     nodeName: 'n1',
     clientOf: () => client as Client,
     certificate: () => ({ cert: '', key: '' }),

@@ -47,7 +47,8 @@ export interface EmbeddedRuntimeDeps {
 interface Sandbox {
   readonly config: PodSandboxConfig
   readonly createdAt: number
-  readonly ip: string | undefined
+  /** One per family; none on the host's network. */
+  readonly ips: readonly string[]
   ready: boolean
 }
 
@@ -74,8 +75,8 @@ export class EmbeddedPodRuntime implements Runtime {
   async runPodSandbox(config: PodSandboxConfig): Promise<string> {
     const id = randomBytes(32).toString('hex')
     const onHost = config.linux.securityContext.namespaceOptions.network === 'NODE'
-    const ip = onHost ? undefined : await this.#deps.addresses.allocate(id)
-    this.#sandboxes.set(id, { config, createdAt: this.#deps.clock.now(), ip, ready: true })
+    const ips = onHost ? [] : await this.#deps.addresses.allocate(id)
+    this.#sandboxes.set(id, { config, createdAt: this.#deps.clock.now(), ips, ready: true })
     return id
   }
 
@@ -84,7 +85,7 @@ export class EmbeddedPodRuntime implements Runtime {
     if (!sandbox?.ready) return
     await Promise.all(this.#of(id).map(container => container.stop(0)))
     sandbox.ready = false
-    if (sandbox.ip !== undefined) await this.#deps.addresses.release(id, sandbox.ip)
+    if (sandbox.ips.length > 0) await this.#deps.addresses.release(id, sandbox.ips)
   }
 
   async removePodSandbox(id: string): Promise<void> {
@@ -95,7 +96,7 @@ export class EmbeddedPodRuntime implements Runtime {
 
   async podSandboxStatus(id: string): Promise<PodSandboxStatus> {
     const sandbox = this.#sandbox(id)
-    return { ...summaryOf(id, sandbox), ips: sandbox.ip === undefined ? [] : [sandbox.ip] }
+    return { ...summaryOf(id, sandbox), ips: sandbox.ips }
   }
 
   async listPodSandboxes(filter: SandboxFilter = {}): Promise<readonly PodSandbox[]> {
@@ -103,13 +104,13 @@ export class EmbeddedPodRuntime implements Runtime {
   }
 
   async createContainer(sandboxId: string, config: ContainerConfig, sandbox: PodSandboxConfig): Promise<string> {
-    const { ip } = this.#sandbox(sandboxId)
+    const { ips } = this.#sandbox(sandboxId)
     const { metadata } = sandbox
     const name = config.image.image
     const load = this.#deps.modules.get(moduleName(name))
     if (!load) throw new RuntimeError(`no embedded module is called "${name}"`, runtimeCode.notFound)
     const id = randomBytes(32).toString('hex')
-    const pod = { ...metadata, nodeName: this.#deps.nodeName, ips: ip === undefined ? [] : [ip] }
+    const pod = { ...metadata, nodeName: this.#deps.nodeName, ips }
     const container = new EmbeddedContainer(id, sandboxId, config, {
       load,
       context: { pod, client: this.#deps.clientOf(metadata), certificate: this.#deps.certificate },

@@ -1,6 +1,7 @@
 /** The node's CNI configuration: K3s' network cbr0 on the bridge cni0, addresses from the node's pod CIDR. */
 import { accessSync, constants, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { cidrFamily } from '../../api/cidr.ts'
 
 export interface CniOptions {
   /** One per family. */
@@ -11,18 +12,19 @@ export interface CniOptions {
 export const bridgeName = 'cni0'
 export const networkName = 'cbr0'
 
-/** The conflist K3s calls 10-flannel.conflist, with the standard bridge plugin in flannel's place. */
+/**
+ * The conflist K3s calls 10-flannel.conflist, with the standard bridge plugin in flannel's place. The bridge's addresses are
+ * the agent's business (host.ts): the plugin would take those of embedded pods off it.
+ */
 export function conflist({ podCidrs, mtu }: CniOptions): string {
+  const routes = podCidrs.map(cidr => ({ dst: cidrFamily(cidr) === 'IPv6' ? '::/0' : '0.0.0.0/0' }))
   const bridge = {
     type: 'bridge',
     bridge: bridgeName,
-    isGateway: true,
-    isDefaultGateway: true,
-    forceAddress: true,
     hairpinMode: true,
     ipMasq: false,
     mtu,
-    ipam: { type: 'host-local', ranges: podCidrs.map(subnet => [{ subnet }]) },
+    ipam: { type: 'host-local', ranges: podCidrs.map(subnet => [{ subnet }]), routes },
   }
   const portmap = { type: 'portmap', capabilities: { portMappings: true }, snat: true }
   return `${JSON.stringify({ cniVersion: '0.4.0', name: networkName, plugins: [bridge, portmap] }, null, 2)}\n`

@@ -2,6 +2,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { cidrFamily, type Family, nthAddress } from '../../api/cidr.ts'
 import { bridgeName } from './cni.ts'
+import { deviceNamed } from './devices.ts'
 import type { Exec } from './exec.ts'
 
 type Switch = readonly [path: string, value: string]
@@ -47,20 +48,24 @@ export interface BridgeOptions {
 }
 
 /**
- * Makes the bridge ahead of the first pod, so that embedded pods can have addresses on it, and gives packets to service
- * addresses a way out on a machine without a default route (they are rewritten before they leave, but need a route first).
+ * Makes the bridge ahead of the first pod, or what it lacks, so that embedded pods can have addresses on it, and gives
+ * packets to service addresses a way out on a machine without a default route (they are rewritten before they leave, but
+ * need a route first). Gateways of other pod networks are taken off.
  */
 export async function prepareBridge(exec: Exec, options: BridgeOptions): Promise<void> {
+  const bridge = await deviceNamed(exec, bridgeName)
+  const gateways = options.podCidrs.map(gatewayOf)
+  const present = (bridge?.addresses ?? []).map(({ local, bits }) => `${local}/${bits}`)
+  const former = present.filter(address => !/\/(32|128)$/.test(address) && !gateways.includes(address))
   const script = [
-    ...((await interfaceExists(exec, bridgeName)) ? [] : [`link add ${bridgeName} type bridge`]),
-    `link set ${bridgeName} mtu ${options.mtu} up`,
-    ...options.podCidrs.map(cidr =>
-      cidrFamily(cidr) === 'IPv4'
-        ? `addr replace ${gatewayOf(cidr)} brd + dev ${bridgeName}`
-        : `addr replace ${gatewayOf(cidr)} dev ${bridgeName} nodad`,
-    ),
+    ...(bridge ? [] : [`link add ${bridgeName} type bridge`]),
+    ...(bridge?.mtu === options.mtu && bridge.up ? [] : [`link set ${bridgeName} mtu ${options.mtu} up`]),
+    ...former.map(address => `addr del ${address} dev ${bridgeName}`),
+    ...gateways
+      .filter(gateway => !present.includes(gateway))
+      .map(gateway => `addr add ${gateway} ${cidrFamily(gateway) === 'IPv6' ? 'nodad' : 'brd +'} dev ${bridgeName}`),
   ]
-  for (const line of script) await exec('ip', line.split(' '))
+  if (script.length > 0) await exec('ip', ['-batch', '-'], `${script.join('\n')}\n`)
   for (const serviceCidr of options.serviceCidrs) await routeToServices(exec, serviceCidr, options.nodeIps)
 }
 
@@ -70,10 +75,4 @@ async function routeToServices(exec: Exec, serviceCidr: string, nodeIps: readonl
   const defaults = await exec('ip', [family === 'IPv4' ? '-4' : '-6', 'route', 'show', 'default'])
   if (defaults.trim() !== '' || nodeIp === undefined) return
   await exec('ip', ['route', 'replace', serviceCidr, 'dev', bridgeName, 'src', nodeIp])
-}
-
-/** Asks the kernel: /sys may be that of another network namespace. */
-async function interfaceExists(exec: Exec, name: string): Promise<boolean> {
-  const links = JSON.parse(await exec('ip', ['-j', 'link', 'show'])) as { ifname: string }[]
-  return links.some(({ ifname }) => ifname === name)
 }

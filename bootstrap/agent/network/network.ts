@@ -9,7 +9,7 @@ import type { Logger } from '../../log.ts'
 import { EventRecorder } from '../pods/events.ts'
 import { writeConflist } from './cni.ts'
 import { type Exec, hostExec } from './exec.ts'
-import { prepareBridge, setSwitches } from './host.ts'
+import { type BridgeOptions, prepareBridge, setSwitches } from './host.ts'
 import { startOverlay } from './overlay/start.ts'
 import { balancersAmong } from './services/balancers.ts'
 import { ServiceProxy } from './services/proxy.ts'
@@ -66,6 +66,7 @@ export async function startNetwork(options: NetworkOptions, deps: NetworkDeps, s
   const missing = setSwitches(options.clusterCidrs.map(cidr => cidrFamily(cidr)!))
   if (missing.length > 0)
     deps.log.warn({ missing }, 'the kernel lacks network switches; services may not work from pods on this node')
+  await dropOtherFamily(exec, options)
   if (!options.disableServices) {
     const { client, clock, log } = deps
     const events = new EventRecorder({ client, clock, log, nodeName: options.node, component: 'kube-proxy' })
@@ -85,9 +86,14 @@ export async function startNetwork(options: NetworkOptions, deps: NetworkDeps, s
     await proxy.start(signal)
     serveProxyHealth(proxyHealthPort, { health: () => proxy.health, now: () => clock.now(), log }, signal)
   }
+  let bridge: BridgeOptions | undefined
+  const devicesChanged = () => {
+    if (bridge)
+      prepareBridge(exec, bridge).catch(error => deps.log.warn({ err: error }, "cannot mend the pods' bridge"))
+  }
   const overlay = await startOverlay(
     { ...options, nodeIps: () => options.nodeIps },
-    { ...deps, exec, client: deps.nodeClient, nodes: deps.informers.get(nodes) },
+    { ...deps, exec, client: deps.nodeClient, nodes: deps.informers.get(nodes), devicesChanged },
     signal,
   )
   return {
@@ -95,8 +101,21 @@ export async function startNetwork(options: NetworkOptions, deps: NetworkDeps, s
       if (!overlay) return
       const { dataDir, nodeIps, serviceCidrs } = options
       const mtu = await overlay.use(podCidrs)
-      await prepareBridge(exec, { podCidrs, serviceCidrs, nodeIps, mtu })
+      bridge = { podCidrs, serviceCidrs, nodeIps, mtu }
+      await prepareBridge(exec, bridge)
       writeConflist(join(dataDir, 'agent/etc/cni/net.d'), { podCidrs, mtu })
     },
   }
+}
+
+/** Tables of a family that the cluster had in an earlier life. A kernel may not know the family at all. */
+async function dropOtherFamily(exec: Exec, { clusterCidrs }: NetworkOptions): Promise<void> {
+  const families = clusterCidrs.map(cidrFamily)
+  for (const [family, word] of [
+    ['IPv4', 'ip'],
+    ['IPv6', 'ip6'],
+  ] as const)
+    if (!families.includes(family))
+      for (const table of ['skiff-services', `flannel-${family.toLowerCase()}`])
+        await exec('nft', ['delete', 'table', word, table]).catch(() => undefined)
 }

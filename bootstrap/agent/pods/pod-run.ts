@@ -1,4 +1,5 @@
 /** One pod's run on this node: its object, the runtime's view of it, and what its worker remembers. */
+import { familyOf } from '../../api/cidr.ts'
 import type { Container } from '../../api/types.gen.ts'
 import type { Pod } from '../../client/resources.ts'
 import type { Runtime } from '../runtime.ts'
@@ -36,10 +37,13 @@ export class PodRun {
     return this.services.volumes.podDirectory(this.uid)
   }
 
-  /** The pod's addresses; those of the node on its network. */
+  /** The pod's addresses, that of the node's primary family first; those of the node on its network. */
   get podIps(): readonly string[] {
-    if (this.pod.spec.hostNetwork) return this.view.sandboxes.length > 0 ? this.services.hostIps : []
-    return newestSandbox(this.view)?.ips ?? []
+    const { hostIps } = this.services
+    if (this.pod.spec.hostNetwork) return this.view.sandboxes.length > 0 ? hostIps : []
+    const ips = newestSandbox(this.view)?.ips ?? []
+    const isPrimary = (ip: string) => familyOf(ip) === familyOf(hostIps[0] ?? '')
+    return [...ips].sort((a, b) => Number(isPrimary(b)) - Number(isPrimary(a)))
   }
 
   get containers(): readonly Container[] {

@@ -2,7 +2,7 @@
  * The overlay's own nftables tables, named and meant as flannel's (flannel-io/flannel pkg/trafficmngr/nftables): pods
  * leave the cluster with their node's address, and are forwarded. Pure.
  */
-import { cidrFamily } from '../../../api/cidr.ts'
+import { cidrFamily, type Family } from '../../../api/cidr.ts'
 
 export interface MasqueradeOptions {
   readonly clusterCidrs: readonly string[]
@@ -15,21 +15,23 @@ const families = {
   IPv6: { table: 'ip6 flannel-ipv6', word: 'ip6', multicast: 'ff00::/8' },
 } as const
 
-/** A script for `nft -f`: each table is replaced as a whole, at once. */
+/** A script for `nft -f`: each table of the cluster's families is replaced as a whole, at once. */
 export function masqueradeScript({ clusterCidrs, ipv6 }: MasqueradeOptions): string {
-  const parts = (['IPv4', 'IPv6'] as const).flatMap(family => {
-    const { table } = families[family]
-    const cluster = clusterCidrs.find(cidr => cidrFamily(cidr) === family)
-    const drop = [`add table ${table}`, `delete table ${table}`]
-    return cluster === undefined ? drop : [...drop, tableOf(family, cluster, family === 'IPv4' || ipv6)]
+  const parts = clusterCidrs.map(cidr => {
+    const family = cidrFamily(cidr)!
+    return `${dropTable(family)}\n${tableOf(family, cidr, family === 'IPv4' || ipv6)}`
   })
   return `${parts.join('\n')}\n`
 }
 
-/** Removes both tables. */
-export const noMasqueradeScript = masqueradeScript({ clusterCidrs: [], ipv6: false })
+/** Removes these tables, whether or not they are there. */
+export const noMasqueradeScript = (clusterCidrs: readonly string[]): string =>
+  `${clusterCidrs.map(cidr => dropTable(cidrFamily(cidr)!)).join('\n')}\n`
 
-function tableOf(family: 'IPv4' | 'IPv6', cluster: string, masquerade: boolean): string {
+const dropTable = (family: Family): string =>
+  `add table ${families[family].table}\ndelete table ${families[family].table}`
+
+function tableOf(family: Family, cluster: string, masquerade: boolean): string {
   const { table, word, multicast } = families[family]
   // What a service's rule has marked gets its address there.
   const leaving = `meta mark & 0x4000 == 0 ${word} saddr ${cluster} ${word} daddr != { ${cluster}, ${multicast} } masquerade fully-random`

@@ -27,7 +27,7 @@ export interface RunningOverlay {
 /** Undefined for "none". Throws a ConfigError when the machine cannot do what was asked for. */
 export async function startOverlay(
   settings: OverlaySettings,
-  deps: Omit<OverlayDeps, 'backend'>,
+  deps: Omit<OverlayDeps, 'backend'> & { readonly devicesChanged: () => void },
   signal: AbortSignal,
 ): Promise<RunningOverlay | undefined> {
   const { clusterCidrs, dataDir, runDir = '/run/flannel' } = settings
@@ -40,7 +40,11 @@ export async function startOverlay(
   await deps.exec('nft', ['-f', '-'], masqueradeScript({ clusterCidrs, ipv6: settings.ipv6Masquerade }))
   const overlay = new Overlay(settings, { ...deps, backend })
   overlay.start(signal)
-  monitorDevices(() => overlay.recheck(), deps, signal)
+  const changed = () => {
+    deps.devicesChanged()
+    overlay.recheck()
+  }
+  monitorDevices(changed, deps, signal)
   return {
     async use(subnets) {
       const mtu = await overlay.mtu(subnets)
@@ -80,6 +84,6 @@ async function leaveOthers(
     for (const cluster of clusterCidrs) await other.remove({ family: cidrFamily(cluster)!, cluster })
   }
   if (backend) return
-  await deps.exec('nft', ['-f', '-'], noMasqueradeScript)
+  await deps.exec('nft', ['-f', '-'], noMasqueradeScript(clusterCidrs))
   forgetNetConf(dataDir)
 }

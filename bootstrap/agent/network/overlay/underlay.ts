@@ -1,7 +1,7 @@
 /** Which interface packets to other nodes leave by. Pure but for the questions to the kernel. */
 import type { Family } from '../../../api/cidr.ts'
+import { type Device, listDevices } from '../devices.ts'
 import type { Exec } from '../exec.ts'
-import { type Device, listDevices } from './devices.ts'
 
 export interface Underlay {
   readonly device: string

@@ -3,8 +3,8 @@
  * node a route, a neighbour and a forwarding entry.
  */
 import type { Family } from '../../../api/cidr.ts'
+import { type Device, deviceNamed, removeDevices } from '../devices.ts'
 import type { Backend, BackendDeps, Peer, Side } from './backend.ts'
-import { type Device, deviceNamed, removeDevices } from './devices.ts'
 import { applyCommands, type Entries, entriesOf, entryChanges } from './entries.ts'
 
 const vni = 1

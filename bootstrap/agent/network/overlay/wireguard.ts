@@ -7,8 +7,8 @@ import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { Family } from '../../../api/cidr.ts'
 import { ConfigError } from '../../../config/parse.ts'
+import { type Device, deviceNamed, removeDevices } from '../devices.ts'
 import type { Backend, BackendDeps, Peer, Side } from './backend.ts'
-import { type Device, deviceNamed, removeDevices } from './devices.ts'
 
 const devices = {
   IPv4: { name: 'flannel-wg', port: 51820 },

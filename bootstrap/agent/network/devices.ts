@@ -1,6 +1,6 @@
 /** Network devices of this machine, as `ip` tells of them. */
-import type { Family } from '../../../api/cidr.ts'
-import type { Exec } from '../exec.ts'
+import type { Family } from '../../api/cidr.ts'
+import type { Exec } from './exec.ts'
 
 export interface Device {
   readonly name: string
