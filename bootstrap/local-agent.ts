@@ -1,13 +1,16 @@
 /** The node agent beside a server, in its process. */
 import type { AssembledServer } from './apiserver/assemble.ts'
 import { attributesOf } from './apiserver/auth/authorizer.ts'
+import { systemClock } from './client/clock.ts'
 import { nodes as nodeResource } from './client/resources.ts'
 import type { ServerConfig } from './config/server-config.ts'
+import { followServers, ServerList } from './join/server-addresses.ts'
 import type { Logger } from './log.ts'
 import { kubeletPort, startNode } from './node.ts'
 import type { NodeGate } from './node-gate.ts'
 import type { Pki } from './pki/pki.ts'
 import type { Stages } from './stages.ts'
+import { authorityOf } from './tunnel/protocol.ts'
 import type { Userland } from './userland.ts'
 
 export interface LocalAgentParts {
@@ -32,6 +35,10 @@ export async function startLocalAgent({
 }: LocalAgentParts): Promise<void> {
   await startNode({
     config,
+    tunnels: {
+      servers: otherServers(config, api, stages, log),
+      identity: () => ({ ...pki.kubelet, ca: pki.serverCa.cert }),
+    },
     client: api.client().as(`system:node:${config.nodeName}`, ['system:nodes']),
     proxyClient: api.client().as('system:kube-proxy'),
     accountClient: ({ namespace }, pod) =>
@@ -51,4 +58,15 @@ export async function startLocalAgent({
   })
   nodes.open(config.nodeName, { host: '127.0.0.1', port: kubeletPort })
   stages.started('node connection', () => nodes.close(config.nodeName))
+}
+
+/** They reach this node as they reach any other; the server in this process does not need to. */
+function otherServers(config: ServerConfig, api: AssembledServer, stages: Stages, log: Logger): ServerList {
+  const ending = new AbortController()
+  stages.started('list of servers', () => ending.abort())
+  const own = authorityOf({ host: config.advertiseAddress, port: config.advertisePort })
+  const servers = new ServerList()
+  const effects = { clock: systemClock, random: Math.random, log, signal: ending.signal }
+  followServers(api.client(), effects, all => servers.set(all.filter(address => address !== own)))
+  return servers
 }

@@ -23,6 +23,8 @@ import type { Logger } from './log.ts'
 import { selfSigned } from './pki/self-signed.ts'
 import { readRegistries } from './registries.ts'
 import type { Stages } from './stages.ts'
+import { type AgentTunnelsOptions, runTunnels } from './tunnel/agent.ts'
+import { egressPolicy } from './tunnel/policy.ts'
 import { gitVersion } from './version.ts'
 
 export const kubeletPort = 10250
@@ -41,12 +43,16 @@ export interface NodeParts {
   /** Of the kubelet's listener. PEM. */
   readonly serving: { readonly cert: string; readonly key: string; readonly clientCa: string }
   readonly embeddedModules: EmbeddedModules
+  /** Servers that reach this node through tunnels of its own. */
+  readonly tunnels: Pick<AgentTunnelsOptions, 'servers' | 'identity' | 'onState'>
   readonly stages: Stages
   readonly log: Logger
 }
 
 const pluginFolders = ['/opt/cni/bin', '/usr/lib/cni', '/usr/libexec/cni']
 const healthzPort = 10248
+/** Where containerd of K3s streams. */
+const streamPort = 10010
 const embeddedGraceMs = 1000
 
 /** Resolves once the node is registered and runs its pods. What it started, `stages` stops. */
@@ -99,6 +105,7 @@ export async function startNode(parts: NodeParts): Promise<Agent> {
     clock: systemClock,
     version: gitVersion,
   })
+  startTunnels(parts, () => podInformer.list())
   const agent = await startAgent(
     {
       nodeName: config.nodeName,
@@ -153,6 +160,24 @@ export async function startNode(parts: NodeParts): Promise<Agent> {
   stages.started('embedded pods', () => embedded.close(embeddedGraceMs))
   stages.started('node agent', () => agent.stop())
   return agent
+}
+
+/** Every server may reach the kubelet, and what the cluster's mode of egress allows besides. */
+function startTunnels({ config, tunnels, stages, log }: NodeParts, podsHere: () => Iterable<Pod>): void {
+  const ending = new AbortController()
+  const policy = egressPolicy({
+    mode: config.egressSelectorMode,
+    kubeletPorts: [kubeletPort, streamPort],
+    nodeIps: config.nodeIps,
+    clusterCidrs: config.clusterCidrs,
+    pods: podsHere,
+  })
+  const effects = { clock: systemClock, random: Math.random, log: log.child({ component: 'tunnel' }) }
+  const ended = runTunnels({ ...tunnels, policy, ...effects }, ending.signal)
+  stages.started('tunnels to servers', () => {
+    ending.abort()
+    return ended
+  })
 }
 
 /** The node's pod networks, which the cluster hands out some time after registration. */

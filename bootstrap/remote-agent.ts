@@ -17,7 +17,7 @@ import { NodeFiles } from './join/node-files.ts'
 import { fullNodeName } from './join/node-name.ts'
 import { nodePasswordPath, readNodePassword } from './join/node-password.ts'
 import { keepRenewed } from './join/renewal.ts'
-import { followServers } from './join/server-addresses.ts'
+import { followServers, ServerList } from './join/server-addresses.ts'
 import { type LoadBalancer, startLoadBalancer } from './loadbalancer/load-balancer.ts'
 import { lockDataDir } from './lock.ts'
 import type { Logger } from './log.ts'
@@ -91,7 +91,11 @@ async function start(config: AgentConfig, { modules, log, signal }: RemoteAgentD
   stages.started('connections', () => connections.close())
   const client = wireClient(connections.kubelet, {})
   const proxyClient = wireClient(connections.proxy, {})
-  if (balancer) followServers(proxyClient, effects, addresses => balancer.setServers(addresses))
+  const servers = new ServerList(joined.servers)
+  followServers(proxyClient, effects, addresses => {
+    balancer?.setServers(addresses)
+    servers.set(addresses)
+  })
   const agent = await startNode({
     config: {
       ...config,
@@ -105,6 +109,13 @@ async function start(config: AgentConfig, { modules, log, signal }: RemoteAgentD
     ...apiReviews(client, nodeName, systemClock),
     serving: { ...joined.credentials.serving, clientCa: joined.credentials.clientCa },
     embeddedModules: await modules(),
+    tunnels: {
+      servers,
+      identity: () => ({ ...joined.credentials.kubelet, ca: joined.credentials.serverCa }),
+      onState(server, { phase }) {
+        if (phase === 'connected' || phase === 'waiting') balancer?.setHealth(server, phase === 'connected')
+      },
+    },
     stages,
     log: log.child({ component: 'agent' }),
   })

@@ -22,6 +22,31 @@ export function followServers(
   slices.whenSynced().then(tell, () => {})
 }
 
+/** A list of servers that changes, for those who want to be told. */
+export class ServerList {
+  #current: readonly string[]
+  readonly #listeners = new Set<() => void>()
+
+  constructor(addresses: readonly string[] = []) {
+    this.#current = addresses
+  }
+
+  current(): readonly string[] {
+    return this.#current
+  }
+
+  /** Returns how to unsubscribe. */
+  subscribe(changed: () => void): () => void {
+    this.#listeners.add(changed)
+    return () => this.#listeners.delete(changed)
+  }
+
+  set(addresses: readonly string[]): void {
+    this.#current = addresses
+    for (const changed of [...this.#listeners]) changed()
+  }
+}
+
 function addressesOf(slice: EndpointSlice): string[] {
   const port = slice.ports?.find(({ name }) => name === undefined || name === '' || name === 'https')?.port
   if (port === undefined) return []

@@ -50,13 +50,12 @@ export async function runTunnels(options: AgentTunnelsOptions, signal: AbortSign
   const follow = () => {
     const wanted = servers.current()
     for (const server of wanted) if (!running.has(server)) begin(server)
-    if (wanted.length > 0 && [...running.keys()].some(server => !wanted.includes(server))) void drop()
+    if ([...running.keys()].some(server => !wanted.includes(server))) void drop()
   }
-  // An empty list says that no server is known, not that there is none.
   const drop = async () => {
     await clock.sleep(settleMs, signal).catch(() => {})
     const wanted = servers.current()
-    if (signal.aborted || wanted.length === 0) return
+    if (signal.aborted) return
     for (const [server, { stop }] of running) {
       if (wanted.includes(server)) continue
       running.delete(server)

@@ -33,6 +33,7 @@ export function connectTunnel(
   signal: AbortSignal,
 ): Promise<AgentSession> {
   return new Promise((resolve, reject) => {
+    if (signal.aborted) return reject(signal.reason)
     const { hostname, port } = new URL(`https://${server}`)
     const call = request({
       ...identity,
@@ -41,18 +42,31 @@ export function connectTunnel(
       path: tunnelPath,
       headers: { Connection: 'Upgrade', Upgrade: tunnelProtocol },
       agent: false,
-      signal: AbortSignal.any([signal, AbortSignal.timeout(connectMs)]),
     })
+    const giveUp = () =>
+      call.destroy(signal.aborted ? signal.reason : new Error(`no answer within ${connectMs / 1000} s`))
+    const timer = setTimeout(giveUp, connectMs)
+    signal.addEventListener('abort', giveUp, { once: true })
+    // The request's own signal and timeout would end the tunnel, too, long after it is one.
+    const settled = () => {
+      clearTimeout(timer)
+      signal.removeEventListener('abort', giveUp)
+    }
     call.once('upgrade', (_: IncomingMessage, socket: Socket, head: Buffer) => {
-      if (signal.aborted) return void socket.destroy()
+      settled()
       const connected = turnRound(socket, head)
       begin(connected.session)
       resolve(connected)
     })
     call.once('response', answer => {
-      refusal(answer).then(text => reject(new Error(`${server} answers ${answer.statusCode}: ${text}`)), reject)
+      refusal(answer)
+        .then(text => reject(new Error(`${server} answers ${answer.statusCode}: ${text}`)), reject)
+        .finally(settled)
     })
-    call.once('error', error => reject(signal.aborted ? signal.reason : described(error)))
+    call.once('error', error => {
+      settled()
+      reject(error)
+    })
     call.end()
   })
 }
@@ -83,10 +97,4 @@ function statusMessage(text: string): string | undefined {
   } catch {
     return undefined
   }
-}
-
-function described(error: Error): Error {
-  return error.name === 'TimeoutError' || error.name === 'AbortError'
-    ? new Error(`it does not answer within ${connectMs / 1000} s`)
-    : error
 }

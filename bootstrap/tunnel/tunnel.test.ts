@@ -7,17 +7,10 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { createServer as createTlsServer, connect as tlsConnect } from 'node:tls'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
 import { systemClock } from '../client/clock.ts'
+import { ServerList } from '../join/server-addresses.ts'
 import type { AgentIdentity } from './connect.ts'
 import { streamWindow, tunnelPath } from './protocol.ts'
-import {
-  everywhere,
-  Servers,
-  slowHost,
-  startTunnelAgent,
-  startTunnelServer,
-  TestCa,
-  tcpServer,
-} from './testing/ends.ts'
+import { everywhere, slowHost, startTunnelAgent, startTunnelServer, TestCa, tcpServer } from './testing/ends.ts'
 
 const ca = new TestCa()
 const never = new AbortController().signal
@@ -40,7 +33,7 @@ describe('streams', () => {
   let serve: (socket: Socket) => void
   beforeAll(async () => {
     server = await startTunnelServer(ca)
-    agent = startTunnelAgent(ca.node('a'), new Servers(server.address))
+    agent = startTunnelAgent(ca.node('a'), new ServerList([server.address]))
     backend = await tcpServer(socket => serve(socket))
     await until(() => server.tunnels.has('a'))
   })
@@ -232,7 +225,7 @@ describe('sessions', () => {
   test('a server of another CA gets no tunnel', async () => {
     const other = new TestCa()
     const identity: AgentIdentity = { ...ca.node('a'), ca: other.pem }
-    const { states } = start(identity, new Servers(server.address))
+    const { states } = start(identity, new ServerList([server.address]))
     await until(() => states.get(server.address)?.phase === 'waiting')
     expect(states.get(server.address)).toMatchObject({ reason: expect.stringMatching(/certificate/) })
     expect(server.tunnels.has('a')).toBe(false)
@@ -241,11 +234,11 @@ describe('sessions', () => {
   test('events tell of each, and a second session of a node is the one dialled', async () => {
     const events: string[] = []
     server.tunnels.subscribe(({ type, node, sessions }) => events.push(`${type} ${node} ${sessions}`))
-    const first = start(ca.node('a'), new Servers(server.address), () => undefined)
+    const first = start(ca.node('a'), new ServerList([server.address]), () => undefined)
     await until(() => server.tunnels.has('a'))
     const forbidden = server.tunnels.dial('a', '127.0.0.1', 1, never)
     await expect(forbidden).rejects.toMatchObject({ status: 403, message: 'connect not allowed to 127.0.0.1:1' })
-    const second = start(ca.node('a'), new Servers(server.address), everywhere)
+    const second = start(ca.node('a'), new ServerList([server.address]), everywhere)
     await until(() => events.length === 2)
     await expect(server.tunnels.dial('a', '127.0.0.1', 1, never)).rejects.toMatchObject({ status: 502 })
     await second.stop()
@@ -259,7 +252,7 @@ describe('sessions', () => {
 
   test('a server that comes back is connected again, and open streams of the old session have ended', async () => {
     const backend = await tcpServer(socket => socket.write('x'))
-    const agent = start(ca.node('a'), new Servers(server.address))
+    const agent = start(ca.node('a'), new ServerList([server.address]))
     await until(() => server.tunnels.has('a'))
     const stream = await server.tunnels.dial('a', '127.0.0.1', backend.port, never)
     const broken = new Promise(resolve => stream.once('close', resolve))
@@ -275,13 +268,13 @@ describe('sessions', () => {
 
   test('servers come and go', async () => {
     const second = await startTunnelServer(ca)
-    const servers = new Servers(server.address)
+    const servers = new ServerList([server.address])
     const agent = start(ca.node('a'), servers)
     await until(() => server.tunnels.has('a'))
-    servers.set(server.address, second.address)
+    servers.set([server.address, second.address])
     await until(() => second.tunnels.has('a'))
-    servers.set()
-    servers.set(second.address)
+    servers.set([])
+    servers.set([second.address])
     await until(() => !server.tunnels.has('a'))
     expect(second.tunnels.has('a')).toBe(true)
     expect(agent.states.get(server.address)).toEqual({ phase: 'stopped' })
@@ -308,7 +301,7 @@ describe('sessions', () => {
     })
     await new Promise<void>(resolve => wire.listen(0, '127.0.0.1', resolve))
     const address = `127.0.0.1:${(wire.address() as { port: number }).port}`
-    const { states } = start(ca.node('a'), new Servers(address))
+    const { states } = start(ca.node('a'), new ServerList([address]))
     await until(() => server.tunnels.has('a'))
     const began = systemClock.now()
     cut = true

@@ -8,8 +8,9 @@ import { createServer as createHttpsServer, type ServerOptions } from 'node:http
 import type { AddressInfo, Server } from 'node:net'
 import { connect } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { ServerList } from '../../bootstrap/join/server-addresses.ts'
 import { egressPolicy } from '../../bootstrap/tunnel/policy.ts'
-import { Servers, startTunnelAgent } from '../../bootstrap/tunnel/testing/ends.ts'
+import { startTunnelAgent } from '../../bootstrap/tunnel/testing/ends.ts'
 import { HttpClient } from './http-client.ts'
 import { basic, nodeHeaders, ownKey } from './joining.ts'
 import type { RunningServer } from './server.ts'
@@ -73,7 +74,7 @@ export async function startRemoteNode(server: RunningServer, options: RemoteNode
   })
   admin.close()
 
-  const servers = new Servers(new URL(server.url).host)
+  const servers = new ServerList([new URL(server.url).host])
   let agent: ReturnType<typeof startTunnelAgent> | undefined
   const policy = egressPolicy({
     mode,

@@ -6,7 +6,7 @@ import { errors } from '../../api/errors.ts'
 import { listen } from '../../apiserver/http/listener.ts'
 import { systemClock } from '../../client/clock.ts'
 import { type Issuer, issueCertificate, keyPem, newKey, subjectOf, type Usage } from '../../pki/certificate.ts'
-import { runTunnels, type TunnelState } from '../agent.ts'
+import { runTunnels, type ServerSet, type TunnelState } from '../agent.ts'
 import type { AgentIdentity } from '../connect.ts'
 import type { EgressPolicy } from '../policy.ts'
 import type { Target } from '../protocol.ts'
@@ -69,30 +69,6 @@ export async function startTunnelServer(ca: TestCa, port = 0) {
   }
 }
 
-/** Addresses that a test changes. */
-export class Servers {
-  #list: readonly string[]
-  readonly #changed = new Set<() => void>()
-
-  constructor(...list: readonly string[]) {
-    this.#list = list
-  }
-
-  current(): readonly string[] {
-    return this.#list
-  }
-
-  subscribe(changed: () => void): () => void {
-    this.#changed.add(changed)
-    return () => this.#changed.delete(changed)
-  }
-
-  set(...list: readonly string[]): void {
-    this.#list = list
-    for (const changed of this.#changed) changed()
-  }
-}
-
 /** A host that never answers. */
 export const slowHost = '192.0.2.1'
 
@@ -103,7 +79,7 @@ const openTcp = (target: Target) => connect({ ...target, allowHalfOpen: true, no
 /** An agent with tunnels to all servers; `states` is where each stands. */
 export function startTunnelAgent(
   identity: AgentIdentity,
-  servers: Servers,
+  servers: ServerSet,
   policy: EgressPolicy = everywhere,
   dial: (target: Target) => Socket = openTcp,
 ) {
