@@ -1,4 +1,5 @@
 /** What nodes ask a server for: certificates, CAs, the addresses of the servers, and their settings. */
+import { StatusError } from '../api/errors.ts'
 import type { EndpointSlice } from '../api/types.gen.ts'
 import type { UserInfo } from '../apiserver/auth/user.ts'
 import { type ApiRequest, type ApiResponse, headerOf, jsonResponse, textResponse } from '../apiserver/http/message.ts'
@@ -78,6 +79,7 @@ async function certificate(
   try {
     return pemResponse(await issueFor(request, wanted, parts.pki, { dataDir: parts.dataDir, file }))
   } catch (error) {
+    if (error instanceof StatusError) throw error
     return error instanceof RequestError
       ? refuse(request, 400, error.message)
       : refuseHiding(request, 500, 'certificate', error, parts)

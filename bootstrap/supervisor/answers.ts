@@ -28,6 +28,8 @@ function errorOf(request: ApiRequest, code: number, message: string): StatusErro
       return errors.internal(message)
     case 503:
       return errors.serviceUnavailable(message)
+    case 413:
+      return failure(413, 'RequestEntityTooLarge', message)
     default:
       return failure(code, '', message)
   }

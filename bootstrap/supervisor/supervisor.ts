@@ -1,5 +1,6 @@
 /** K3s' own surface on the API's port, for nodes and servers that join. It answers before the API does. */
 import { join } from 'node:path'
+import { StatusError } from '../api/errors.ts'
 import type { AssembledServer } from '../apiserver/assemble.ts'
 import type { UserInfo } from '../apiserver/auth/user.ts'
 import type { ApiRequest, ApiResponse } from '../apiserver/http/message.ts'
@@ -12,7 +13,7 @@ import type { Logger } from '../log.ts'
 import type { Pki } from '../pki/pki.ts'
 import { accessOf } from './access.ts'
 import { agentEndpoints } from './agent-routes.ts'
-import { refuse } from './answers.ts'
+import { refuse, refuseHiding } from './answers.ts'
 import type { Endpoint } from './endpoint.ts'
 import { agentLimits, inFlight } from './in-flight.ts'
 import { nodeCheck } from './node-password/check.ts'
@@ -61,7 +62,12 @@ export function supervisorRoutes(parts: SupervisorParts): Route {
   const limited = inFlight(agentLimits)
   return firstOf(openRoutes(pki.serverCa.cert), staticFiles(join(dataDir, 'server/static')), request => {
     const endpoint = endpoints.get(request.path)
-    return endpoint && answer(request, endpoint, parts.core(), limited)
+    if (!endpoint) return undefined
+    return answer(request, endpoint, parts.core(), limited).catch(error =>
+      error instanceof StatusError
+        ? refuse(request, error.code, error.message)
+        : refuseHiding(request, 500, 'supervisor', error, { log, random }),
+    )
   })
 }
 

@@ -69,7 +69,7 @@ beforeAll(async () => {
   })
   listening = await api.server.listen({ port: 0, host: '127.0.0.1', ...pki.serving, clientCa: pki.clientCa.cert })
   await api.start({ servicePort: 443, securePort: listening.port, advertiseAddresses: ['192.0.2.1'] })
-})
+}, 60_000)
 afterAll(async () => {
   await listening?.close()
   stop.abort()

@@ -10,7 +10,7 @@ let token: string
 beforeAll(async () => {
   server = await startServer()
   token = (await readFile(join(server.dataDir, 'server/token'), 'utf8')).trim()
-})
+}, 60_000)
 afterAll(() => server?.remove())
 
 const warnings: string[] = []

@@ -14,7 +14,7 @@ beforeAll(async () => {
   server = await startServer(['--token', 'server-secret', '--agent-token', 'agent-secret'])
   admin = new HttpClient(server)
   nobody = new HttpClient({ url: server.url, tls: { ca: server.tls.ca } })
-})
+}, 60_000)
 afterAll(async () => {
   admin?.close()
   nobody?.close()
@@ -130,6 +130,7 @@ describe('certificates', () => {
 
   test('what is no certificate request, and what is no address', async () => {
     expectStatus(await post('/v1-k3s/client-kube-proxy.crt', {}, Buffer.from('x')), 400, /not a certificate request/)
+    expectStatus(await post('/v1-k3s/client-kube-proxy.crt', {}, Buffer.alloc(4 << 20)), 413, /too large/)
     const wrong = { ...headers, 'k3s-Node-IP': 'here' }
     expectStatus(await post('/v1-k3s/serving-kubelet.crt', wrong), 500, /invalid node IP address here/)
   })

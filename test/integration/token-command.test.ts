@@ -13,7 +13,7 @@ let nobody: HttpClient
 beforeAll(async () => {
   server = await startServer()
   nobody = new HttpClient({ url: server.url, tls: { ca: server.tls.ca } })
-})
+}, 60_000)
 afterAll(async () => {
   nobody?.close()
   await server?.remove()
