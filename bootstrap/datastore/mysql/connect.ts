@@ -1,4 +1,6 @@
 /** Connecting to MySQL or MariaDB, over TLS as asked for. */
+import { isIP } from 'node:net'
+import { checkServerIdentity, type TLSSocket } from 'node:tls'
 import type { Connection, ConnectionOptions } from 'mysql2'
 import type { Clock, Logger } from '../effects.ts'
 import { EndpointError } from '../endpoint.ts'
@@ -57,7 +59,9 @@ async function clientOf(dialer: Dialer, database: string | undefined): Promise<C
 async function attempt({ source, limits }: Dialer, database: string | undefined, secure: boolean): Promise<Connection> {
   const { default: mysql } = await import('mysql2')
   const { tls } = source
-  const ssl = secure && tls ? { ...tls.options, rejectUnauthorized: tls.verify, verifyIdentity: tls.verify } : undefined
+  const host = hostOf(source)
+  const byName = tls?.verify === true && isIP(host) === 0
+  const ssl = secure && tls ? { ...tls.options, rejectUnauthorized: tls.verify, verifyIdentity: byName } : undefined
   const client = mysql.createConnection({
     ...source.address,
     user: source.user,
@@ -71,6 +75,7 @@ async function attempt({ source, limits }: Dialer, database: string | undefined,
     connectAttributes: { program_name: 'skiff' },
   })
   client.on('error', () => undefined)
+  if (tls?.verify && !byName) verifyAddress(client, host)
   return new Promise((resolve, reject) => {
     client.connect(error => {
       if (!error) return resolve(client)
@@ -78,6 +83,19 @@ async function attempt({ source, limits }: Dialer, database: string | undefined,
       reject(error)
     })
   })
+}
+
+interface Upgrading {
+  stream: TLSSocket
+  startTLS(done: (error?: Error) => void): void
+}
+
+/** The client checks whose certificate it is by name only; an address is checked here, before the password is sent. */
+function verifyAddress(client: Connection, address: string): void {
+  const upgrading = client as unknown as Upgrading
+  const upgrade = upgrading.startTLS.bind(upgrading)
+  upgrading.startTLS = done =>
+    upgrade(error => done(error ?? checkServerIdentity(address, upgrading.stream.getPeerCertificate())))
 }
 
 /** https://mariadb.com/kb/en/mariadb-error-codes/: no such database; access denied; may not connect from here. */
