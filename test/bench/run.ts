@@ -21,6 +21,7 @@ const figures = [
   'list',
   'fan-out',
   'datastore',
+  'databases',
   'dns',
   'ingress',
 ]

@@ -57,6 +57,7 @@ const sessionSettings = `
     CASE WHEN $1 <> '' THEN set_config('search_path', $1, false) END,
     set_config('default_transaction_isolation', 'read committed', false),
     set_config('bytea_output', 'hex', false),
+    set_config('jit', 'off', false),
     set_config('lock_timeout', $2, false),
     set_config('statement_timeout', $3, false),
     set_config('idle_in_transaction_session_timeout', $3, false),

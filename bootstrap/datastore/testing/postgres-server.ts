@@ -50,7 +50,7 @@ export async function startPostgres({ durable, tls }: PostgresOptions): Promise<
     `port = ${port}`,
     "listen_addresses = '127.0.0.1'",
     `unix_socket_directories = '${dir}'`,
-    'max_connections = 60',
+    'max_connections = 100',
     'shared_buffers = 64MB',
     'logging_collector = off',
     ...(durable ? [] : ['fsync = off', 'full_page_writes = off']),
