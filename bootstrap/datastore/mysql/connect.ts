@@ -2,7 +2,7 @@
 import { isIP } from 'node:net'
 import { checkServerIdentity, type TLSSocket } from 'node:tls'
 import type { Connection, ConnectionOptions } from 'mysql2'
-import type { Clock, Logger } from '../effects.ts'
+import type { Clock } from '../effects.ts'
 import { EndpointError } from '../endpoint.ts'
 import type { Limits } from '../sql/limits.ts'
 import { ConnectionError } from '../sql/log-connection.ts'
@@ -13,7 +13,6 @@ export interface Dialer {
   readonly source: Source
   readonly clock: Clock
   readonly limits: Limits
-  readonly log: Logger
 }
 
 /** The database is not there, which can be helped. */

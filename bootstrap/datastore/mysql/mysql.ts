@@ -26,11 +26,11 @@ const lookMs = { least: 20, most: 1000 }
 export async function openMysql({ source: text, tls, clock, log, limits: given }: MysqlOptions): Promise<Datastore> {
   const source = readSource(text, tls)
   const limits = { ...defaultLimits, lookMs, ...given }
-  const dialer: Dialer = { source, clock, limits, log }
+  const dialer: Dialer = { source, clock, limits }
   return openSql({
     name: describe(source),
     backupTool: 'mysqldump',
-    prepare: () => prepare(dialer),
+    prepare: () => prepare(dialer, log),
     connect: async () => logConnection(await connect(dialer, source.database)),
     limits,
     clock,
@@ -38,7 +38,7 @@ export async function openMysql({ source: text, tls, clock, log, limits: given }
   })
 }
 
-async function prepare(dialer: Dialer): Promise<void> {
+async function prepare(dialer: Dialer, log: Logger): Promise<void> {
   const { database } = dialer.source
   const session = await connect(dialer, database).catch(async (error: unknown) => {
     if (!(error instanceof NoDatabaseError)) throw error
@@ -47,7 +47,15 @@ async function prepare(dialer: Dialer): Promise<void> {
     })
     return connect(dialer, database)
   })
-  await closing(session, () => prepareSchema(session, database))
+  await closing(session, async () => {
+    await prepareSchema(session, database)
+    const [row] = await session.query<[[number]]>('SELECT @@innodb_flush_log_at_trx_commit')
+    if (row[0] !== 1)
+      log.warn(
+        { innodb_flush_log_at_trx_commit: row[0] },
+        'the database does not write what it commits to disk at once: a crash loses acknowledged writes',
+      )
+  })
 }
 
 async function closing(session: Session, work: (session: Session) => Promise<void>): Promise<void> {
