@@ -5,6 +5,7 @@ import type { Datastore } from '../datastore/datastore.ts'
 import { etcdInstalled, freePort } from '../datastore/testing/etcd-server.ts'
 import { etcdFiles } from './files.ts'
 import { Membership } from './membership.ts'
+import { resetCluster } from './reset.ts'
 import { TestCluster, type TestServer } from './testing/members.ts'
 
 jest.setTimeout(90_000)
@@ -186,5 +187,30 @@ describeWithEtcd('three servers', () => {
     const membership = new Membership({ endpoints: [first.etcd.endpoint], tls: first.tls, clock: systemClock })
     await expect(membership.list(300)).resolves.toHaveLength(2)
     membership.close()
+  })
+})
+
+describeWithEtcd('--cluster-reset', () => {
+  test('keeps the data of one server, which is then alone; the others join it anew', async () => {
+    const [first, second] = [await cluster.add(), await cluster.add()]
+    const store = await first.store()
+    await write(store, '/r/a')
+    await store.close()
+    await first.etcd.stop()
+    await expect(resetCluster({ ...second.options, dataDir: '/none' }, cluster.effects(second))).rejects.toThrow(
+      '--cluster-reset: there is no embedded etcd in /none/server/db/etcd, nothing to reset',
+    )
+    await second.etcd.stop()
+    await resetCluster(second.options, cluster.effects(second))
+    await expect(resetCluster(second.options, cluster.effects(second))).rejects.toThrow(
+      /^Managed etcd cluster membership was previously reset, please remove the cluster-reset flag/,
+    )
+    second.etcd = await cluster.start(second)
+    expect(await names(second)).toEqual([second.etcd.name])
+    expect(await keysOf(second)).toEqual(['/r/a'])
+    await rm(etcdFiles(first.dataDir).dir, { recursive: true })
+    first.etcd = await cluster.start(first, { others: async () => [second.etcd.endpoint] })
+    expect(await names(second)).toHaveLength(2)
+    expect(await keysOf(first)).toEqual(['/r/a'])
   })
 })

@@ -1,5 +1,5 @@
 /** This server's own member of the etcd cluster, from the decision to run one to the day it stops. */
-import { chmod, mkdir, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, rm, writeFile } from 'node:fs/promises'
 import type { Clock } from '../client/clock.ts'
 import { ConfigError } from '../config/parse.ts'
 import type { TlsMaterial } from '../datastore/tls-files.ts'
@@ -75,6 +75,7 @@ export const isInitialized = (dataDir: string): Promise<boolean> => exists(etcdF
 export async function startEmbedded(options: EmbeddedOptions, effects: EmbeddedEffects): Promise<EmbeddedEtcd> {
   const files = etcdFiles(options.dataDir)
   await leaveTombstone(files, options, effects)
+  await rm(files.resetFlag, { force: true })
   await mkdir(files.dir, { recursive: true, mode: 0o700 })
   await chmod(files.dir, 0o700)
   const member = await memberOf(files, options, effects)

@@ -13,6 +13,7 @@ const defaultQuota = 2 * 1024 * mib
 const muchFree = 100 * mib
 /** Live data above this share of the quota leaves no room for an alarm to be lifted. */
 const fullShare = 0.9
+const stillFull = 0.95
 
 export interface KeeperEffects {
   readonly clock: Clock
@@ -26,13 +27,15 @@ export async function keepHealthy(local: Membership, member: MemberSettings, eff
   const { clock, random, log, signal } = effects
   let nextDefrag = clock.now() + defragEveryMs * random()
   let complained = ''
+  let full: number | undefined
   while (!signal.aborted) {
     await clock.sleep(lookMs, signal).catch(() => undefined)
     if (signal.aborted) return
     try {
       const status = await local.status(5000)
       if (status.leader === status.header.memberId) await promoteLearner(local, log)
-      if (status.errors?.some(error => error.includes('NOSPACE'))) await relieve(local, status, quotaOf(member), log)
+      if (status.errors?.some(error => error.includes('NOSPACE')))
+        full = await relieve(local, status, { quota: quotaOf(member), full, log })
       else if (clock.now() >= nextDefrag && isLoose(status)) {
         nextDefrag = clock.now() + defragEveryMs * (0.5 + random())
         await defragment(local, status, log)
@@ -82,25 +85,35 @@ async function defragment(local: Membership, status: Status, log: EtcdLog): Prom
   log.info({ before: dbSize, after: after.dbSize ?? 0 }, 'etcd has been defragmented')
 }
 
-/** Makes room by forgetting history, and lifts the alarm when there is some. Deleting objects is possible all the while. */
-async function relieve(local: Membership, status: Status, quota: number, log: EtcdLog): Promise<void> {
-  log.warn({ dbSize: status.dbSize, quota }, 'etcd has reached its quota and takes no writes: compacting it')
-  await local.compact(status.header.revision ?? 0)
-  const { dbSizeInUse = 0, dbSize = 0 } = await local.status(5000)
-  if (dbSizeInUse > quota * fullShare) {
+/**
+ * Makes room by forgetting history, and lifts the alarm when there is some. Deleting objects is possible all the while. The
+ * result is the size that live data alone has filled, for the next call: until that shrinks, there is no use in trying again.
+ */
+async function relieve(
+  local: Membership,
+  before: Status,
+  { quota, full, log }: { quota: number; full: number | undefined; log: EtcdLog },
+): Promise<number | undefined> {
+  if (full === undefined)
+    log.warn({ dbSize: before.dbSize, quota }, 'etcd has reached its quota and takes no writes: compacting it')
+  await local.compact(before.header.revision ?? 0)
+  const { dbSizeInUse = 0 } = await local.status(5000)
+  if (full !== undefined && dbSizeInUse > full * stillFull) return full
+  await local.defragment()
+  const { dbSize = 0 } = await local.status(5000)
+  if (dbSize > quota * fullShare) {
     log.error(
-      { dbSizeInUse, quota },
+      { dbSize, quota },
       'etcd is full of live data: delete what is not needed, or raise the quota with --etcd-arg=quota-backend-bytes=<bytes>',
     )
-    return
+    return dbSize
   }
-  if (dbSize > quota * fullShare) await local.defragment()
-  const { memberId } = status.header
   const members = new Set((await local.list(5000)).map(({ ID }) => ID))
   for (const alarm of await local.alarms())
-    if (alarm.alarm === 'NOSPACE' && (alarm.memberID === memberId || !members.has(alarm.memberID)))
+    if (alarm.alarm === 'NOSPACE' && (alarm.memberID === before.header.memberId || !members.has(alarm.memberID)))
       await local.disarm(alarm)
-  log.info({ before: status.dbSize }, 'etcd has room again')
+  log.info({ before: before.dbSize, after: dbSize }, 'etcd has room again')
+  return undefined
 }
 
 function quotaOf({ args }: MemberSettings): number {
