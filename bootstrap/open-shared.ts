@@ -10,8 +10,11 @@ import { OtherTokenError } from './cluster/stored.ts'
 import { ConfigError } from './config/parse.ts'
 import type { ServerConfig } from './config/server-config.ts'
 import { EndpointError } from './datastore/endpoint.ts'
-import { isShared, openDatastore } from './datastore/open.ts'
+import { type DatastoreSettings, isShared, openDatastore } from './datastore/open.ts'
+import { isNewEtcd, startEtcd, wantsEtcd } from './embedded-etcd.ts'
+import type { EmbeddedEtcd } from './etcd/embedded.ts'
 import { readNodePassword } from './join/node-password.ts'
+import type { ServerAccess } from './join/server-access.ts'
 import type { Logger } from './log.ts'
 import { ensurePki, type Pki } from './pki/pki.ts'
 import { TokenError } from './pki/token.ts'
@@ -24,23 +27,34 @@ export interface SharedEffects {
   readonly signal: AbortSignal
 }
 
+export interface Shared extends OpenedCluster {
+  /** This server's member, where the cluster's datastore is embedded. */
+  readonly etcd: EmbeddedEtcd | undefined
+}
+
 /** What is the user's to solve comes as a ConfigError, in one line. */
-export async function openShared(config: ServerConfig, { stages, log, signal }: SharedEffects): Promise<OpenedCluster> {
+export async function openShared(config: ServerConfig, effects: SharedEffects): Promise<Shared> {
   const { dataDir, token, agentToken } = config
+  const { stages, log, signal } = effects
   const file = join(dataDir, 'server/db/state.db')
+  const embedded = wantsEtcd(config)
+  let etcd: EmbeddedEtcd | undefined
   try {
-    if (config.joinUrl !== undefined && config.datastore.endpoint === '')
-      await joinOthers(config, config.joinUrl, { log, signal })
-    return await openCluster({
+    const others = embedded ? await joined(config, effects) : undefined
+    const cluster = await openCluster({
       dataDir,
       token,
       agentToken,
-      shared: isShared(config.datastore.endpoint),
-      isNew: async () => config.datastore.endpoint === '' && !existsSync(file),
+      shared: embedded || isShared(config.datastore.endpoint),
+      isNew: async () => (embedded ? isNewEtcd(config) : config.datastore.endpoint === '' && !existsSync(file)),
       openPki: () => openPki(config),
-      async openData() {
-        const effects = { clock: systemClock, log: log.child({ component: 'datastore' }) }
-        const datastore = await openDatastore({ ...config.datastore, file }, effects)
+      async openData(pki) {
+        if (embedded) etcd = await embed(config, await pki(), others, effects)
+        const settings = etcd ? localEtcd(config, etcd) : { ...config.datastore, file }
+        const datastore = await openDatastore(settings, {
+          clock: systemClock,
+          log: log.child({ component: 'datastore' }),
+        })
         stages.started('datastore', () => datastore.close())
         return datastore
       },
@@ -48,9 +62,47 @@ export async function openShared(config: ServerConfig, { stages, log, signal }: 
       log: log.child({ component: 'cluster' }),
       signal,
     })
+    return { ...cluster, etcd }
   } catch (error) {
     if (userErrors.some(kind => error instanceof kind)) throw new ConfigError((error as Error).message)
     throw error
+  }
+}
+
+/** Takes over what the cluster has, where one is to be joined; resolves with how to reach the server that was asked. */
+async function joined(
+  config: ServerConfig,
+  effects: SharedEffects,
+): Promise<(() => Promise<ServerAccess>) | undefined> {
+  const url = config.joinUrl
+  if (url === undefined) return undefined
+  const server = await joinOthers(config, url, effects)
+  return async () => {
+    const reached = server ?? (await joinOthers(config, url, effects))
+    if (!reached) throw new JoinError(`cannot join ${url}: it does not answer`)
+    return reached
+  }
+}
+
+async function embed(
+  config: ServerConfig,
+  pki: Pki,
+  others: (() => Promise<ServerAccess>) | undefined,
+  { stages, log, signal }: SharedEffects,
+): Promise<EmbeddedEtcd> {
+  const etcd = await startEtcd(config, pki, others, { log: log.child({ component: 'etcd' }), signal })
+  stages.started('etcd', () => etcd.stop())
+  return etcd
+}
+
+function localEtcd({ dataDir }: ServerConfig, { endpoint }: EmbeddedEtcd): DatastoreSettings {
+  const file = (name: string) => join(dataDir, 'server/tls/etcd', name)
+  return {
+    endpoint,
+    file: '',
+    caFile: file('server-ca.crt'),
+    certFile: file('client.crt'),
+    keyFile: file('client.key'),
   }
 }
 
@@ -72,7 +124,7 @@ function joinOthers(config: ServerConfig, url: string, { log, signal }: Pick<Sha
   })
 }
 
-function openPki(config: ServerConfig): Promise<Pki> {
+export function openPki(config: ServerConfig): Promise<Pki> {
   return ensurePki({
     dir: config.dataDir,
     nodeName: config.nodeName,
@@ -82,6 +134,7 @@ function openPki(config: ServerConfig): Promise<Pki> {
     serviceIps: config.serviceCidrs.map(cidr => nthAddress(cidr, 1)),
     clusterDomain: config.clusterDomain,
     tlsSans: config.tlsSans,
+    etcd: wantsEtcd(config),
     clock: systemClock,
   })
 }

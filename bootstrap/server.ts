@@ -6,6 +6,7 @@ import { type AssembledServer, assembleApiServer } from './apiserver/assemble.ts
 import { systemClock } from './client/clock.ts'
 import type { ServerConfig } from './config/server-config.ts'
 import { ensureEmbeddedClass } from './embedded-class.ts'
+import { membersOf } from './embedded-etcd.ts'
 import { writeKubeconfigs } from './kubeconfig.ts'
 import { startLocalAgent } from './local-agent.ts'
 import { lockDataDir } from './lock.ts'
@@ -68,7 +69,7 @@ async function start(config: ServerConfig, deps: ServerDeps, stages: Stages): Pr
   for (const folder of ['server/tls', 'server/db', 'server/cred', 'server/manifests'])
     await mkdir(join(config.dataDir, folder), { recursive: true, mode: 0o700 })
 
-  const { datastore, pki, tokens } = await openShared(config, { stages, log, signal: deps.signal })
+  const { datastore, pki, tokens, bundle, etcd } = await openShared(config, { stages, log, signal: deps.signal })
 
   const background = new AbortController()
   const userland = await deps.userland()
@@ -93,8 +94,8 @@ async function start(config: ServerConfig, deps: ServerDeps, stages: Stages): Pr
       pki,
       control: () => controlOf(config),
       tokens,
-      bundle: undefined,
-      members: undefined,
+      bundle: etcd && bundle,
+      members: etcd && (() => membersOf(etcd)),
       core: () => core,
       clock: systemClock,
       random: Math.random,
@@ -131,6 +132,7 @@ async function start(config: ServerConfig, deps: ServerDeps, stages: Stages): Pr
   named?.catch(() => {})
   const operators = new AbortController()
   const running = await userland.start({
+    ...(etcd ? { etcd } : {}),
     ...(api.store.shared ? { candidate: `${config.nodeName}_${randomUUID()}` } : {}),
     config,
     client: api.client(),

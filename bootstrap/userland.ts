@@ -16,8 +16,18 @@ export interface Kernel {
   /** What the server's /metrics shows. */
   readonly metrics: Pick<Metrics, 'register'>
   readonly signal: AbortSignal
+  /** This server's member of the embedded etcd, where there is one. */
+  readonly etcd?: EtcdMember
   /** The name of this server where several share the cluster, and most of userland runs on one of them at a time. */
   readonly candidate?: string
+}
+
+export interface EtcdMember {
+  /** The member's name: the node's and eight hex digits. */
+  readonly name: string
+  readonly address: string
+  /** Removes the member of this name if it is at this address; none such is no error. */
+  remove(name: string, address: string): Promise<void>
 }
 
 export interface RunningUserland {

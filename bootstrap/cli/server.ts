@@ -2,9 +2,11 @@
 import { systemClock } from '../client/clock.ts'
 import { serverFlags } from '../config/flags.ts'
 import { serverConfig, thisMachine } from '../config/server-config.ts'
+import { resetEtcd } from '../embedded-etcd.ts'
 import { fullNodeName } from '../join/node-name.ts'
 import { createLogger } from '../log.ts'
 import { processMemory, returnMemoryWhenIdle } from '../memory.ts'
+import { openPki } from '../open-shared.ts'
 import { preflight } from '../preflight.ts'
 import { startServer } from '../server.ts'
 import { gitVersion } from '../version.ts'
@@ -33,6 +35,10 @@ export async function runServer(
   const log = createLogger({ debug: config.debug, stream: host.stderr, pretty: host.stderr.isTTY })
   log.info({}, `Starting skiff ${gitVersion}`)
   for (const key of line.unknown) log.warn({}, `Unknown flag --${key} found in config.yaml, skipping`)
+  if (config.etcd.clusterReset) {
+    log.info({}, await resetEtcd(config, () => openPki(config), log))
+    return 0
+  }
   return await runUntilAsked(host, log, async signal => {
     const server = await startServer(config, { userland, log, home: homeOf(host), signal })
     void returnMemoryWhenIdle(processMemory(systemClock), signal)

@@ -68,6 +68,14 @@ export interface ServerConfig extends NodeConfig, ClusterSettings {
     readonly certFile: string | undefined
     readonly keyFile: string | undefined
   }
+  /** The embedded one. */
+  readonly etcd: {
+    readonly clusterInit: boolean
+    readonly clusterReset: boolean
+    readonly exposeMetrics: boolean
+    /** "name=value" each, for etcd's own settings. */
+    readonly args: readonly string[]
+  }
   readonly kubeconfig: {
     readonly path: string | undefined
     readonly mode: number | undefined
@@ -154,6 +162,12 @@ export function serverConfig(values: FlagValues, machine: Machine): ServerConfig
       certFile: values.string('datastore-certfile'),
       keyFile: values.string('datastore-keyfile'),
     },
+    etcd: {
+      clusterInit: values.bool('cluster-init'),
+      clusterReset: values.bool('cluster-reset'),
+      exposeMetrics: values.bool('etcd-expose-metrics'),
+      args: values.list('etcd-arg'),
+    },
     kubeconfig: {
       path: values.string('write-kubeconfig'),
       mode: fileMode(values),
@@ -230,6 +244,10 @@ function nodeAddresses(values: FlagValues, machine: Machine): readonly string[] 
 function refuseConflicts(values: FlagValues): void {
   if (values.given('cluster-reset-restore-path') && !values.bool('cluster-reset'))
     throw new ConfigError('invalid flag use; --cluster-reset required with --cluster-reset-restore-path')
+  if (values.bool('cluster-reset') && values.given('server'))
+    throw new ConfigError(
+      'cannot perform cluster-reset while server URL is set - remove server from configuration before resetting',
+    )
   if (values.bool('disable-etcd') && !values.given('server'))
     throw new ConfigError('invalid flag use; --server is required with --disable-etcd')
   if (values.given('datastore-endpoint') && values.bool('disable-apiserver'))
@@ -240,7 +258,7 @@ function refuseConflicts(values: FlagValues): void {
 
 /** Flags whose effect later issues bring: better refused than ignored where ignoring would lose or expose data. */
 function refuseUnbuilt(values: FlagValues): void {
-  const unbuilt = ['cluster-init', 'cluster-reset', 'server', 'secrets-encryption', 'rootless', 'docker']
+  const unbuilt = ['cluster-reset-restore-path', 'disable-etcd', 'secrets-encryption', 'rootless', 'docker']
   const asked = unbuilt.find(name => values.given(name) && values.string(name) !== 'false')
   if (asked !== undefined) throw new ConfigError(`--${asked} is not supported by this version yet: leave it out`)
 }
