@@ -5,13 +5,21 @@ const ticksPerSecond = 100
 
 /** Resident memory in MB. */
 export function residentMb(pid: number): number {
-  const match = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))
-  return Number(match?.[1] ?? Number.NaN) / 1024
+  return residentMbOf(readFileSync(`/proc/${pid}/status`, 'utf8'))
+}
+
+/** The same from the text of /proc/PID/status. */
+export function residentMbOf(status: string): number {
+  return Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1] ?? Number.NaN) / 1024
 }
 
 /** Processor seconds of all its threads so far. */
 export function cpuSeconds(pid: number): number {
-  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+  return cpuSecondsOf(readFileSync(`/proc/${pid}/stat`, 'utf8'))
+}
+
+/** The same from the text of /proc/PID/stat. */
+export function cpuSecondsOf(stat: string): number {
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
   return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond
 }

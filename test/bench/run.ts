@@ -13,6 +13,8 @@ const figures = [
   'start',
   'node-start',
   'idle',
+  'join',
+  'agent',
   'pods',
   'servicelb',
   'manifests',
