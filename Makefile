@@ -3,7 +3,7 @@ SHELL := bash
 NODE := .tools/node/bin/node
 export PATH := $(CURDIR)/.tools/node/bin:$(PATH)
 
-.PHONY: setup up down test lint typecheck bench
+.PHONY: setup up down cluster cluster-down cluster-list cluster-import cluster-shell test lint typecheck bench
 
 setup:
 	@scripts/setup.sh
@@ -13,6 +13,22 @@ up: setup
 
 down:
 	@scripts/down.sh
+
+# NODES=3 AGENTS=2 NAME=dev DATASTORE=... FLAGS=... : docs/clusters.md
+cluster: setup
+	@$(NODE) scripts/cluster.ts up
+
+cluster-down:
+	@$(NODE) scripts/cluster.ts down
+
+cluster-list:
+	@$(NODE) scripts/cluster.ts list
+
+cluster-import:
+	@$(NODE) scripts/cluster.ts import $(FILES)
+
+cluster-shell:
+	@shell=$$($(NODE) scripts/cluster.ts shell) && eval "$$shell"
 
 lint: setup
 	@npm run --silent lint

@@ -78,7 +78,7 @@ export interface Datastore {
   close(): Promise<void>
 }
 
-/** The key was not in the state the write asked for; `current` is what is there now. */
+/** The key was not in the state the write asked for; `current` is what was there then, or when somebody looked after that. */
 export class ConflictError extends Error {
   readonly current: Entry | undefined
 

@@ -9,7 +9,7 @@ import { Links } from '../testbed/links.ts'
 import { Network } from '../testbed/network.ts'
 import { type Nodes, startNodes } from '../testbed/nodes.ts'
 
-const isPossible = canRunClusters && hasDatabase('etcd')
+const isPossible = canRunClusters && hasDatabase.etcd
 const suite = isPossible ? describe : describe.skip
 if (!canRunClusters) console.log('agent fail-over: skipped, needs root and containerd')
 

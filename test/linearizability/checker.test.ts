@@ -71,6 +71,11 @@ const good: { readonly [name: string]: readonly Short[] } = {
     [6, 7, get, seen(null)],
     [8, 9, create('c'), done(3)],
   ],
+  'a refusal says what was there a moment later': [
+    [0, 1, create('a'), done(1)],
+    [2, 9, create('b'), refused(null)],
+    [3, 8, remove(1), done(2)],
+  ],
   'registers do not concern each other': [
     [0, 1, create('a'), done(1), 'x'],
     [2, 3, get, seen(null), 'y'],

@@ -10,7 +10,10 @@ export type Verdict = { readonly ok: true } | { readonly ok: false; readonly key
 /** A register while the search goes on; the revision of a write nobody was told is unknown. */
 type State = { readonly value: string; readonly revision: number | undefined } | null
 
-/** Every listing counts as a read of every register it could show. */
+/**
+ * Every listing counts as a read of every register it could show; what a refusal says of the register counts as a read of its
+ * own, for a datastore may look after it has refused.
+ */
 export function checkLinearizable({ operations, listings }: History): Verdict {
   const byKey = Map.groupBy(operations, operation => operation.key)
   for (const [key, mine] of byKey) {
@@ -18,10 +21,17 @@ export function checkLinearizable({ operations, listings }: History): Verdict {
       const output = { type: 'seen', entry: entries.get(key) ?? null } as const
       return { client, via, key, input: { op: 'get' }, output, invoked, returned }
     })
-    const verdict = checkRegister(key, [...mine, ...reads])
+    const verdict = checkRegister(key, [...mine.flatMap(apart), ...reads])
     if (!verdict.ok) return verdict
   }
   return { ok: true }
+}
+
+function apart(operation: Operation): Operation[] {
+  const { output } = operation
+  if (output.type !== 'refused' || output.current === undefined) return [operation]
+  const read = { ...operation, input: { op: 'get' }, output: { type: 'seen', entry: output.current } } as const
+  return [{ ...operation, output: { type: 'refused' } }, read]
 }
 
 /** An end of an operation in time order; a ring-free double list from which taken operations are lifted. */
@@ -89,8 +99,7 @@ function step(state: State, { input, output }: Operation, revisions: ReadonlyMap
   if (output.type === 'seen') return same(state, output.entry) ? state : undefined
   const fits = input.op === 'create' ? state === null : input.op !== 'get' && state?.revision === input.expected
   if (output.type === 'refused') {
-    if (fits || (output.current !== undefined && !same(state, output.current))) return undefined
-    return state
+    return fits ? undefined : state
   }
   // An unknown outcome that changes nothing is one that is never taken.
   if (!fits || input.op === 'get') return undefined
@@ -107,7 +116,7 @@ function same(state: State, seen: Observed | null): boolean {
 function observedRevisions(operations: readonly Operation[]): ReadonlyMap<string, number> {
   const found = new Map<string, number>()
   for (const { output } of operations) {
-    const seen = output.type === 'seen' ? output.entry : output.type === 'refused' ? output.current : undefined
+    const seen = output.type === 'seen' ? output.entry : undefined
     if (seen) found.set(seen.value, seen.revision)
   }
   return found

@@ -72,6 +72,7 @@ export class Cluster {
   #server: ChildProcess | undefined
   #pid = ''
   #log = ''
+  #ended: Promise<string> = Promise.resolve('nothing has been started')
 
   constructor(bed: Bed, options: ClusterOptions) {
     this.bed = bed
@@ -130,7 +131,13 @@ export class Cluster {
     const ended = once(server, 'exit').then(
       ([code]) => `the process on ${this.nodeName} ended with ${code}: ${this.#log.slice(from).slice(-3000)}`,
     )
+    this.#ended = ended
     return { up, ended }
+  }
+
+  /** Resolves when what was launched last has ended, with what to say of it. */
+  get ended(): Promise<string> {
+    return this.#ended
   }
 
   #arguments(): string[] {

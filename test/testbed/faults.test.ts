@@ -125,7 +125,7 @@ suite('faults', () => {
     expect((await beds[1].run(['cat', `${folder}/file`])).stdout).toBe('text\n')
   })
 
-  const databases = hasDatabase('etcd') ? test : test.skip
+  const databases = hasDatabase.etcd ? test : test.skip
   databases(
     'a database that is killed, or held up',
     async () => {

@@ -37,9 +37,7 @@ export async function startNodes(options: NodesOptions): Promise<Nodes> {
   const network = options.network ?? (await Network.create())
   const nodes = new Nodes(network, options)
   try {
-    await nodes.addServer()
-    const more = Array.from({ length: options.servers - 1 }, () => nodes.addServer())
-    await Promise.all([...more, ...Array.from({ length: options.agents ?? 0 }, () => nodes.addAgent())])
+    await nodes.start()
     return nodes
   } catch (error) {
     await nodes.destroy()
@@ -61,6 +59,14 @@ export class Nodes {
     this.network = network
     this.#options = options
     this.token = options.token ?? 'test-bed-token'
+  }
+
+  /** All servers and agents, Ready. */
+  async start(): Promise<void> {
+    const { servers, agents = 0 } = this.#options
+    await this.addServer()
+    const more = Array.from({ length: servers - 1 }, () => this.addServer())
+    await Promise.all([...more, ...Array.from({ length: agents }, () => this.addAgent())])
   }
 
   /** The first server; kubectl and the like. */
