@@ -1,9 +1,10 @@
 /** A server's start and stop order: PKI, datastore, API, kubeconfig, operators, node agent; and back. */
-import { randomUUID } from 'node:crypto'
+import { randomUUID, X509Certificate } from 'node:crypto'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type AssembledServer, assembleApiServer } from './apiserver/assemble.ts'
 import { systemClock } from './client/clock.ts'
+import { createInformers } from './client/informers.ts'
 import type { ServerConfig } from './config/server-config.ts'
 import { ensureEmbeddedClass } from './embedded-class.ts'
 import { membersOf } from './embedded-etcd.ts'
@@ -13,8 +14,10 @@ import { lockDataDir } from './lock.ts'
 import type { Logger } from './log.ts'
 import { openShared } from './open-shared.ts'
 import { claimOwnName } from './own-name.ts'
+import { sansOf } from './pki/certificate.ts'
 import type { Pki } from './pki/pki.ts'
 import { serverTunnels } from './server-tunnels.ts'
+import { ServingCertificate } from './serving/serving.ts'
 import { Stages } from './stages.ts'
 import { controlOf } from './supervisor/control.ts'
 import { supervisorRoutes } from './supervisor/supervisor.ts'
@@ -111,14 +114,16 @@ async function start(config: ServerConfig, deps: ServerDeps, stages: Stages): Pr
   core = api
   stages.started('API server', () => api.close())
   stages.started('background work', () => background.abort())
+  const serving = await openServing(config, pki, log)
   const listening = await api.server.listen({
     host: config.bindAddress,
     port: config.httpsPort,
-    key: pki.serving.key,
-    cert: pki.serving.cert,
+    ...serving.current,
+    ...(config.tlsSanSecurity ? {} : { certificateFor: name => serving.asked(name) }),
     clientCa: [pki.clientCa.cert, pki.requestHeaderCa.cert].join(''),
   })
   stages.started('listener', () => listening.close())
+  serving.onChange(material => listening.setCertificate(material))
   stages.started('tunnels', () => tunnels.close())
   await tunnels.start(api, background.signal)
   await api.start({ servicePort: 443, advertiseAddresses: [config.advertiseAddress], securePort: config.advertisePort })
@@ -126,6 +131,10 @@ async function start(config: ServerConfig, deps: ServerDeps, stages: Stages): Pr
   await ensureEmbeddedClass(api.client())
   await writeKubeconfigs(config, pki)
   log.info({ ms: Math.round(performance.now() - began), port: config.httpsPort }, 'API server is ready')
+
+  const quiet = { clock: systemClock, log, random: Math.random, signal: background.signal }
+  const sharing = serving.share(api.client(), createInformers(api.client(), quiet), background.signal)
+  sharing.catch(err => background.signal.aborted || log.error({ err }, 'the serving certificate is no longer shared'))
 
   // Its hash takes a while, on a thread of its own.
   const named = config.disableAgent ? undefined : claimOwnName(config.nodeName, { api, log, signal: background.signal })
@@ -153,6 +162,17 @@ async function start(config: ServerConfig, deps: ServerDeps, stages: Stages): Pr
     'skiff is up and running',
   )
   return { api, pki, stop: () => stages.stop() }
+}
+
+function openServing(config: ServerConfig, pki: Pki, log: Logger): Promise<ServingCertificate> {
+  return ServingCertificate.open({
+    dir: join(config.dataDir, 'server/tls'),
+    issuer: { ca: pki.serverCa, issue: pki.issue },
+    names: sansOf(new X509Certificate(pki.serving.cert)),
+    strict: config.tlsSanSecurity,
+    clock: systemClock,
+    log: log.child({ component: 'serving' }),
+  })
 }
 
 /** Does not wait for a datastore that is away: the others notice, only later. */

@@ -77,6 +77,7 @@ const kernel: { readonly [part: string]: readonly string[] } = {
   'bootstrap/client': [],
   'bootstrap/apiserver': ['bootstrap/datastore', 'bootstrap/client', 'bootstrap/pki'],
   'bootstrap/agent': ['bootstrap/client', 'bootstrap/config'],
+  'bootstrap/serving': ['bootstrap/client', 'bootstrap/pki'],
   'bootstrap/tunnel': ['bootstrap/client'],
   'bootstrap/join': ['bootstrap/client', 'bootstrap/config', 'bootstrap/pki'],
   'bootstrap/loadbalancer': ['bootstrap/pki'],

@@ -57,6 +57,8 @@ export interface ServerConfig extends NodeConfig, ClusterSettings {
   readonly advertiseAddress: string
   readonly advertisePort: number
   readonly tlsSans: readonly string[]
+  /** The certificate gets no names that clients make up. */
+  readonly tlsSanSecurity: boolean
   readonly nodePortRange: readonly [first: number, last: number]
   /** A server whose cluster this one is to join. */
   readonly joinUrl: string | undefined
@@ -145,6 +147,7 @@ export function serverConfig(values: FlagValues, machine: Machine): ServerConfig
     advertiseAddress: values.string('advertise-address') ?? node.nodeExternalIps[0] ?? node.nodeIps[0]!,
     advertisePort: values.given('advertise-port') ? port(values, 'advertise-port') : httpsPort,
     tlsSans: values.list('tls-san', true),
+    tlsSanSecurity: values.bool('tls-san-security'),
     ...networks,
     nodePortRange: portRange(values.string('service-node-port-range') ?? ''),
     clusterDns: clusterDnsOf(clusterDns, networks.serviceCidrs),

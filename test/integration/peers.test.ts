@@ -1,15 +1,29 @@
 /** Two servers as users run them, over one PostgreSQL. */
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { connect } from 'node:tls'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import type { KubeObject } from '../../bootstrap/api/object.ts'
 import type { Client } from '../../bootstrap/client/client.ts'
 import { loadKubeconfig } from '../../bootstrap/client/kubeconfig.ts'
 import { remoteClient } from '../../bootstrap/client/remote.ts'
-import { configMaps, endpoints, leases, namespaces, serviceAccounts } from '../../bootstrap/client/resources.ts'
+import {
+  configMaps,
+  endpoints,
+  leases,
+  namespaces,
+  secrets,
+  serviceAccounts,
+} from '../../bootstrap/client/resources.ts'
 import {
   type PostgresServer,
   postgresPrograms,
   startPostgres,
 } from '../../bootstrap/datastore/testing/postgres-server.ts'
+import { freePort } from './ports.ts'
 import { type RunningServer, startServer } from './server.ts'
 
 const timing = ['lease-duration=4s', 'renew-deadline=3s', 'retry-period=500ms']
@@ -45,7 +59,8 @@ suite('two servers over one PostgreSQL', () => {
   })
 
   async function start(node: string, dataDir?: string): Promise<Peer> {
-    const server = await startServer([...flags, '--node-name', node], dataDir)
+    const names = node === 'two' ? ['--tls-san', 'vip.example'] : []
+    const server = await startServer([...flags, ...names, '--node-name', node], dataDir)
     return { server, client: remoteClient((await loadKubeconfig(server.kubeconfig)).remote) }
   }
 
@@ -73,6 +88,60 @@ suite('two servers over one PostgreSQL', () => {
     }
     expect(await addresses(one!)).toBe(2)
   }, 60_000)
+
+  const throughBalancer = spawnSync('haproxy', ['-v']).status === 0 ? test : test.skip
+
+  throughBalancer(
+    'a plain TCP load balancer serves, by a name that one of them was given',
+    async () => {
+      const [one, two] = peers.map(({ client }) => client)
+      const names = async (client: Client) =>
+        Object.values(
+          (await client.get(secrets, { name: 'k3s-serving', namespace: 'kube-system' })).metadata.annotations!,
+        )
+      await until(
+        async () => (await names(one!)).includes('vip.example') && (await names(two!)).includes('vip.example'),
+      )
+      const dir = await mkdtemp(join(tmpdir(), 'skiff-balancer-'))
+      const port = await freePort()
+      const servers = peers.map(({ server }, i) => `  server s${i} ${new URL(server.url).host} check inter 200`)
+      const timeouts = ['connect 1s', 'client 1h', 'server 1h'].map(timeout => `  timeout ${timeout}`)
+      const config = [
+        'listen api',
+        '  mode tcp',
+        `  bind 127.0.0.1:${port}`,
+        '  balance roundrobin',
+        ...timeouts,
+        ...servers,
+      ]
+      await writeFile(join(dir, 'haproxy.cfg'), `${config.join('\n')}\n`)
+      const haproxy = spawn('haproxy', ['-db', '-f', join(dir, 'haproxy.cfg')], { stdio: 'ignore' })
+      const { tls } = peers[0]!.server
+      const certificates = new Set<string>()
+      const connected = () =>
+        new Promise<void>((resolve, reject) => {
+          const socket = connect({ port, host: '127.0.0.1', servername: 'vip.example', ca: tls.ca }, () => {
+            certificates.add(socket.getPeerCertificate().fingerprint256)
+            socket.end()
+            resolve()
+          })
+          socket.once('error', reject)
+        })
+      await until(() => connected().then(() => true))
+      for (let i = 0; i < 10; i++) await connected()
+      expect(certificates.size).toBe(1)
+      const { remote } = await loadKubeconfig(peers[0]!.server.kubeconfig)
+      for (let i = 0; i < 10; i++) {
+        const client = remoteClient({ ...remote, server: `https://127.0.0.1:${port}` })
+        expect((await client.get(namespaces, { name: 'default' })).metadata.name).toBe('default')
+        client.close()
+      }
+      haproxy.kill()
+      await once(haproxy, 'exit')
+      await rm(dir, { recursive: true })
+    },
+    60_000,
+  )
 
   test('one leads; when it stops, or dies, the other does', async () => {
     const first = await leader(peers[0]!.client)

@@ -10,7 +10,7 @@ import {
 } from 'node:http2'
 import type { AddressInfo, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import type { TLSSocket } from 'node:tls'
+import type { SecureContext, TLSSocket } from 'node:tls'
 import { errors } from '../../api/errors.ts'
 import { Lifetime } from './lifetime.ts'
 import type { ApiRequest, ApiResponse, RequestHeaders } from './message.ts'
@@ -20,6 +20,8 @@ export const maxBodyBytes = 3 * 1024 * 1024
 const maxStreams = 1000
 const maxSessionMegabytes = 1000
 const drainMs = 2000
+
+type SniDone = (error: Error | null, context?: SecureContext) => void
 
 export interface TlsMaterial {
   /** PEM. */
@@ -32,6 +34,8 @@ export interface ListenOptions extends TlsMaterial {
   readonly host?: string
   /** PEM of the CAs client certificates are asked for; what they are worth is for the authenticator. */
   readonly clientCa?: string | Buffer
+  /** Asked for each name and address a client connects to; undefined: the certificate as it is. */
+  readonly certificateFor?: (name: string) => SecureContext | undefined
   /** HTTP/1.1 upgrades. The handler owns the socket from then on. */
   readonly onUpgrade?: (request: ApiRequest, socket: Duplex, head: Buffer) => void
 }
@@ -53,8 +57,10 @@ export async function listen(handle: Handle, options: ListenOptions): Promise<Li
   const sockets = new Set<Socket>()
   const sessions = new Set<ServerHttp2Session>()
   let ca = options.clientCa
+  const { certificateFor } = options
   const server = createSecureServer({
     allowHTTP1: true,
+    ...(certificateFor ? { SNICallback: (name: string, done: SniDone) => done(null, certificateFor(name)) } : {}),
     key: options.key,
     cert: options.cert,
     ...(options.clientCa === undefined ? {} : { ca: options.clientCa }),
@@ -65,6 +71,8 @@ export async function listen(handle: Handle, options: ListenOptions): Promise<Li
     maxSessionMemory: maxSessionMegabytes,
     settings: { maxConcurrentStreams: maxStreams, initialWindowSize: 1024 * 1024 },
   })
+  // Before the handshake begins: who connects to an address sends no name.
+  server.prependListener('connection', ({ localAddress = '' }: Socket) => certificateFor?.(localAddress))
   server.on('connection', (socket: Socket) => {
     socket.setNoDelay(true)
     sockets.add(socket)
