@@ -111,12 +111,12 @@ async function append(session: Session, batch: Batch): Promise<readonly Outcome[
       false,
     )
   const results = await session.query<unknown[]>(text)
-  const rows = results.at(-1) as OwnColumns[]
+  const [[last], rows] = results.slice(-2) as [[[number]], OwnColumns[]]
   const own = new Map(rows.map(row => [String(row[0]), row]))
   const outcomes: Outcome[] = []
   for (const { key } of batch.writes) {
     const row = own.get(key)
-    outcomes.push(row ? written(key, row) : { written: false, current: await current(session, key) })
+    outcomes.push(row ? written(key, row) : { written: false, current: await current(session, key, last[0]) })
   }
   return outcomes
 }
@@ -133,7 +133,7 @@ function appendText({ id, since, writes }: Batch): string {
   return `
     START TRANSACTION;
     SELECT value INTO @head FROM skiff_meta WHERE name = ${bytes('revision')} FOR UPDATE;
-    SET @done = EXISTS (SELECT 1 FROM skiff_log WHERE revision > ${since} AND revision <= @head AND batch = ${id});
+    SET @done = (SELECT MAX(revision) FROM skiff_log WHERE revision > ${since} AND revision <= @head AND batch = ${id});
     INSERT INTO skiff_log (revision, name, create_revision, prev_revision, deleted, batch, value)
     SELECT @head + ROW_NUMBER() OVER (ORDER BY n), name, COALESCE(created, @head + ROW_NUMBER() OVER (ORDER BY n)),
            expected, deleted, ${id}, ELT(n, ${values.join(',')})
@@ -142,21 +142,23 @@ function appendText({ id, since, writes }: Batch): string {
       FROM (${wanted.join(' UNION ALL ')}) w
       LEFT JOIN skiff_log c
         ON c.revision = (SELECT MAX(x.revision) FROM skiff_log x WHERE x.name = w.name) AND c.deleted = 0
-      WHERE w.expected = COALESCE(c.revision, 0) AND NOT @done
+      WHERE w.expected = COALESCE(c.revision, 0) AND @done IS NULL
     ) passed;
     SET @written = ROW_COUNT();
     UPDATE skiff_meta SET value = @head + @written WHERE name = ${bytes('revision')} AND @written > 0;
     COMMIT;
+    SET @last = COALESCE(@done, @head + @written);
+    SELECT @last;
     SELECT l.name, l.revision, l.create_revision, p.revision, p.create_revision, p.value
     FROM skiff_log l LEFT JOIN skiff_log p ON p.revision = l.prev_revision
-    WHERE l.revision > IF(@done, ${since}, @head) AND l.batch = ${id}`
+    WHERE l.revision > IF(@done IS NULL, @head, ${since}) AND l.revision <= @last AND l.batch = ${id}`
 }
 
-/** What a write found in its way. */
-async function current(session: Session, name: Key): Promise<Entry | undefined> {
+/** What a write found in its way: as of the end of its batch. */
+async function current(session: Session, name: Key, at: Revision): Promise<Entry | undefined> {
   const rows = await session.query<[number, number, number, Buffer][]>(
     `SELECT revision, create_revision, deleted, value FROM skiff_log
-     WHERE revision = (SELECT MAX(revision) FROM skiff_log WHERE name = ${bytes(name)})`,
+     WHERE revision = (SELECT MAX(revision) FROM skiff_log WHERE name = ${bytes(name)} AND revision <= ${at})`,
   )
   const [row] = rows
   if (!row || row[2] === 1) return undefined

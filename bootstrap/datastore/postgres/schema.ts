@@ -27,7 +27,8 @@ const tables = `
 
 /*
  * The row lock on 'revision' puts the batches of all servers in one order and is held until the batch is durable and visible,
- * so that a revision shows up only after all before it. Each statement of the function sees what was committed before it
+ * so that a revision shows up only after all before it. What stood in a write's way is told as of then, also when it is asked
+ * for again later. Each statement of the function sees what was committed before it
  * began, so the checks see everything up to the lock.
  */
 const append = `
@@ -41,9 +42,12 @@ const append = `
   DECLARE
     head bigint;
     written bigint;
+    last bigint;
   BEGIN
     SELECT m.value INTO STRICT head FROM skiff_meta m WHERE m.name = 'revision' FOR UPDATE;
-    IF EXISTS (SELECT FROM skiff_log l WHERE l.revision > since AND l.revision <= head AND l.batch = batch_id) THEN
+    SELECT max(l.revision) INTO last FROM skiff_log l
+      WHERE l.revision > since AND l.revision <= head AND l.batch = batch_id;
+    IF last IS NOT NULL THEN
       head := since;
     ELSE
       INSERT INTO skiff_log
@@ -60,9 +64,10 @@ const append = `
       ) c ON NOT c.deleted
       WHERE w.expected = coalesce(c.revision, 0);
       GET DIAGNOSTICS written = ROW_COUNT;
+      last := head + written;
       IF written > 0 THEN
-        UPDATE skiff_meta m SET value = head + written WHERE m.name = 'revision';
-        PERFORM pg_notify('${channel}', (head + written) || ' ' || origin);
+        UPDATE skiff_meta m SET value = last WHERE m.name = 'revision';
+        PERFORM pg_notify('${channel}', last || ' ' || origin);
       END IF;
     END IF;
     RETURN QUERY
@@ -73,10 +78,11 @@ const append = `
       ) w
       LEFT JOIN LATERAL (
         SELECT l.revision, l.create_revision, l.prev_revision FROM skiff_log l
-        WHERE l.key = w.key AND l.revision > head AND l.batch = batch_id
+        WHERE l.key = w.key AND l.revision > head AND l.revision <= last AND l.batch = batch_id
       ) own ON true
       LEFT JOIN LATERAL (
-        SELECT l.revision, l.deleted FROM skiff_log l WHERE l.key = w.key ORDER BY l.revision DESC LIMIT 1
+        SELECT l.revision, l.deleted FROM skiff_log l
+        WHERE l.key = w.key AND l.revision <= last ORDER BY l.revision DESC LIMIT 1
       ) newest ON own.revision IS NULL AND NOT newest.deleted
       LEFT JOIN skiff_log was ON was.revision = coalesce(own.prev_revision, newest.revision)
       ORDER BY w.n;
