@@ -1,5 +1,6 @@
 /** This server's own member of the etcd cluster, from the decision to run one to the day it stops. */
-import { chmod, mkdir, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readdir, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import type { Clock } from '../client/clock.ts'
 import { ConfigError } from '../config/parse.ts'
 import type { TlsMaterial } from '../datastore/tls-files.ts'
@@ -64,6 +65,7 @@ export interface EmbeddedEtcd {
 
 const pollMs = 50
 const sayMs = 10_000
+const settleMs = 5000
 
 /** Whether this server has a member already. */
 export const isInitialized = (dataDir: string): Promise<boolean> => exists(etcdFiles(dataDir).wal)
@@ -81,6 +83,7 @@ export async function startEmbedded(options: EmbeddedOptions, effects: EmbeddedE
   const member = await memberOf(files, options, effects)
   const fresh = !(await exists(files.wal))
   const beginning = fresh ? await begin(member, options, effects) : undefined
+  if (beginning?.state === 'new') await settle(member, beginning, options, effects)
   await writeAtomically(files.config, etcdSettings(member, beginning))
   return run(member, fresh, options, effects)
 }
@@ -121,6 +124,33 @@ async function begin(member: MemberSettings, options: EmbeddedOptions, effects: 
   const beginning = await joinCluster(member, others, { ...effects, tls: options.tls })
   effects.log.info({}, `Starting etcd for cluster [${beginning.cluster.join(' ')}]`)
   return beginning
+}
+
+/**
+ * A lone member that has never written its state down takes up to ten seconds to elect itself after a restart; one that has,
+ * half a second. So the first thing a new cluster does is that.
+ */
+async function settle(
+  member: MemberSettings,
+  beginning: Beginning,
+  options: EmbeddedOptions,
+  effects: EmbeddedEffects,
+): Promise<void> {
+  const { files } = member
+  await writeAtomically(files.config, etcdSettings(member, beginning, { eager: true }))
+  const process = new EtcdProcess({ ...effects, program: options.program, config: files.config })
+  const until = effects.clock.now() + settleMs
+  process.start()
+  try {
+    while (effects.clock.now() < until && !(await hasState(files))) await effects.clock.sleep(pollMs, effects.signal)
+  } finally {
+    await process.stop()
+  }
+}
+
+async function hasState(files: EtcdFiles): Promise<boolean> {
+  const names = await readdir(join(files.dir, 'member/snap')).catch(() => [])
+  return names.some(name => name.endsWith('.snap'))
 }
 
 async function run(

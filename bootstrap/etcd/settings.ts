@@ -38,8 +38,18 @@ export const peerUrl = ({ address, ports }: MemberSettings) => `https://${host(a
 
 export const host = (address: string) => (address.includes(':') ? `[${address}]` : address)
 
-/** `alone`: only this server talks to it, and it forgets all other members (--cluster-reset). */
-export function etcdSettings(member: MemberSettings, beginning: Beginning | undefined, alone = false): string {
+export interface Mode {
+  /** Only this server talks to it, and it forgets all other members (--cluster-reset). */
+  readonly alone?: boolean
+  /** It elects itself and writes its state down at once, instead of after thousands of changes. */
+  readonly eager?: boolean
+}
+
+export function etcdSettings(
+  member: MemberSettings,
+  beginning: Beginning | undefined,
+  { alone = false, eager = false }: Mode = {},
+): string {
   const { files, name, address, loopback, ports, exposeMetrics } = member
   const metrics = (at: string) => `http://${host(at)}:${ports.metrics}`
   const listenPeer = alone ? `https://${host(loopback)}:${ports.peer}` : peerUrl(member)
@@ -72,6 +82,7 @@ export function etcdSettings(member: MemberSettings, beginning: Beginning | unde
     ...(beginning ? { 'initial-cluster': beginning.cluster.join(','), 'initial-cluster-state': beginning.state } : {}),
     ...(alone ? { 'force-new-cluster': true } : {}),
     ...Object.fromEntries(member.args.map(argument)),
+    ...(eager ? { 'snapshot-count': 1, 'heartbeat-interval': 10, 'election-timeout': 100 } : {}),
   })
 }
 
