@@ -7,6 +7,7 @@ import { coreOperators } from './core/index.ts'
 import { schedulerOperator } from './core/scheduler/index.ts'
 import { nodeHosts } from './coredns/node-hosts.ts'
 import { embeddedModules } from './embedded-modules.ts'
+import { etcdMembers, etcdNode } from './etcd/members.ts'
 import type { JobSettings } from './helmchart/job-template.ts'
 import { helmChartOperator } from './helmchart/operator.ts'
 import { packagedCharts } from './helmchart/packaged/stage.ts'
@@ -31,6 +32,11 @@ const parts: { readonly [name: string]: Part } = {
     everywhere: true,
     on: config => !config.disableAgent,
     operators: ({ config }) => [controlPlaneRole(config.nodeName)],
+  },
+  etcd: {
+    everywhere: true,
+    operators: ({ config, etcd }) =>
+      etcd ? [etcdMembers(etcd), ...(config.disableAgent ? [] : [etcdNode(config.nodeName, etcd)])] : [],
   },
   'cloud-controller': { on: config => !config.disableCloudController, operators: () => [cloudNodes] },
   coredns: { on: config => !config.disabled.has('coredns'), operators: () => [nodeHosts] },
