@@ -88,6 +88,11 @@ export class Tunnels {
     throw new NoSessionError(node)
   }
 
+  /** Ends the node's sessions with what they carry; its agent comes again. */
+  disconnect(node: string): void {
+    for (const session of this.#sessions.get(node) ?? []) session.destroy()
+  }
+
   /** Ends all sessions with what they carry. */
   close(): void {
     this.#closing.abort()

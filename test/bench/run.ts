@@ -26,6 +26,7 @@ const figures = [
   'databases',
   'dns',
   'ingress',
+  'tunnel',
 ]
 
 const asked = process.argv.slice(2)
