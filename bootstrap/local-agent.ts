@@ -1,4 +1,5 @@
 /** The node agent beside a server, in its process. */
+import { createPublicKey } from 'node:crypto'
 import type { AssembledServer } from './apiserver/assemble.ts'
 import { attributesOf } from './apiserver/auth/authorizer.ts'
 import { systemClock } from './client/clock.ts'
@@ -10,6 +11,7 @@ import { kubeletPort, startNode } from './node.ts'
 import type { NodeGate } from './node-gate.ts'
 import type { Pki } from './pki/pki.ts'
 import type { Stages } from './stages.ts'
+import { kubeletServing } from './supervisor/certificates.ts'
 import { authorityOf } from './tunnel/protocol.ts'
 import type { Userland } from './userland.ts'
 
@@ -51,6 +53,13 @@ export async function startLocalAgent({
       ).allowed
     },
     authenticate: async token => api.authenticator.authenticateToken(token)?.user,
+    async addressesChanged(agent, nodeIps) {
+      const addresses = [...nodeIps, ...config.nodeExternalIps].join()
+      const publicKey = createPublicKey(pki.kubeletServing.key)
+      const certificate = pki.issue({ ...kubeletServing(config.nodeName, addresses), publicKey })
+      agent.useCertificate({ certificate, key: pki.kubeletServing.key, clientCa: pki.clientCa.cert })
+      if (config.advertiseAddress === config.nodeIps[0]) await api.advertise(nodeIps[0]!)
+    },
     serving: { cert: pki.kubeletServing.cert, key: pki.kubeletServing.key, clientCa: pki.clientCa.cert },
     embeddedModules: userland.embeddedModules,
     stages,

@@ -8,12 +8,14 @@ import type { EmbeddedModules } from './agent/embedded/module.ts'
 import { EmbeddedPodRuntime } from './agent/embedded/runtime.ts'
 import { findPlugins } from './agent/network/cni.ts'
 import { hostExec } from './agent/network/exec.ts'
+import { monitorDevices } from './agent/network/monitor.ts'
 import { startNetwork } from './agent/network/network.ts'
+import { NodeAddresses } from './agent/network/node-addresses.ts'
 import type { HandlerDeps } from './agent/server/handler.ts'
 import type { TokenCheck } from './agent/server/listener.ts'
 import { streamHandler } from './agent/server/streaming/handler.ts'
 import type { Client } from './client/client.ts'
-import { systemClock } from './client/clock.ts'
+import { backoffMs, systemClock } from './client/clock.ts'
 import { createInformers } from './client/informers.ts'
 import { type Pod, pods } from './client/resources.ts'
 import { anyAddress, requireNodeFamilies } from './config/networks.ts'
@@ -42,6 +44,8 @@ export interface NodeParts {
   readonly authenticate: TokenCheck
   /** Of the kubelet's listener. PEM. */
   readonly serving: { readonly cert: string; readonly key: string; readonly clientCa: string }
+  /** The node has other addresses than before, and the API knows; certificates do not. */
+  readonly addressesChanged: (agent: Agent, nodeIps: readonly string[]) => Promise<void>
   readonly embeddedModules: EmbeddedModules
   /** Servers that reach this node through tunnels of its own. */
   readonly tunnels: Pick<AgentTunnelsOptions, 'servers' | 'identity' | 'onState'>
@@ -51,6 +55,8 @@ export interface NodeParts {
 
 const pluginFolders = ['/opt/cni/bin', '/usr/lib/cni', '/usr/libexec/cni']
 const healthzPort = 10248
+/** Where other network plugins install themselves. */
+const othersCni = { cniBinDir: '/opt/cni/bin', cniConfDir: '/etc/cni/net.d' }
 /** Where containerd of K3s streams. */
 const streamPort = 10010
 const embeddedGraceMs = 1000
@@ -69,11 +75,16 @@ export async function startNode(parts: NodeParts): Promise<Agent> {
     throw new ConfigError(`no CNI plugins in ${pluginFolders.join(', ')}: install containernetworking-plugins`)
 
   const podInformer = informers.get(pods, { fieldSelector: `spec.nodeName=${config.nodeName}` })
+  const nodeIps = new NodeAddresses({
+    initial: config.nodeIps,
+    given: config.nodeIpsGiven,
+    iface: config.flannelIface,
+  })
   const network = await startNetwork(
     {
       dataDir: config.dataDir,
       node: config.nodeName,
-      nodeIps: config.nodeIps,
+      nodeIps: () => nodeIps.current,
       externalIps: config.nodeExternalIps,
       clusterCidrs: config.clusterCidrs,
       serviceCidrs: config.serviceCidrs,
@@ -109,7 +120,9 @@ export async function startNode(parts: NodeParts): Promise<Agent> {
   const agent = await startAgent(
     {
       nodeName: config.nodeName,
-      nodeIps: config.nodeIps,
+      get nodeIps() {
+        return nodeIps.current
+      },
       nodeExternalIps: config.nodeExternalIps,
       nodeInternalDns: config.nodeInternalDns,
       nodeExternalDns: config.nodeExternalDns,
@@ -127,7 +140,7 @@ export async function startNode(parts: NodeParts): Promise<Agent> {
       defaultRuntime: config.defaultRuntime,
       nonrootDevices: config.nonrootDevices,
       disableDefaultRegistryEndpoint: config.disableDefaultRegistryEndpoint,
-      cniBinDir,
+      ...(config.flannelBackend === 'none' ? othersCni : { cniBinDir }),
       registries: await readRegistries(config.privateRegistry),
       containerRuntimeEndpoint: config.containerRuntimeEndpoint,
       resolvConf: config.resolvConf,
@@ -157,6 +170,16 @@ export async function startNode(parts: NodeParts): Promise<Agent> {
       authenticate: parts.authenticate,
     },
   )
+  let moving = new AbortController()
+  const devicesChanged = () => {
+    const moved = nodeIps.look()
+    network.devicesChanged()
+    if (!moved) return
+    moving.abort()
+    moving = new AbortController()
+    void followAddresses(parts, agent, nodeIps, AbortSignal.any([signal, moving.signal]))
+  }
+  monitorDevices(devicesChanged, effects, signal)
   stages.started('embedded pods', () => embedded.close(embeddedGraceMs))
   stages.started('node agent', () => agent.stop())
   return agent
@@ -178,6 +201,25 @@ function startTunnels({ config, tunnels, stages, log }: NodeParts, podsHere: () 
     ending.abort()
     return ended
   })
+}
+
+/** Until the cluster knows: the way to it may have gone with the former address, and come back later. */
+async function followAddresses(
+  { addressesChanged, log }: NodeParts,
+  agent: Agent,
+  { current }: NodeAddresses,
+  signal: AbortSignal,
+): Promise<void> {
+  log.info({ nodeIps: current }, "this node's addresses have changed")
+  for (let failures = 0; !signal.aborted; failures++) {
+    try {
+      await agent.addressesChanged()
+      return await addressesChanged(agent, current)
+    } catch (error) {
+      log.warn({ nodeIps: current, error: (error as Error).message }, 'new addresses not yet in certificates')
+      await systemClock.sleep(backoffMs(failures, 1000, 30_000, Math.random), signal).catch(() => undefined)
+    }
+  }
 }
 
 /** The node's pod networks, which the cluster hands out some time after registration. */

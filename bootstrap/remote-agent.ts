@@ -68,6 +68,7 @@ async function start(config: AgentConfig, { modules, log, signal }: RemoteAgentD
   stages.started('background work', () => ending.abort())
   const url = balancer ? `https://127.0.0.1:${balancer.port}` : config.serverUrl
   const nodeName = await fullNodeName(config)
+  let { nodeIps } = config
   const joining: JoinOptions = {
     serverUrl: config.serverUrl,
     url: () => url,
@@ -75,7 +76,9 @@ async function start(config: AgentConfig, { modules, log, signal }: RemoteAgentD
     token: config.token,
     node: {
       name: nodeName,
-      addresses: [...config.nodeIps, ...config.nodeExternalIps],
+      get addresses() {
+        return [...nodeIps, ...config.nodeExternalIps]
+      },
       password: await readNodePassword(),
       passwordFile: nodePasswordPath,
     },
@@ -107,6 +110,10 @@ async function start(config: AgentConfig, { modules, log, signal }: RemoteAgentD
     proxyClient,
     accountClient: (_, pod) => wireClient(connections.accounts, { token: accountToken(client, pod) }),
     ...apiReviews(client, nodeName, systemClock),
+    async addressesChanged(_, now) {
+      nodeIps = now
+      await renew()
+    },
     serving: { ...joined.credentials.serving, clientCa: joined.credentials.clientCa },
     embeddedModules: await modules(),
     tunnels: {

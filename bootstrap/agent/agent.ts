@@ -60,6 +60,8 @@ export interface Agent {
   readonly kubelet: KubeletHandler
   /** The kubelet's listener serves with these from now on; PEM. */
   useCertificate(identity: Pick<ListenerOptions, 'certificate' | 'key' | 'clientCa'>): void
+  /** Tells the API of the node's new addresses, and of those of pods on its network. */
+  addressesChanged(): Promise<void>
   /** Stops the agent; containers and containerd run on. */
   stop(): Promise<void>
   /** Stops everything it ever started: pods, containerd, mounts. */
@@ -149,6 +151,10 @@ async function start(options: AgentOptions, deps: AgentDeps, stopping: AbortCont
     useCertificate: identity => {
       for (const listener of listeners) listener.useCertificate?.(identity)
     },
+    addressesChanged: async () => {
+      await registrar.addressesChanged()
+      manager.addressesChanged()
+    },
     stop: async () => {
       await stop()
       runtime.close()
@@ -169,6 +175,7 @@ function newContainerd(options: AgentOptions, paths: Paths, sandboxImage: string
       snapshotter: options.snapshotter,
       sandboxImage,
       cniBinDir: options.cniBinDir ?? '/usr/lib/cni',
+      cniConfDir: options.cniConfDir ?? join(paths.agent, 'etc/cni/net.d'),
       registries: options.registries ?? {},
       disableDefaultRegistryEndpoint: options.disableDefaultRegistryEndpoint ?? false,
       selinux: options.selinux ?? false,
@@ -183,7 +190,9 @@ function settingsOf(options: AgentOptions): NodeSettings {
   return {
     name: options.nodeName,
     hostname: options.hostname ?? hostname(),
-    ips: options.nodeIps,
+    get ips() {
+      return options.nodeIps
+    },
     externalIps: options.nodeExternalIps ?? [],
     internalDns: options.nodeInternalDns ?? [],
     externalDns: options.nodeExternalDns ?? [],

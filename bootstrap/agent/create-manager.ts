@@ -86,7 +86,7 @@ export async function createManager(parts: ManagerParts): Promise<PodManager> {
         parseResolvConf(await readFile(options.resolvConf ?? '/etc/resolv.conf', 'utf8').catch(() => '')),
       networkReady: () => parts.network.ready,
       clusterDns: { servers: options.clusterDns, domain: options.clusterDomain },
-      hostIps: options.nodeIps,
+      hostIps: () => options.nodeIps,
       nodeLimits: { memoryCapacity: machine.memoryBytes, cpuQuota: cgroups.controllers.has('cpu') },
       allocatable: () => amounts,
       logRoot: paths.podLogs,

@@ -5,7 +5,7 @@ import type { Registries } from './containerd/registries.ts'
 export interface AgentOptions {
   readonly nodeName: string
   readonly hostname?: string
-  /** Internal addresses, primary first. */
+  /** Internal addresses, primary first; may change, see Agent.addressesChanged. */
   readonly nodeIps: readonly string[]
   readonly nodeExternalIps?: readonly string[]
   readonly nodeInternalDns?: readonly string[]
@@ -35,6 +35,8 @@ export interface AgentOptions {
   readonly pauseImage: string
   readonly snapshotter: string
   readonly cniBinDir?: string
+  /** agent/etc/cni/net.d in the data-dir */
+  readonly cniConfDir?: string
   readonly registries?: Registries
   readonly disableDefaultRegistryEndpoint?: boolean
   readonly selinux?: boolean

@@ -113,6 +113,8 @@ export interface AssembledServer {
   start(options: StartOptions): Promise<void>
   /** Takes this server off the list of those that clients are sent to. */
   leave(): Promise<void>
+  /** Clients and nodes reach this server at another address from now on. */
+  advertise(ip: string): Promise<void>
   /** Ends what runs in the background and stops the caches; the datastore stays the caller's. */
   close(): Promise<void>
 }
@@ -187,6 +189,7 @@ export async function assembleApiServer(given: AssembleOptions): Promise<Assembl
     ],
   })
   let leave = async () => {}
+  let advertise = async (_ip: string) => {}
   const client = (user: UserInfo = serverUser) => inProcessClient(server, user)
   return {
     server,
@@ -208,9 +211,10 @@ export async function assembleApiServer(given: AssembleOptions): Promise<Assembl
       const self = client()
       const leases = store.shared ? leasesOf(options, bootstrap) : undefined
       await leases?.round()
+      let own = bootstrap.advertiseAddresses
       const restore = async () => {
         await leases?.look()
-        const servers = leases?.live ?? bootstrap.advertiseAddresses.map(ip => ({ ip, port: bootstrap.securePort }))
+        const servers = leases?.live ?? own.map(ip => ({ ip, port: bootstrap.securePort }))
         const { servicePort } = bootstrap
         await bootstrapObjects(self, { servicePort, servers, serviceAddress: allocator.apiServerAddress })
       }
@@ -228,6 +232,11 @@ export async function assembleApiServer(given: AssembleOptions): Promise<Assembl
       server.setReady()
       if (claims)
         background(claims.run(services, clock, err => options.log?.warn({ err }, 'service allocations'), signal))
+      advertise = async ip => {
+        own = [ip]
+        await leases?.moveTo({ ip, port: bootstrap.securePort })
+        await restore()
+      }
       if (!leases) return
       background(leases.run(restore, signal))
       leave = async () => {
@@ -235,6 +244,7 @@ export async function assembleApiServer(given: AssembleOptions): Promise<Assembl
         await restore()
       }
     },
+    advertise: ip => advertise(ip),
     leave: () => leave(),
     close() {
       // First: what follows a closed store is told at once, and for ever, to begin again.

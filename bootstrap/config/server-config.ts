@@ -12,7 +12,9 @@ export interface NodeConfig {
   /** Without the id that --with-node-id appends. */
   readonly nodeName: string
   readonly withNodeId: boolean
+  /** At the start; unless they were given, the agent follows the machine's. */
   readonly nodeIps: readonly string[]
+  readonly nodeIpsGiven: boolean
   readonly nodeExternalIps: readonly string[]
   readonly nodeInternalDns: readonly string[]
   readonly nodeExternalDns: readonly string[]
@@ -208,6 +210,7 @@ export function nodeConfig(values: FlagValues, machine: Machine): NodeConfig {
     nodeName,
     withNodeId: values.bool('with-node-id'),
     nodeIps,
+    nodeIpsGiven: values.given('node-ip'),
     nodeExternalIps: values.list('node-external-ip', true).map(address => ip('node-external-ip', address)),
     nodeInternalDns: values.list('node-internal-dns', true),
     nodeExternalDns: values.list('node-external-dns', true),

@@ -126,6 +126,7 @@ export class StreamingFixture {
         snapshotter: 'overlayfs',
         sandboxImage: pauseImage,
         cniBinDir: '/usr/lib/cni',
+        cniConfDir: cniDir,
         registries: {},
       },
       { clock: systemClock, log, random: Math.random },

@@ -25,6 +25,7 @@ export interface ContainerdOptions {
   readonly snapshotter: string
   readonly sandboxImage: string
   readonly cniBinDir: string
+  readonly cniConfDir: string
   readonly registries: Registries
   readonly disableDefaultRegistryEndpoint?: boolean
   readonly systemdCgroup?: boolean
@@ -113,7 +114,7 @@ export class Containerd {
     const { agentDir, runDir, registries } = this.#options
     const certsDir = join(agentDir, 'etc/containerd/certs.d')
     const root = join(agentDir, 'containerd')
-    for (const directory of [root, join(agentDir, 'etc/cni/net.d'), join(agentDir, 'etc/containerd')])
+    for (const directory of [root, this.#options.cniConfDir, join(agentDir, 'etc/containerd')])
       await mkdir(directory, { recursive: true })
     await mkdir(runDir, { recursive: true, mode: 0o711 })
     await rm(certsDir, { recursive: true, force: true })
@@ -128,7 +129,7 @@ export class Containerd {
       socket: this.socket,
       snapshotter: await chooseSnapshotter(this.#options.snapshotter, root),
       sandboxImage: this.#options.sandboxImage,
-      cniConfDir: join(agentDir, 'etc/cni/net.d'),
+      cniConfDir: this.#options.cniConfDir,
       cniBinDir: this.#options.cniBinDir,
       certsDir,
       systemdCgroup: this.#options.systemdCgroup ?? false,

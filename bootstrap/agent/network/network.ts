@@ -21,8 +21,8 @@ const proxyHealthPort = 10256
 export interface NetworkOptions {
   readonly dataDir: string
   readonly node: string
-  /** This node's addresses, the primary one first. */
-  readonly nodeIps: readonly string[]
+  /** This node's addresses now, the primary one first. */
+  readonly nodeIps: () => readonly string[]
   readonly externalIps: readonly string[]
   /** One network per family, the primary one first. */
   readonly clusterCidrs: readonly string[]
@@ -58,6 +58,8 @@ export interface NetworkDeps {
 export interface Network {
   /** Called once the node has its pod CIDRs, one per family; resolves when pods can be given addresses. */
   usePodCidrs(podCidrs: readonly string[]): Promise<void>
+  /** The machine's devices or addresses may have changed. */
+  devicesChanged(): void
 }
 
 /** Starts the service table and prepares the host; pods wait for usePodCidr. */
@@ -86,24 +88,24 @@ export async function startNetwork(options: NetworkOptions, deps: NetworkDeps, s
     await proxy.start(signal)
     serveProxyHealth(proxyHealthPort, { health: () => proxy.health, now: () => clock.now(), log }, signal)
   }
-  let bridge: BridgeOptions | undefined
-  const devicesChanged = () => {
-    if (bridge)
-      prepareBridge(exec, bridge).catch(error => deps.log.warn({ err: error }, "cannot mend the pods' bridge"))
-  }
+  let bridge: Omit<BridgeOptions, 'nodeIps'> | undefined
+  const prepare = async () => bridge && prepareBridge(exec, { ...bridge, nodeIps: options.nodeIps() })
   const overlay = await startOverlay(
-    { ...options, nodeIps: () => options.nodeIps },
-    { ...deps, exec, client: deps.nodeClient, nodes: deps.informers.get(nodes), devicesChanged },
+    options,
+    { ...deps, exec, client: deps.nodeClient, nodes: deps.informers.get(nodes) },
     signal,
   )
   return {
     async usePodCidrs(podCidrs) {
       if (!overlay) return
-      const { dataDir, nodeIps, serviceCidrs } = options
       const mtu = await overlay.use(podCidrs)
-      bridge = { podCidrs, serviceCidrs, nodeIps, mtu }
-      await prepareBridge(exec, bridge)
-      writeConflist(join(dataDir, 'agent/etc/cni/net.d'), { podCidrs, mtu })
+      bridge = { podCidrs, serviceCidrs: options.serviceCidrs, mtu }
+      await prepare()
+      writeConflist(join(options.dataDir, 'agent/etc/cni/net.d'), { podCidrs, mtu })
+    },
+    devicesChanged() {
+      prepare().catch(error => deps.log.warn({ err: error }, "cannot mend the pods' bridge"))
+      overlay?.recheck()
     },
   }
 }

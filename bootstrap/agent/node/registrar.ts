@@ -103,6 +103,21 @@ export class NodeRegistrar {
     return ready ? renewMs : 50
   }
 
+  /** The settings' addresses are others than before. Retries until the API knows them, or aborted. */
+  async addressesChanged(): Promise<void> {
+    const { client, clock, random, signal, log, settings } = this.#deps
+    for (let failures = 0; !signal.aborted; failures++) {
+      try {
+        const annotations = nodeAnnotations(settings)
+        await client.patch(nodes, { name: settings.name }, { metadata: { annotations } }, { type: 'merge' })
+        return await this.report()
+      } catch (error) {
+        log.warn({ node: settings.name, error: (error as Error).message }, 'new addresses not reported yet')
+        await clock.sleep(backoffMs(failures, 500, 30_000, random), signal).catch(() => undefined)
+      }
+    }
+  }
+
   /** Reports now, e.g. because images changed. */
   async report(): Promise<void> {
     await this.#report(await this.#conditions())

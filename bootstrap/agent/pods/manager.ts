@@ -116,6 +116,11 @@ export class PodManager {
     for (const worker of this.#workers.values()) worker.retrySandbox()
   }
 
+  /** The node's addresses are those of pods on its network, and in every pod's status. */
+  addressesChanged(): void {
+    for (const worker of this.#workers.values()) worker.wake()
+  }
+
   #changed(pod: Pod): void {
     if (pod.metadata.annotations?.[mirrorAnnotation] !== undefined) {
       const uid = this.#mirrors.seen(pod)

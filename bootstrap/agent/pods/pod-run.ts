@@ -39,7 +39,7 @@ export class PodRun {
 
   /** The pod's addresses, that of the node's primary family first; those of the node on its network. */
   get podIps(): readonly string[] {
-    const { hostIps } = this.services
+    const hostIps = this.services.hostIps()
     if (this.pod.spec.hostNetwork) return this.view.sandboxes.length > 0 ? hostIps : []
     const ips = newestSandbox(this.view)?.ips ?? []
     const isPrimary = (ip: string) => familyOf(ip) === familyOf(hostIps[0] ?? '')

@@ -25,7 +25,7 @@ export function publish(run: PodRun, target: Pod, ending: boolean, failure: Fail
     waiting: run.waiting,
     isReady: (id: string) => probes.isReady(id),
     isStarted: (id: string) => probes.isStarted(id),
-    hostIps,
+    hostIps: hostIps(),
     podIps: run.podIps.length > 0 ? run.podIps : knownIps,
     terminal: ending && isDown,
     failure,

@@ -47,7 +47,7 @@ export interface PodServices {
   /** Tells the manager whose container or sandbox an id is. */
   learn(id: string, podUid: string): void
   readonly clusterDns: ClusterDns
-  readonly hostIps: readonly string[]
+  readonly hostIps: () => readonly string[]
   readonly nodeLimits: NodeLimits
   readonly allocatable: () => NodeAllocatable
   /** /var/log/pods and /var/log/containers */

@@ -44,7 +44,7 @@ export async function createSandbox(
   for (const sandbox of run.view.sandboxes) await runtime.stopPodSandbox(sandbox.id)
   await mkdir(run.directory, { recursive: true, mode: 0o750 })
   try {
-    await services.volumes.mount(pod, { podIps: [], hostIps: services.hostIps }, changed)
+    await services.volumes.mount(pod, { podIps: [], hostIps: services.hostIps() }, changed)
   } catch (error) {
     if (error instanceof VolumeError) services.events.pod(pod, 'Warning', 'FailedMount', error.message)
     throw error
@@ -116,7 +116,7 @@ async function configOf(
   const { pod, services, runtime } = run
   const { container, restartCount } = step
   const image = await services.images.ensure(pod, container, runtime, signal)
-  const addresses = { podIps: run.podIps, hostIps: services.hostIps }
+  const addresses = { podIps: run.podIps, hostIps: services.hostIps() }
   await writeHosts(run)
   const target = pod.spec.ephemeralContainers?.find(({ name }) => name === container.name)?.targetContainerName
   try {

@@ -41,6 +41,19 @@ test('servers see each other; one that leaves is gone at once, the last one stay
   expect(ips(b)).toBe('2')
 })
 
+test('one that moves is known by its new address alone, at once', async () => {
+  const [a, b] = [server(1), server(2)]
+  for (const each of [a, b]) await each.round()
+  await b.moveTo({ ip: '192.0.2.9', port: 6443 })
+  expect(ips(b)).toBe('19')
+  await a.round()
+  expect(ips(a)).toBe('19')
+  await b.round()
+  await b.leave()
+  await a.look()
+  expect(ips(a)).toBe('1')
+})
+
 test('one that is silent for three rounds of another is removed; one that beats ever more slowly is not', async () => {
   const [a, dead, slow] = [server(1), server(2), server(3)]
   for (const each of [dead, slow, a]) await each.round()

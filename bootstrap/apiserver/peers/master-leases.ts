@@ -40,9 +40,11 @@ export class MasterLeases {
   readonly #seen = new Map<string, Seen>()
   #live: readonly PeerAddress[] = []
   #left = false
+  #own: PeerAddress
 
   constructor(parts: MasterLeaseParts) {
     this.#parts = parts
+    this.#own = parts.own
     this.#live = [parts.own]
   }
 
@@ -94,6 +96,15 @@ export class MasterLeases {
     }
   }
 
+  /** This server is reached at another address from now on; its former one is taken off the list. */
+  async moveTo(own: PeerAddress): Promise<void> {
+    const former = (await this.#entries()).find(entry => entry.key === this.#key)
+    this.#own = own
+    await this.round()
+    if (former && former.key !== this.#key) await this.#remove(former)
+    await this.look()
+  }
+
   /** Takes this server off the list. */
   async leave(): Promise<void> {
     this.#left = true
@@ -105,12 +116,12 @@ export class MasterLeases {
 
   /** The last to leave stays on the list: an empty one would cut off whoever waits for it to come back. */
   #set(entries: readonly Entry[]): void {
-    this.#live = entries.length > 0 ? entries.map(addressOf) : [this.#parts.own]
+    this.#live = entries.length > 0 ? entries.map(addressOf) : [this.#own]
   }
 
   /** Upstream's, unless the machine may have several servers. */
   get #key(): string {
-    const { ip, port } = this.#parts.own
+    const { ip, port } = this.#own
     return masterLeasePrefix + (port === usualPort ? ip : `${ip}:${port}`)
   }
 
@@ -119,8 +130,8 @@ export class MasterLeases {
   }
 
   async #renew(): Promise<Revision> {
-    const { datastore, own } = this.#parts
-    const value = Buffer.from(JSON.stringify(own))
+    const { datastore } = this.#parts
+    const value = Buffer.from(JSON.stringify(this.#own))
     const key = this.#key
     let revision = this.#seen.get(key)?.revision
     for (let attempt = 1; ; attempt++) {

@@ -4,7 +4,6 @@ import { cidrFamily } from '../../../api/cidr.ts'
 import type { BackendName } from './backend.ts'
 import { type Backend, type BackendDeps, backendNames } from './backend.ts'
 import { masqueradeScript, noMasqueradeScript } from './masquerade.ts'
-import { monitorDevices } from './monitor.ts'
 import { forgetNetConf, lastBackend, writeNetConf, writeSubnetEnv } from './net-conf.ts'
 import { Overlay, type OverlayDeps, type OverlayOptions } from './overlay.ts'
 
@@ -20,14 +19,14 @@ export interface OverlaySettings extends OverlayOptions {
 export interface RunningOverlay {
   /** The node's pod networks are known. Resolves with the MTU that pods get. */
   use(subnets: readonly string[]): Promise<number>
-  /** The node's addresses may have changed. */
+  /** The machine's devices or addresses may have changed. */
   recheck(): void
 }
 
 /** Undefined for "none". Throws a ConfigError when the machine cannot do what was asked for. */
 export async function startOverlay(
   settings: OverlaySettings,
-  deps: Omit<OverlayDeps, 'backend'> & { readonly devicesChanged: () => void },
+  deps: Omit<OverlayDeps, 'backend'>,
   signal: AbortSignal,
 ): Promise<RunningOverlay | undefined> {
   const { clusterCidrs, dataDir, runDir = '/run/flannel' } = settings
@@ -40,11 +39,6 @@ export async function startOverlay(
   await deps.exec('nft', ['-f', '-'], masqueradeScript({ clusterCidrs, ipv6: settings.ipv6Masquerade }))
   const overlay = new Overlay(settings, { ...deps, backend })
   overlay.start(signal)
-  const changed = () => {
-    deps.devicesChanged()
-    overlay.recheck()
-  }
-  monitorDevices(changed, deps, signal)
   return {
     async use(subnets) {
       const mtu = await overlay.mtu(subnets)

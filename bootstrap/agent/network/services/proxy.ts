@@ -22,7 +22,7 @@ export interface ServiceProxyDeps {
   /** One network per family; a table each. */
   readonly clusterCidrs: readonly string[]
   /** This node's own addresses. */
-  readonly nodeIps?: readonly string[]
+  readonly nodeIps?: () => readonly string[]
   /** Load balancers on this node; without them only published addresses are balanced. */
   readonly balancers?: Balancers
   /** Tells a service's owner what its rules cannot mend. */
@@ -155,7 +155,7 @@ export class ServiceProxy {
   }
 
   async #forgetFlows(family: Family, before: readonly ServiceRule[], after: readonly ServiceRule[]): Promise<void> {
-    const ips = (this.#deps.nodeIps ?? []).filter(ip => cidrFamily(ip) === family)
+    const ips = (this.#deps.nodeIps?.() ?? []).filter(ip => cidrFamily(ip) === family)
     const of = family === 'IPv6' ? ['-f', 'ipv6'] : []
     // conntrack exits 1 when nothing matched.
     for (const filter of staleFlows(before, after, ips))

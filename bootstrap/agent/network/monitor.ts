@@ -1,6 +1,6 @@
 /** Tells when the machine's devices or addresses change, by `ip monitor`: the kernel says so, nothing is polled. */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { backoffMs, type Clock } from '../../../client/clock.ts'
+import { backoffMs, type Clock } from '../../client/clock.ts'
 
 export interface MonitorDeps {
   readonly clock: Clock
