@@ -47,18 +47,31 @@ export interface TestPeers {
   stop(): Promise<void>
 }
 
-/** Several servers over one datastore, each with a way to it that can be cut. */
+/** Several servers over one datastore in this process, each with a way to it that can be cut. */
 export async function assembledPeers(count: number): Promise<TestPeers> {
   const directory = await mkdtemp(join(tmpdir(), 'skiff-peers-'))
   const datastore = await openSqlite({ file: join(directory, 'state.db'), clock })
-  const ways = Array.from({ length: count }, () => new FaultyDatastore(datastore))
+  const peers = await assembledOver(Array.from({ length: count }, () => datastore))
+  return {
+    ...peers,
+    async stop() {
+      await peers.stop()
+      await datastore.close()
+      await rm(directory, { recursive: true, force: true })
+    },
+  }
+}
+
+/** A server over each of these, which are connections to the same datastore and stay the caller's. */
+export async function assembledOver(datastores: readonly Datastore[]): Promise<TestPeers> {
+  const ways = datastores.map(datastore => new FaultyDatastore(datastore))
   const shared = identities()
   const starting = ways.map((way, i) =>
     startAssembled(way, shared, { ip: `192.0.2.${i + 1}`, securePort: 6443 }, hastyClock),
   )
   const servers = await Promise.all(starting)
   return {
-    datastore,
+    datastore: datastores[0]!,
     servers,
     ways,
     async stop() {
@@ -67,8 +80,6 @@ export async function assembledPeers(count: number): Promise<TestPeers> {
         way.flow()
       }
       await Promise.all(servers.map(server => server.stop()))
-      await datastore.close()
-      await rm(directory, { recursive: true, force: true })
     },
   }
 }
