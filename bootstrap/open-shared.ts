@@ -18,12 +18,15 @@ import type { ServerAccess } from './join/server-access.ts'
 import type { Logger } from './log.ts'
 import { ensurePki, type Pki } from './pki/pki.ts'
 import { TokenError } from './pki/token.ts'
+import type { Port } from './port.ts'
 import type { Stages } from './stages.ts'
 import { controlOf } from './supervisor/control.ts'
 
 export interface SharedEffects {
   readonly stages: Stages
   readonly log: Logger
+  /** Opened as soon as there are certificates to open it with. */
+  readonly port: Pick<Port, 'open'>
   readonly signal: AbortSignal
 }
 
@@ -35,7 +38,7 @@ export interface Shared extends OpenedCluster {
 /** What is the user's to solve comes as a ConfigError, in one line. */
 export async function openShared(config: ServerConfig, effects: SharedEffects): Promise<Shared> {
   const { dataDir, token, agentToken } = config
-  const { stages, log, signal } = effects
+  const { stages, log, port, signal } = effects
   const file = join(dataDir, 'server/db/state.db')
   const embedded = wantsEtcd(config)
   let etcd: EmbeddedEtcd | undefined
@@ -47,7 +50,11 @@ export async function openShared(config: ServerConfig, effects: SharedEffects): 
       agentToken,
       shared: embedded || isShared(config.datastore.endpoint),
       isNew: async () => (embedded ? isNewEtcd(config) : config.datastore.endpoint === '' && !existsSync(file)),
-      openPki: () => openPki(config),
+      openPki: async () => {
+        const pki = await openPki(config)
+        await port.open(pki)
+        return pki
+      },
       async openData(pki) {
         if (embedded) etcd = await embed(config, await pki(), others, effects)
         const settings = etcd ? localEtcd(config, etcd) : { ...config.datastore, file }

@@ -1,5 +1,5 @@
 /** A server's start and stop order: PKI, datastore, API, kubeconfig, operators, node agent; and back. */
-import { randomUUID, X509Certificate } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type AssembledServer, assembleApiServer } from './apiserver/assemble.ts'
@@ -14,10 +14,9 @@ import { lockDataDir } from './lock.ts'
 import type { Logger } from './log.ts'
 import { openShared } from './open-shared.ts'
 import { claimOwnName } from './own-name.ts'
-import { sansOf } from './pki/certificate.ts'
 import type { Pki } from './pki/pki.ts'
+import { portOf } from './port.ts'
 import { serverTunnels } from './server-tunnels.ts'
-import { ServingCertificate } from './serving/serving.ts'
 import { Stages } from './stages.ts'
 import { controlOf } from './supervisor/control.ts'
 import { supervisorRoutes } from './supervisor/supervisor.ts'
@@ -72,7 +71,9 @@ async function start(config: ServerConfig, deps: ServerDeps, stages: Stages): Pr
   for (const folder of ['server/tls', 'server/db', 'server/cred', 'server/manifests'])
     await mkdir(join(config.dataDir, folder), { recursive: true, mode: 0o700 })
 
-  const { datastore, pki, tokens, bundle, etcd } = await openShared(config, { stages, log, signal: deps.signal })
+  const port = portOf(config, log)
+  stages.started('port', () => port.close())
+  const { datastore, pki, tokens, bundle, etcd } = await openShared(config, { stages, log, port, signal: deps.signal })
 
   const background = new AbortController()
   const userland = await deps.userland()
@@ -114,16 +115,8 @@ async function start(config: ServerConfig, deps: ServerDeps, stages: Stages): Pr
   core = api
   stages.started('API server', () => api.close())
   stages.started('background work', () => background.abort())
-  const serving = await openServing(config, pki, log)
-  const listening = await api.server.listen({
-    host: config.bindAddress,
-    port: config.httpsPort,
-    ...serving.current,
-    ...(config.tlsSanSecurity ? {} : { certificateFor: name => serving.asked(name) }),
-    clientCa: [pki.clientCa.cert, pki.requestHeaderCa.cert].join(''),
-  })
+  const { listening, serving } = await port.handOver(api.server)
   stages.started('listener', () => listening.close())
-  serving.onChange(material => listening.setCertificate(material))
   stages.started('tunnels', () => tunnels.close())
   await tunnels.start(api, background.signal)
   await api.start({ servicePort: 443, advertiseAddresses: [config.advertiseAddress], securePort: config.advertisePort })
@@ -162,17 +155,6 @@ async function start(config: ServerConfig, deps: ServerDeps, stages: Stages): Pr
     'skiff is up and running',
   )
   return { api, pki, stop: () => stages.stop() }
-}
-
-function openServing(config: ServerConfig, pki: Pki, log: Logger): Promise<ServingCertificate> {
-  return ServingCertificate.open({
-    dir: join(config.dataDir, 'server/tls'),
-    issuer: { ca: pki.serverCa, issue: pki.issue },
-    names: sansOf(new X509Certificate(pki.serving.cert)),
-    strict: config.tlsSanSecurity,
-    clock: systemClock,
-    log: log.child({ component: 'serving' }),
-  })
 }
 
 /** Does not wait for a datastore that is away: the others notice, only later. */

@@ -34,6 +34,8 @@ const pkiOf = (name: string): Promise<Pki> =>
     clock: systemClock,
   })
 
+const identityOf = ({ serving: { key, cert }, clientCa }: Pki) => ({ key, cert, clientCa: clientCa.cert })
+
 async function ask(pki: Pki, path: string) {
   const { cert, key } = pki.admin
   const client = new HttpClient({ url: `https://127.0.0.1:${port}`, tls: { ca: pki.serverCa.cert, cert, key } })
@@ -50,7 +52,7 @@ const api = {
 test('until the API is there, whatever is asked for is told to wait', async () => {
   const pki = await pkiOf('a')
   await expect(front.handOver(api)).rejects.toThrow('was not opened')
-  await front.open(pki)
+  await front.open(identityOf(pki))
   for (const path of ['/ping', '/cacerts', '/v1-k3s/config', '/api/v1/nodes']) {
     const { status, body, headers } = await ask(pki, path)
     expect([status, body.message, body.reason, headers.connection]).toEqual([
@@ -66,16 +68,16 @@ test('until the API is there, whatever is asked for is told to wait', async () =
 })
 
 test('other certificates than the first are taken', async () => {
-  await front.open(await pkiOf('a'))
+  await front.open(identityOf(await pkiOf('a')))
   const other = await pkiOf('b')
   await expect(ask(other, '/ping')).rejects.toThrow()
-  await front.open(other)
+  await front.open(identityOf(other))
   expect((await ask(other, '/ping')).status).toBe(503)
 })
 
 test('a port that is taken is an error', async () => {
   const taken = createServer().listen(port, '127.0.0.1')
   await new Promise(resolve => taken.once('listening', resolve))
-  await expect(front.open(await pkiOf('a'))).rejects.toThrow('EADDRINUSE')
+  await expect(front.open(identityOf(await pkiOf('a')))).rejects.toThrow('EADDRINUSE')
   taken.close()
 })

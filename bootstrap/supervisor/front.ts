@@ -1,12 +1,11 @@
 /** The server's port from its first moment on: until the API is there, everybody is told to come back. */
 import { STATUS_CODES } from 'node:http'
-import { type Handle, type Listening, listen } from '../apiserver/http/listener.ts'
+import { type Handle, type Listening, type ListenOptions, listen } from '../apiserver/http/listener.ts'
 import type { ApiServer } from '../apiserver/server.ts'
 import type { UpgradeHandler } from '../apiserver/upgrade.ts'
-import type { Pki } from '../pki/pki.ts'
 import { refuse } from './answers.ts'
 
-export type Identity = Pick<Pki, 'serving' | 'clientCa' | 'requestHeaderCa'>
+export type Identity = Pick<ListenOptions, 'key' | 'cert' | 'clientCa' | 'certificateFor'>
 
 export interface Front {
   /** Listens with these certificates; once it does, goes on with them. Rejects when the port cannot be had. */
@@ -22,16 +21,18 @@ export function frontOf(host: string, port: number): Front {
     socket.on('error', () => socket.destroy())
     socket.end(`HTTP/1.1 503 ${STATUS_CODES[503]}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`)
   }
+  let current: Identity | undefined
   let listening: Promise<Listening> | undefined
   return {
     async open(identity) {
-      const material = materialOf(identity)
-      if (listening) (await listening).setCertificate(material)
+      current = identity
+      if (listening) (await listening).setCertificate(identity)
       else
         listening = listen(request => handle(request), {
           host,
           port,
-          ...material,
+          ...identity,
+          ...(identity.certificateFor ? { certificateFor: name => current?.certificateFor?.(name) } : {}),
           onUpgrade: (request, socket, head) => upgrade(request, socket, head),
         })
       await listening
@@ -46,8 +47,4 @@ export function frontOf(host: string, port: number): Front {
       await (await listening?.catch(() => undefined))?.close()
     },
   }
-}
-
-function materialOf({ serving, clientCa, requestHeaderCa }: Identity) {
-  return { key: serving.key, cert: serving.cert, clientCa: clientCa.cert + requestHeaderCa.cert }
 }

@@ -41,7 +41,7 @@ beforeAll(async () => {
   base = await mkdtemp(join(tmpdir(), 'skiff-join-'))
   const config = configOf('first', '--token', 'secret')
   await mkdir(join(config.dataDir, 'server/db'), { recursive: true })
-  cluster = await openShared(config, { stages, log, signal: stop.signal })
+  cluster = await openShared(config, { stages, log, port: { open: async () => {} }, signal: stop.signal })
   const { pki, datastore, tokens, bundle } = cluster
   const issuer = 'https://kubernetes.default.svc.cluster.local'
   let core: AssembledServer | undefined

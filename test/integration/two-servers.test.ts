@@ -1,14 +1,25 @@
 /** Servers that share a datastore share everything else through it: CAs, keys, passwords, tokens. */
 import { readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { type EtcdServer, etcdInstalled, startEtcdServer } from '../../bootstrap/datastore/testing/etcd-server.ts'
-import { HttpClient } from './http-client.ts'
+import { type Answer, HttpClient } from './http-client.ts'
 import { basic, nodeHeaders, ownKey } from './joining.ts'
+import { freePort } from './ports.ts'
 import { type RunningServer, startServer } from './server.ts'
 
 const suite = etcdInstalled ? describe : describe.skip
 if (!etcdInstalled) console.log('two servers: skipped, needs etcd')
+
+/** Rejects when the server ends instead of listening. */
+async function firstAnswer(client: HttpClient, starting: Promise<RunningServer>): Promise<Answer> {
+  for (;;) {
+    const answer = await client.get('/readyz').catch(() => undefined)
+    if (answer) return answer
+    await Promise.race([starting, delay(20)])
+  }
+}
 
 suite('two servers on one datastore', () => {
   let etcd: EtcdServer
@@ -80,6 +91,22 @@ suite('two servers on one datastore', () => {
     servers[1] = await startServer([...flags, '--token', 'secret'], dataDir)
     expect(await file(1, 'tls/server-ca.crt')).toBe(ca)
     const client = new HttpClient({ url: servers[1]!.url, tls: servers[0]!.tls })
+    expect((await client.get('/readyz')).status).toBe(200)
+    client.close()
+  }, 60_000)
+
+  test('a server that starts while the datastore is away says so, and goes on when it is back', async () => {
+    const { dataDir } = servers[1]!
+    await servers[1]!.stop()
+    await etcd.stop()
+    const port = await freePort()
+    const where = ['--https-listen-port', String(port)]
+    const starting = startServer([...flags, '--token', 'secret', ...where], dataDir)
+    const client = new HttpClient({ url: `https://127.0.0.1:${port}`, tls: servers[0]!.tls })
+    const answer = await firstAnswer(client, starting)
+    expect(answer.body).toMatchObject({ kind: 'Status', message: 'starting' })
+    await etcd.start()
+    servers[1] = await starting
     expect((await client.get('/readyz')).status).toBe(200)
     client.close()
   }, 60_000)
