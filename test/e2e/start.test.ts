@@ -45,7 +45,7 @@ suite('refused starts', () => {
     ['a broken registries.yaml', ['--private-registry', '$/broken.yaml'], /registry configuration .*broken\.yaml/],
     ['a node name nobody can have', ['--node-name', 'a b'], /"a b"/],
     ['a taint without an effect', ['--node-taint', 'key=value'], /key=value/],
-    ['a feature of a later version', ['--cluster-init'], /--cluster-init is not supported/],
+    ['a feature of a later version', ['--secrets-encryption'], /--secrets-encryption is not supported/],
   ])(
     '%s',
     async (_, args, said) => {
