@@ -92,6 +92,7 @@ export async function startNode(parts: NodeParts): Promise<Agent> {
       balancerNamespace: config.servicelbNamespace,
       backend: config.flannelBackend,
       iface: config.flannelIface,
+      cniConf: config.flannelCniConf,
       useExternalIps: config.flannelExternalIp,
       ipv6Masquerade: config.flannelIpv6Masq,
     },

@@ -16,6 +16,7 @@ import { nodeIpam } from './nodes/ipam.ts'
 import { nodePasswords } from './nodes/passwords.ts'
 import { controlPlaneRole } from './nodes/roles.ts'
 import type { Part } from './part.ts'
+import { reservedPorts } from './reserved-ports.ts'
 import { ensureCrds } from './runtime/crds.ts'
 import type { Operator } from './runtime/operator.ts'
 import { serviceLb } from './servicelb/operator.ts'
@@ -40,7 +41,7 @@ const parts: { readonly [name: string]: Part } = {
   },
   'cloud-controller': { on: config => !config.disableCloudController, operators: () => [cloudNodes] },
   coredns: { on: config => !config.disabled.has('coredns'), operators: () => [nodeHosts] },
-  servicelb: { on: config => !config.disabled.has('servicelb'), operators: ({ config }) => [balancers(config)] },
+  servicelb: { on: config => !config.disabled.has('servicelb'), operators: kernel => [balancers(kernel)] },
   'servicelb-cleanup': {
     on: config => config.disabled.has('servicelb'),
     operators: ({ config }) => [serviceLbCleanup(config.servicelbNamespace)],
@@ -62,12 +63,9 @@ const parts: { readonly [name: string]: Part } = {
   deploy: { everywhere: true, operators: kernel => [deploy(kernel)], crds: ['addons.k3s.cattle.io.yaml'] },
 }
 
-function balancers({ servicelbNamespace: namespace, pauseImage: image, httpsPort }: Kernel['config']): Operator {
-  const reserved = [
-    { port: `${httpsPort}/TCP`, owner: 'the API server', serversOnly: true },
-    { port: '10250/TCP', owner: 'the node agent', serversOnly: false },
-  ]
-  return serviceLb({ namespace, image, reserved })
+function balancers({ config, etcd }: Kernel): Operator {
+  const { servicelbNamespace: namespace, pauseImage: image } = config
+  return serviceLb({ namespace, image, reserved: reservedPorts(config, etcd !== undefined) })
 }
 
 function deploy({ config, home }: Kernel): Operator {
@@ -112,7 +110,7 @@ function manifestVariables(config: Kernel['config']): { readonly [name: string]:
     DEFAULT_LOCAL_STORAGE_PATH: config.defaultLocalStoragePath,
     SYSTEM_DEFAULT_REGISTRY: registry === '' ? '' : `${registry}/`,
     SYSTEM_DEFAULT_REGISTRY_RAW: registry,
-    PREFERRED_ADDRESS_TYPES: 'InternalIP,ExternalIP,Hostname',
+    PREFERRED_ADDRESS_TYPES: `${config.flannelExternalIp ? 'ExternalIP,InternalIP' : 'InternalIP,ExternalIP'},Hostname`,
   }
 }
 

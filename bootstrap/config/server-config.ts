@@ -1,5 +1,6 @@
 /** What `server` and `agent` run with: the flags' values resolved, completed from the machine and checked against each other. */
 
+import { existsSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { hostname, type NetworkInterfaceInfo, networkInterfaces } from 'node:os'
 import { join } from 'node:path'
@@ -35,6 +36,8 @@ export interface NodeConfig {
   readonly resolvConf: string | undefined
   /** The interface of the overlay network; else the one that has the node's address. */
   readonly flannelIface: string | undefined
+  /** A CNI configuration in place of ours. */
+  readonly flannelCniConf: string | undefined
   readonly bindAddress: string
   readonly debug: boolean
 }
@@ -229,6 +232,7 @@ export function nodeConfig(values: FlagValues, machine: Machine): NodeConfig {
     disableDefaultRegistryEndpoint: values.bool('disable-default-registry-endpoint'),
     resolvConf: values.string('resolv-conf'),
     flannelIface: values.string('flannel-iface') || undefined,
+    flannelCniConf: readable(values, 'flannel-cni-conf'),
     bindAddress: values.given('bind-address')
       ? ip('bind-address', values.string('bind-address') ?? '')
       : anyAddress(nodeIps),
@@ -267,6 +271,13 @@ function refuseUnbuilt(values: FlagValues): void {
   const unbuilt = ['cluster-reset-restore-path', 'disable-etcd', 'secrets-encryption', 'rootless', 'docker']
   const asked = unbuilt.find(name => values.given(name) && values.string(name) !== 'false')
   if (asked !== undefined) throw new ConfigError(`--${asked} is not supported by this version yet: leave it out`)
+}
+
+/** The path of a file that must be there. */
+function readable(values: FlagValues, name: string): string | undefined {
+  const path = values.string(name)
+  if (path !== undefined && !existsSync(path)) throw new ConfigError(`--${name} ${path}: no such file`)
+  return path
 }
 
 function port(values: FlagValues, name: string): number {

@@ -30,10 +30,13 @@ export function conflist({ podCidrs, mtu }: CniOptions): string {
   return `${JSON.stringify({ cniVersion: '0.4.0', name: networkName, plugins: [bridge, portmap] }, null, 2)}\n`
 }
 
-/** Writes the configuration into `dir` unless it is there already; containerd picks it up by itself. */
-export function writeConflist(dir: string, options: CniOptions): void {
+/**
+ * Writes the configuration into `dir` unless it is there already; containerd picks it up by itself. `file` is one of the
+ * user's to be used in place of ours; throws when it cannot be read.
+ */
+export function writeConflist(dir: string, options: CniOptions, file?: string): void {
   const path = join(dir, '10-flannel.conflist')
-  const text = conflist(options)
+  const text = file === undefined ? conflist(options) : readFileSync(file, 'utf8')
   if (readOr(path, '') === text) return
   mkdirSync(dir, { recursive: true })
   writeFileSync(`${path}.tmp`, text)

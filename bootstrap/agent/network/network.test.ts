@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from '@jest/globals'
@@ -120,6 +120,9 @@ test('the CNI configuration is the bridge with the portmap plugin, and is writte
   expect(statSync(path).ino).toBe(ino)
   writeConflist(folder, { ...options, mtu: 1500 })
   expect(readFileSync(path, 'utf8')).toBe(conflist({ ...options, mtu: 1500 }))
+  writeFileSync(join(folder, 'own.conflist'), '{}')
+  writeConflist(folder, options, join(folder, 'own.conflist'))
+  expect(readFileSync(path, 'utf8')).toBe('{}')
   rmSync(folder, { recursive: true })
 })
 

@@ -35,6 +35,8 @@ export interface NetworkOptions {
   readonly backend: string
   /** --flannel-iface */
   readonly iface: string | undefined
+  /** --flannel-cni-conf */
+  readonly cniConf: string | undefined
   /** --flannel-external-ip */
   readonly useExternalIps: boolean
   /** --flannel-ipv6-masq */
@@ -101,7 +103,7 @@ export async function startNetwork(options: NetworkOptions, deps: NetworkDeps, s
       const mtu = await overlay.use(podCidrs)
       bridge = { podCidrs, serviceCidrs: options.serviceCidrs, mtu }
       await prepare()
-      writeConflist(join(options.dataDir, 'agent/etc/cni/net.d'), { podCidrs, mtu })
+      writeConflist(join(options.dataDir, 'agent/etc/cni/net.d'), { podCidrs, mtu }, options.cniConf)
     },
     devicesChanged() {
       prepare().catch(error => deps.log.warn({ err: error }, "cannot mend the pods' bridge"))
