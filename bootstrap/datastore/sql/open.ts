@@ -1,5 +1,5 @@
 /** Opening a database: what is wrong with the endpoint is said in one line, what may pass is waited for. */
-import type { Datastore } from '../datastore.ts'
+import { type Datastore, UnavailableError } from '../datastore.ts'
 import { EndpointError } from '../endpoint.ts'
 import { isPassing } from './link.ts'
 import { ConnectionError, StatementError } from './log-connection.ts'
@@ -22,7 +22,7 @@ export async function openSql(options: OpenOptions): Promise<Datastore> {
       const { message } = error as Error
       if (error instanceof EndpointError) throw new EndpointError(`${name}: ${message}`)
       if (!isPassing(error) || clock.now() >= until)
-        throw error instanceof ConnectionError || error instanceof StatementError
+        throw [ConnectionError, StatementError, UnavailableError].some(kind => error instanceof kind)
           ? new EndpointError(`cannot use ${name}: ${message}`, { cause: error })
           : error
       await clock.sleep(retryMs, new AbortController().signal)
