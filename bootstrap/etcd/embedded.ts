@@ -20,6 +20,7 @@ import {
   type MemberSettings,
   peerUrl,
 } from './settings.ts'
+import { untilVoting } from './voting.ts'
 
 export interface EmbeddedOptions {
   /** Path of the etcd program. */
@@ -64,7 +65,6 @@ export interface EmbeddedEtcd {
 }
 
 const pollMs = 50
-const sayMs = 10_000
 const settleMs = 5000
 
 /** Whether this server has a member already. */
@@ -180,7 +180,7 @@ async function run(
   process.start()
   try {
     const signal = AbortSignal.any([effects.signal, background.signal])
-    await untilVoting(member, local, process, options, { ...effects, signal })
+    await untilVoting({ member, local, process, fresh, others: options.others, tls }, { ...effects, signal })
   } catch (error) {
     await stop()
     throw background.signal.aborted && !effects.signal.aborted
@@ -205,79 +205,4 @@ async function run(
     },
     stop,
   }
-}
-
-/** Follows the member from its first answer to its vote and its place in the majority, saying what it waits for. */
-async function untilVoting(
-  member: MemberSettings,
-  local: Membership,
-  process: EtcdProcess,
-  options: EmbeddedOptions,
-  { clock, log, signal }: EmbeddedEffects,
-): Promise<void> {
-  let others: Membership | undefined
-  let said = clock.now()
-  const wait = async (what: string) => {
-    if (clock.now() - said >= sayMs) {
-      said = clock.now()
-      log.info({ ...(process.complaint ? { etcd: process.complaint } : {}) }, `waiting for etcd: ${what}`)
-    }
-    await clock.sleep(pollMs, signal)
-  }
-  try {
-    for (;;) {
-      const status = await local.status(1000).catch(() => undefined)
-      if (signal.aborted) throw signal.reason
-      if (!status) {
-        await wait('it has not come up')
-        continue
-      }
-      const self = status.header.memberId
-      if (status.isLearner) {
-        others ??= await otherMembers(member, options, clock)
-        const error = await promote(self, others)
-        if (error) await wait(`this server has not yet been promoted from learner to voting member: ${error}`)
-        continue
-      }
-      try {
-        await local.readable(2000)
-      } catch (error) {
-        await wait(`no majority of its members: ${(error as Error).message}`)
-        continue
-      }
-      await followAddress(self, member, local, log)
-      return
-    }
-  } finally {
-    others?.close()
-  }
-}
-
-async function otherMembers(member: MemberSettings, { others, tls }: EmbeddedOptions, clock: Clock) {
-  const ours = clientUrl(member)
-  const endpoints = (await others?.().catch(() => []))?.filter(url => url !== ours) ?? []
-  return endpoints.length === 0 ? undefined : new Membership({ endpoints, tls, clock })
-}
-
-/**
- * Undefined when it worked; else why not yet. A learner answers next to nothing, so it is the others who are asked; one that
- * knows none is promoted by the leader in time (keeper.ts).
- */
-async function promote(id: string, others: Membership | undefined): Promise<string | undefined> {
-  try {
-    if (!others) return 'waiting for the leader'
-    await others.promote(id)
-    return undefined
-  } catch (error) {
-    return (error as Error).message
-  }
-}
-
-/** The cluster knows the address the member had when it joined; it is told when the node has another now. */
-async function followAddress(id: string, member: MemberSettings, local: Membership, log: EtcdLog): Promise<void> {
-  const self = (await local.list()).find(other => other.ID === id)
-  const ours = peerUrl(member)
-  if (!self || self.peerURLs?.includes(ours)) return
-  log.info({ from: self.peerURLs, to: ours }, 'telling the etcd cluster of the new address of this server')
-  await local.update(id, ours)
 }

@@ -35,6 +35,7 @@ export class EtcdProcess {
   #child: ChildProcess | undefined
   #attempt = 0
   #removed = false
+  #restarting = false
   /** Why it ended last, in its own words. */
   #lastWords = ''
 
@@ -65,6 +66,12 @@ export class EtcdProcess {
       this.#lastWords = error.message
     })
     child.once('close', (code, signal) => void this.#ended(child, signal ?? `code ${code}`, startedAt))
+  }
+
+  /** Ends it in order and starts it anew. */
+  restart(): void {
+    this.#restarting = true
+    this.#child?.kill('SIGTERM')
   }
 
   /** SIGTERM, by which a leader hands over first; SIGKILL when that takes too long. */
@@ -99,6 +106,11 @@ export class EtcdProcess {
     if (this.#removed) {
       this.#stopped.abort()
       onRemoved?.()
+      return
+    }
+    if (this.#restarting) {
+      this.#restarting = false
+      this.start()
       return
     }
     if (clock.now() - startedAt > 60_000) this.#attempt = 0
