@@ -7,6 +7,7 @@ import type { PasswdEntry } from '../pki/token.ts'
 import { gitVersion, versionInfo } from '../version.ts'
 import { admissionChain } from './admission/chain.ts'
 import type { AdmissionPlugin, ObjectReader } from './admission/plugin.ts'
+import { sharedReservations } from './admission/quota-reservations.ts'
 import { followAggregation } from './auth/aggregation.ts'
 import { createAuthenticator } from './auth/authenticate.ts'
 import { type Authorizer, createAuthorizer } from './auth/authorizer.ts'
@@ -171,6 +172,9 @@ export async function assembleApiServer(given: AssembleOptions): Promise<Assembl
       rbac,
       authorizer,
       embeddedModules: options.embeddedModules ?? (() => new Set()),
+      ...(store.shared
+        ? { reservations: sharedReservations({ datastore, reader, clock, fresh: () => store.fresh() }) }
+        : {}),
       extensions,
     }),
     version: versionInfo,

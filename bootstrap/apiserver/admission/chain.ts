@@ -15,6 +15,7 @@ import { podSecurity } from './pod-security.ts'
 import { podTopologyLabels } from './pod-topology-labels.ts'
 import { priority } from './priority.ts'
 import { persistentVolumeClaimResize } from './pvc-resize.ts'
+import type { QuotaReservations } from './quota-reservations.ts'
 import { resourceQuota } from './resource-quota.ts'
 import { runtimeClass } from './runtime-class.ts'
 import { serviceAccount } from './service-account.ts'
@@ -28,6 +29,8 @@ export interface ChainDeps extends AdmissionDeps {
   readonly embeddedModules: () => ReadonlySet<string>
   /** Policies and webhooks: they come after the built-in plugins and before quotas. */
   readonly extensions?: readonly AdmissionPlugin[]
+  /** Where several servers let things through: see QuotaReservations. */
+  readonly reservations?: QuotaReservations
   readonly wait?: (ms: number) => Promise<unknown>
 }
 

@@ -10,63 +10,42 @@ import { usageOf } from '../../api/quota/usage.ts'
 import type { Pod, ResourceQuota } from '../../api/types.gen.ts'
 import { as, isFor, refuse } from './common.ts'
 import type { AdmissionDeps, AdmissionPlugin, AdmissionRequest } from './plugin.ts'
+import { localReservations, type QuotaReservations } from './quota-reservations.ts'
 import { unspecified } from './quota-unspecified.ts'
 
-interface Admitted {
-  readonly group: string
-  readonly resource: string
-  readonly object: KubeObject
-  readonly expires: number
+export interface QuotaDeps extends AdmissionDeps {
+  /** Those of several servers, where there are several. */
+  readonly reservations?: QuotaReservations
 }
 
-/** How long an admitted object may take to be stored. */
-const pendingMs = 5_000
-
-export function resourceQuota({ reader, clock }: AdmissionDeps): AdmissionPlugin {
-  let pending: Admitted[] = []
-
-  /** Objects of one resource that count: stored ones, and those on their way. */
-  function objectsOf(group: string, resource: string, namespace: string): KubeObject[] {
-    pending = pending.filter(one => {
-      const { namespace: space = '', name = '' } = one.object.metadata
-      return one.expires > clock.now() && !reader.get(one.group, one.resource, space, name)
-    })
-    const admitted = pending.filter(
-      one => one.group === group && one.resource === resource && one.object.metadata.namespace === namespace,
-    )
-    return [...reader.list(group, resource, namespace), ...admitted.map(one => one.object)]
-  }
-
-  /** What is changed or deleted has been stored, whether or not anybody has looked since. */
-  function noLongerPending({ kind, namespace, name }: AdmissionRequest): void {
-    pending = pending.filter(({ group, resource, object: { metadata } }) => {
-      const same = group === kind.group && resource === kind.resource && metadata.namespace === namespace
-      return !(same && metadata.name === name)
-    })
-  }
-
-  function check(request: AdmissionRequest, quota: ResourceQuota): void {
+export function resourceQuota({
+  reader,
+  clock,
+  reservations = localReservations(reader, clock),
+}: QuotaDeps): AdmissionPlugin {
+  /** What the request adds to the quota. Throws when that is too much. */
+  function check(request: AdmissionRequest, quota: ResourceQuota, onItsWay: Amounts): Amounts {
     const { group, resource } = request.kind
     const object = as<KubeObject>(request.object)
     const hard = amountsOf(quota.spec?.hard)
     const counts = (one: KubeObject) => inScope(quota, resource, one)
-    if (!counts(object)) return
+    if (!counts(object)) return none
     if (group === '' && resource === 'pods' && request.operation === 'CREATE') {
       const missing = unspecified(object as unknown as Pod, hard.keys())
       if (missing !== '') throw refuse(request, `failed quota: ${quota.metadata.name}: must specify ${missing}`)
     }
     const before = request.old && counts(request.old) ? usageOf(request.kind, request.old) : new Map<string, Quantity>()
     const added = growth(usageOf(request.kind, object), before, hard)
-    if (added.size === 0) return
-    const used = new Map<string, Quantity>()
-    for (const one of objectsOf(group, resource, request.namespace)) {
+    if (added.size === 0) return none
+    const used = new Map(onItsWay)
+    for (const one of reader.list(group, resource, request.namespace)) {
       if (counts(one)) addAmounts(used, usageOf(request.kind, one))
     }
     const over = [...added.keys()].filter(key => {
       const total = (used.get(key) ?? Quantity.zero).add(added.get(key)!)
       return total.compare(hard.get(key)!) > 0
     })
-    if (over.length === 0) return
+    if (over.length === 0) return added
     const only = (amounts: Amounts) => amountsText(new Map(over.map(key => [key, amounts.get(key) ?? Quantity.zero])))
     throw refuse(
       request,
@@ -77,25 +56,26 @@ export function resourceQuota({ reader, clock }: AdmissionDeps): AdmissionPlugin
   return {
     name: 'ResourceQuota',
     validate(request) {
-      const { operation, namespace, object, kind } = request
-      if (operation !== 'CREATE' && pending.length > 0) noLongerPending(request)
-      if (namespace === '' || !object || (operation !== 'CREATE' && operation !== 'UPDATE')) return
-      if (!isFor(request, kind.group, kind.resource)) return
-      const quotas = reader.list('', 'resourcequotas', namespace) as unknown as readonly ResourceQuota[]
-      if (quotas.length === 0) return
-      for (const quota of quotas) check(request, quota)
-      if (operation === 'CREATE' && !request.dryRun) {
-        const expires = clock.now() + pendingMs
-        pending.push({
-          group: kind.group,
-          resource: kind.resource,
-          object: structuredClone(as<KubeObject>(object)),
-          expires,
-        })
-      }
+      if (request.namespace === '') return undefined
+      const quotas = reader.list('', 'resourcequotas', request.namespace) as unknown as readonly ResourceQuota[]
+      return quotas.length === 0 ? undefined : settleAndAdmit(request, quotas)
     },
   }
+
+  async function settleAndAdmit(request: AdmissionRequest, quotas: readonly ResourceQuota[]): Promise<void> {
+    const { operation, object, kind } = request
+    if (operation !== 'CREATE') await reservations.settle(request)
+    if (!object || (operation !== 'CREATE' && operation !== 'UPDATE')) return
+    if (!isFor(request, kind.group, kind.resource)) return
+    const named = quotas.map(quota => [quota.metadata.name ?? '', quota] as const)
+    await reservations.admit(
+      request,
+      onItsWay => new Map(named.map(([name, quota]) => [name, check(request, quota, onItsWay(name))])),
+    )
+  }
 }
+
+const none: Amounts = new Map()
 
 /** What the quota bounds and the request adds to. */
 function growth(after: Amounts, before: Amounts, hard: Amounts): Amounts {
