@@ -196,7 +196,7 @@ function startTunnels({ config, tunnels, stages, log }: NodeParts, podsHere: () 
     clusterCidrs: config.clusterCidrs,
     pods: podsHere,
   })
-  const effects = { clock: systemClock, random: Math.random, log: log.child({ component: 'tunnel' }) }
+  const effects = { clock: systemClock, random: Math.random, log }
   const ended = runTunnels({ ...tunnels, policy, ...effects }, ending.signal)
   stages.started('tunnels to servers', () => {
     ending.abort()
