@@ -50,7 +50,14 @@ test.each([
     'invalid --flannel-backend "ipsec": want one of none, vxlan, host-gw, wireguard-native',
   ],
   [['--cluster-reset-restore-path=x'], 'invalid flag use; --cluster-reset required with --cluster-reset-restore-path'],
-  [['--cluster-init'], '--cluster-init is not supported by this version yet: leave it out'],
+  [
+    ['--cluster-reset', '--cluster-reset-restore-path', '/x'],
+    '--cluster-reset-restore-path is not supported by this version yet: leave it out',
+  ],
+  [
+    ['--cluster-reset', '--server', 'https://a:6443'],
+    'cannot perform cluster-reset while server URL is set - remove server from configuration before resetting',
+  ],
   [
     ['--node-name=no_such'],
     'invalid node name "no_such": want lower case letters, digits, "-" and ".", see --node-name',

@@ -5,10 +5,17 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals'
 import { systemClock } from '../../client/clock.ts'
+import { FakeClock } from '../../client/testing/fake-clock.ts'
 import { datastoreContract, type OpenedStore } from '../contract.ts'
-import { ConflictError, type Datastore, UnavailableError } from '../datastore.ts'
+import { CompactedError, ConflictError, type Datastore, UnavailableError } from '../datastore.ts'
 import { answerEater } from '../testing/answer-eater.ts'
-import { type EtcdServer, type EtcdServerOptions, etcdInstalled, startEtcdServer } from '../testing/etcd-server.ts'
+import {
+  type EtcdServer,
+  type EtcdServerOptions,
+  etcdInstalled,
+  freePort,
+  startEtcdServer,
+} from '../testing/etcd-server.ts'
 import { type EtcdOptions, openEtcd } from './etcd.ts'
 
 jest.setTimeout(30_000)
@@ -131,6 +138,75 @@ describeWithEtcd('when etcd is away', () => {
     for (;;) if ((await impatient.health()).ok) break
     await create(impatient, '/r/back')
     await impatient.close()
+  })
+})
+
+describeWithEtcd('a cluster that comes back without its newest writes', () => {
+  test('makes watches start over', async () => {
+    const ports = [await freePort(), await freePort()] as const
+    const first = await startEtcdServer({ ports })
+    const store = await openEtcd({ endpoints: [first.endpoint], clock: systemClock })
+    for (let i = 0; i < 5; i++) await create(store, `/r/${i}`)
+    const watching = store.watch('/r/', await store.revision(), new AbortController().signal)[Symbol.asyncIterator]()
+    const next = watching.next()
+    next.catch(() => undefined)
+    await first.destroy()
+    const second = await startEtcdServer({ ports })
+    await expect(next).rejects.toThrow(CompactedError)
+    const again = store
+      .watch('/r/', await store.revision(), new AbortController().signal)
+      [Symbol.asyncIterator]()
+      .next()
+    const revision = await create(store, '/r/new')
+    expect((await again).value).toMatchObject({ revision })
+    await store.close()
+    await second.destroy()
+  })
+})
+
+describeWithEtcd('two servers', () => {
+  test('compact once, to where the round began, and again only in the next', async () => {
+    const server = await startEtcdServer()
+    const [clockA, clockB] = [new FakeClock(), new FakeClock()]
+    const [a, b] = await Promise.all([clockA, clockB].map(clock => openEtcd({ endpoints: [server.endpoint], clock })))
+    const minutes = 60_000
+    const round = async (...clocks: FakeClock[]) => {
+      for (const clock of clocks) await clock.advance(5 * minutes)
+    }
+    const oldestReadable = async (from: number) => {
+      for (let at = from; ; at++)
+        if (
+          await a!.read('/r/', { at }).then(
+            () => true,
+            () => false,
+          )
+        )
+          return at
+    }
+    const first = await create(a!, '/r/1')
+    await round(clockA, clockB)
+    expect(await oldestReadable(1)).toBe(1)
+    const second = await create(b!, '/r/2')
+    await round(clockB, clockA)
+    const kept = await oldestReadable(1)
+    expect(kept).toBeGreaterThanOrEqual(first)
+    expect(kept).toBeLessThan(second)
+    await Promise.all([a!.close(), b!.close()])
+    await server.destroy()
+  })
+})
+
+describeWithEtcd('a value that is too large', () => {
+  test('is refused in the words clients know, and nothing else is', async () => {
+    const server = await startEtcdServer()
+    const store = await openEtcd({ endpoints: [server.endpoint], clock: systemClock })
+    for (const size of [1_600_000, 3_000_000])
+      await expect(store.commit({ op: 'create', key: '/r/a', value: Buffer.alloc(size) })).rejects.toThrow(
+        /^etcdserver: request is too large$/,
+      )
+    await create(store, '/r/a')
+    await store.close()
+    await server.destroy()
   })
 })
 

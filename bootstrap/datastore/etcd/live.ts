@@ -1,7 +1,7 @@
 /** Follows everything that is written to the cluster, on one stream, and hands it to this process' watchers and writers. */
 
 import type { WatchHub } from '../common/watch-hub.ts'
-import type { Change, ChangeBatch, Entry, Revision } from '../datastore.ts'
+import { type Change, type ChangeBatch, CompactedError, type Entry, type Revision } from '../datastore.ts'
 import type { Clock, Logger } from '../effects.ts'
 import { type Connection, watchMethod } from './connection.ts'
 import { EtcdError } from './errors.ts'
@@ -134,6 +134,7 @@ export class Live {
       } catch (error) {
         if (broken++ === 0) this.#options.log?.warn({ error: String(error) }, 'the watch of etcd broke')
         if (error instanceof MissedError) await this.#startOver()
+        else await this.#checkPast()
       }
       await this.#options.clock.sleep(broken > 5 ? slowRetryMs : retryMs, signal).catch(() => undefined)
     }
@@ -146,6 +147,16 @@ export class Live {
     this.#position = revision
     this.#options.hub.skip(revision)
     this.#wake()
+  }
+
+  /** A cluster that has come back without its newest writes (a restored snapshot) is another one to those who saw them. */
+  async #checkPast(): Promise<void> {
+    const revision = await this.#options.revision().catch(() => undefined)
+    if (revision === undefined || revision >= this.#position) return
+    const seen = this.#position
+    this.#options.log?.warn({ seen, revision }, 'etcd has gone back: all watches start over')
+    this.#position = revision
+    this.#options.hub.fail(new CompactedError(seen, revision))
   }
 
   #publish(batch: ChangeBatch): void {
