@@ -32,6 +32,8 @@ interface Pending {
 export interface Publisher {
   /** The newest revision shown. */
   readonly revision: Revision
+  /** A batch of this server is sent; to be called back with its answer or its end. */
+  sends(id: number): () => void
   /** Takes a batch of this server, written by the batch `id`; resolves once it is shown. */
   show(batch: ChangeBatch, id: number): Promise<void>
 }
@@ -102,10 +104,19 @@ export class CommitQueue {
     return batch
   }
 
-  /** Tries until the batch is answered or its time is up. */
   async #write(pending: readonly Pending[]): Promise<void> {
     const writes = pending.map(({ write }) => write)
     const batch: Batch = { id: randomInt(1, 2 ** 47), since: this.#publisher.revision, writes }
+    const answered = this.#publisher.sends(batch.id)
+    try {
+      await this.#try(batch, pending)
+    } finally {
+      answered()
+    }
+  }
+
+  /** Tries until the batch is answered or its time is up. */
+  async #try(batch: Batch, pending: readonly Pending[]): Promise<void> {
     const until = pending[0]!.until
     let sent = false
     for (let attempt = 0; ; attempt++) {

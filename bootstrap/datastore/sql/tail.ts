@@ -13,6 +13,8 @@ import type { Head, HistoryRow, LogConnection } from './log-connection.ts'
 
 const everything = { start: '', end: '\u{10ffff}' }
 const historyRows = 500
+/** How long rows of a batch under way are left to its answer, which brings the same. */
+const answerSoonMs = 50
 
 interface Waiter {
   readonly revision: Revision
@@ -22,6 +24,11 @@ interface Waiter {
 interface Asker {
   resolve(revision: Revision): void
   reject(error: Error): void
+}
+
+interface UnderWay {
+  readonly id: number
+  readonly answered: AbortSignal
 }
 
 export interface TailOptions {
@@ -43,6 +50,7 @@ export class Tail {
   #position: Position
   /** Batches of this server that wait for those of others before them, by their first revision. */
   readonly #early = new Map<Revision, { readonly batch: ChangeBatch; readonly id: number }>()
+  #underWay: UnderWay | undefined
   #waiters: Waiter[] = []
   #askers: Asker[] = []
   #hint: Revision = 0
@@ -55,6 +63,16 @@ export class Tail {
 
   get revision(): Revision {
     return this.#position.revision
+  }
+
+  /** A batch of this server is sent; to be called back with its answer or its end. */
+  sends(id: number): () => void {
+    const answered = new AbortController()
+    this.#underWay = { id, answered: answered.signal }
+    return () => {
+      this.#underWay = undefined
+      answered.abort()
+    }
   }
 
   /** A batch of this server; published once everything before it is. Resolves then. */
@@ -162,6 +180,7 @@ export class Tail {
         this.#publish(early.batch, early.id)
         continue
       }
+      if (await this.#comesByItself(connection)) continue
       foreign = true
       const nextOwn = Math.min(...this.#early.keys())
       const through = Math.min(this.revision + historyRows, head.revision, nextOwn - 1)
@@ -176,6 +195,16 @@ export class Tail {
       this.#publishRows(rows, changes)
     }
     return foreign
+  }
+
+  /** Whether what comes next is this server's own batch, and its answer was waited for. */
+  async #comesByItself(connection: LogConnection): Promise<boolean> {
+    const next = this.revision + 1
+    const batch = this.#underWay
+    if (!batch || (await connection.batchOf(next)) !== batch.id) return this.revision >= next
+    const soon = AbortSignal.any([batch.answered, connection.gone])
+    await this.#options.clock.sleep(answerSoonMs, soon).catch(() => undefined)
+    return this.revision >= next
   }
 
   /** What is left of the rows after what was published while they were fetched. */

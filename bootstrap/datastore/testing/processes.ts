@@ -76,7 +76,9 @@ export class ServerProcess {
     for (let attempt = 1; ; attempt++) {
       const [program, args] = this.#start()
       this.#output = ''
-      const child = spawn(program, args, { ...this.#user, cwd: this.dir, stdio: ['ignore', 'pipe', 'pipe'] })
+      // It ends with the test, however that ends.
+      const withUs = ['--pdeathsig', 'KILL', program, ...args]
+      const child = spawn('setpriv', withUs, { ...this.#user, cwd: this.dir, stdio: ['ignore', 'pipe', 'pipe'] })
       this.#child = child
       for (const stream of [child.stdout, child.stderr])
         stream.on('data', (text: Buffer) => {
