@@ -34,7 +34,7 @@ const leftover: { readonly [backend: string]: string } = {
 const entries = (machine: Machine) =>
   machine.net.sh(`ip route show proto boot; ip -6 route show proto boot
     ip neigh show nud permanent; ip -6 neigh show nud permanent; bridge fdb show | grep dst || true
-    wg show all endpoints 2>/dev/null || true; wg show all allowed-ips 2>/dev/null || true`)
+    { wg show all endpoints; wg show all allowed-ips; } 2>/dev/null | sed 's/^flannel-wg\\S*\\t//' | sort || true`)
 
 suite.each(backends)('%s', (name, backendOf, mtu) => {
   const machines = new Machines(backendOf, 2)
@@ -113,6 +113,37 @@ suite.each(backends)('%s', (name, backendOf, mtu) => {
     at(2).overlay.recheck()
     await eventually(async () => expect(await entries(at(1))).toContain('192.0.2.20'))
     await eventually(() => ping(at(1), at(2).podIps[0]!, mtu))
+  })
+
+  test('a node that cannot be reached, or claims what is not its own, holds none of the others back', async () => {
+    const claim = (node: string, podCIDR: string, publicIp: string) =>
+      machines.client.create(nodes, {
+        apiVersion: 'v1',
+        kind: 'Node',
+        metadata: {
+          name: node,
+          creationTimestamp: '2099-01-01T00:00:00Z',
+          annotations: {
+            'flannel.alpha.coreos.com/backend-type': name,
+            'flannel.alpha.coreos.com/kube-subnet-manager': 'true',
+            'flannel.alpha.coreos.com/public-ip': publicIp,
+            'flannel.alpha.coreos.com/backend-data': JSON.stringify({
+              VtepMAC: '02:00:00:00:00:09',
+              PublicKey: Buffer.alloc(32, 9).toString('base64'),
+            }),
+          },
+        },
+        spec: { podCIDR, podCIDRs: [podCIDR] },
+      })
+    await claim('astray', '0.0.0.0/0', '192.0.2.66')
+    await claim('thief', at(1).subnets[0]!, '192.0.2.66')
+    await claim('far', '10.42.66.0/24', '203.0.113.66')
+    const late = await machines.add(4, mtu)
+    for (const ip of late.podIps) await eventually(() => ping(at(1), ip, mtu))
+    expect(await entries(at(1))).not.toContain('192.0.2.66')
+    await late.end()
+    for (const node of ['astray', 'thief', 'far', 'n4']) await machines.client.delete(nodes, { name: node })
+    await eventually(async () => expect(await entries(at(1))).not.toMatch(/10\.42\.(66|4)\./))
   })
 
   test('a node with another backend is left out, and said once', async () => {

@@ -70,7 +70,7 @@ export async function startNetwork(options: NetworkOptions, deps: NetworkDeps, s
   const missing = setSwitches(options.clusterCidrs.map(cidr => cidrFamily(cidr)!))
   if (missing.length > 0)
     deps.log.warn({ missing }, 'the kernel lacks network switches; services may not work from pods on this node')
-  await dropOtherFamily(exec, options)
+  void dropOtherFamily(exec, options)
   if (!options.disableServices) {
     const { client, clock, log } = deps
     const events = new EventRecorder({ client, clock, log, nodeName: options.node, component: 'kube-proxy' })

@@ -106,8 +106,15 @@ function difference(from: ReadonlyMap<string, string>, to: ReadonlyMap<string, s
   }
 }
 
+/** One that fails holds none of the others back; then it rejects with what was said about it. */
 export async function applyCommands(exec: Exec, { ip, bridge, routes }: Commands): Promise<void> {
-  if (ip.length > 0) await exec('ip', ['-batch', '-'], `${ip.join('\n')}\n`)
-  if (bridge.length > 0) await exec('bridge', ['-batch', '-'], `${bridge.join('\n')}\n`)
-  if (routes.length > 0) await exec('ip', ['-batch', '-'], `${routes.join('\n')}\n`)
+  const failures: unknown[] = []
+  const batch = async (program: string, lines: readonly string[]) => {
+    if (lines.length === 0) return
+    await exec(program, ['-force', '-batch', '-'], `${lines.join('\n')}\n`).catch(error => failures.push(error))
+  }
+  await batch('ip', ip)
+  await batch('bridge', bridge)
+  await batch('ip', routes)
+  if (failures.length > 0) throw failures[0]
 }

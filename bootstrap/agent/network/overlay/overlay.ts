@@ -3,7 +3,7 @@
  * announcements, as flannel does (flannel-io/flannel pkg/subnet/kube, K3s pkg/agent/flannel). Driven by changes of Nodes and
  * of the machine's devices alone.
  */
-import { cidrFamily, type Family } from '../../../api/cidr.ts'
+import { cidrFamily, contains, type Family, parseCidr } from '../../../api/cidr.ts'
 import type { Client } from '../../../client/client.ts'
 import { backoffMs, type Clock } from '../../../client/clock.ts'
 import type { Informer } from '../../../client/informer.ts'
@@ -54,6 +54,7 @@ export class Overlay {
   #open: readonly Open[] | undefined
   #dirty = false
   #wake: () => void = () => {}
+  #said = ''
   readonly #refused = new Map<string, string>()
 
   constructor(options: OverlayOptions, deps: OverlayDeps) {
@@ -106,8 +107,8 @@ export class Overlay {
   }
 
   async #loop(signal: AbortSignal): Promise<void> {
-    const { clock, log, random } = this.#deps
-    for (let failures = 0; !signal.aborted; ) {
+    let failures = 0
+    while (!signal.aborted) {
       if (!this.#dirty) await new Promise<void>(resolve => (this.#wake = resolve))
       // Nodes that join together are handled together.
       await new Promise(resolve => setImmediate(resolve))
@@ -116,17 +117,34 @@ export class Overlay {
       try {
         await this.#sync()
         failures = 0
+        this.#said = ''
       } catch (error) {
         if (signal.aborted) return
         this.#open = undefined
+        this.#complain(error as Error)
+        await this.#pause(failures++, signal)
         this.#dirty = true
-        log.error(
-          { backend: this.#deps.backend.name, error: (error as Error).message },
-          'pod overlay not set up, trying again',
-        )
-        await clock.sleep(backoffMs(failures++, 500, 30_000, random), signal).catch(() => undefined)
       }
     }
+  }
+
+  /** Until it is worth another try; a change is. */
+  async #pause(failures: number, signal: AbortSignal): Promise<void> {
+    if (this.#dirty) return
+    const { clock, random } = this.#deps
+    const over = new AbortController()
+    const slept = clock.sleep(backoffMs(failures, 500, 30_000, random), AbortSignal.any([signal, over.signal]))
+    await Promise.race([slept, new Promise<void>(resolve => (this.#wake = resolve))]).catch(() => undefined)
+    over.abort()
+    await slept.catch(() => undefined)
+  }
+
+  /** Once for each thing that is wrong. */
+  #complain({ message }: Error): void {
+    const { backend, log } = this.#deps
+    if (message !== this.#said)
+      log.error({ backend: backend.name, error: message }, 'pod overlay not set up, trying again')
+    this.#said = message
   }
 
   async #sync(): Promise<void> {
@@ -134,8 +152,9 @@ export class Overlay {
     if (this.#subnets.length === 0 || !own) return
     const open = (this.#open ??= await this.#openAll(own))
     await this.#announce(own, open)
-    const leases = this.#deps.nodes.list().flatMap(node => this.#peerLease(node))
-    for (const { side } of open) await this.#deps.backend.reach(side, peersOf(leases, side.family))
+    const leases = [...this.#deps.nodes.list()].sort(byAge).flatMap(node => this.#peerLease(node))
+    const done = await Promise.allSettled(open.map(({ side }) => this.#deps.backend.reach(side, peersOf(leases, side))))
+    for (const side of done) if (side.status === 'rejected') throw side.reason
   }
 
   async #openAll(own: Node): Promise<Open[]> {
@@ -198,8 +217,27 @@ export class Overlay {
   }
 }
 
-const peersOf = (leases: readonly Lease[], family: Family): Peer[] =>
-  leases.flatMap(({ node, sides }) => sides.filter(side => side.family === family).map(side => ({ ...side, node })))
+/**
+ * Those within the cluster's network, and not this node's own part of it: anything else would lead packets astray. Of two
+ * that claim the same network the older node has it.
+ */
+function peersOf(leases: readonly Lease[], { cluster, family, subnet }: Side): Peer[] {
+  const network = parseCidr(cluster)!
+  const claimed = new Set([subnet])
+  return leases.flatMap(({ node, sides }) =>
+    sides
+      .filter(side => side.family === family && !claimed.has(side.subnet) && contains(network, side.subnet))
+      .map(side => {
+        claimed.add(side.subnet)
+        return { ...side, node }
+      }),
+  )
+}
+
+const byAge = (a: Node, b: Node): number => {
+  const [one, other] = [a, b].map(({ metadata }) => `${metadata.creationTimestamp ?? ''} ${metadata.name}`)
+  return one! < other! ? -1 : 1
+}
 
 /** Everything of a Node that matters here. */
 function signature({ metadata, spec }: Node): string {

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { cidrFamily } from '../../../api/cidr.ts'
 import type { BackendName } from './backend.ts'
 import { type Backend, type BackendDeps, backendNames } from './backend.ts'
+import { acceptForwarding } from './forward.ts'
 import { masqueradeScript, noMasqueradeScript } from './masquerade.ts'
 import { forgetNetConf, lastBackend, writeNetConf, writeSubnetEnv } from './net-conf.ts'
 import { Overlay, type OverlayDeps, type OverlayOptions } from './overlay.ts'
@@ -39,6 +40,11 @@ export async function startOverlay(
   await deps.exec('nft', ['-f', '-'], masqueradeScript({ clusterCidrs, ipv6: settings.ipv6Masquerade }))
   const overlay = new Overlay(settings, { ...deps, backend })
   overlay.start(signal)
+  const accept = () =>
+    acceptForwarding(deps.exec, clusterCidrs).catch(error =>
+      deps.log.warn({ error: (error as Error).message }, 'cannot let pods through the firewall of this machine'),
+    )
+  void accept()
   return {
     async use(subnets) {
       const mtu = await overlay.mtu(subnets)
@@ -46,7 +52,10 @@ export async function startOverlay(
       overlay.use(subnets)
       return mtu
     },
-    recheck: () => overlay.recheck(),
+    recheck() {
+      overlay.recheck()
+      void accept()
+    },
   }
 }
 
