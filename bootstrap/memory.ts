@@ -15,15 +15,18 @@ export interface MemoryEffects {
   resident(): number
   /** Collects all garbage and returns the free pages. */
   collect(): void
+  /** What must have been taken since the last time, in bytes, so that it is worth the while; 20 MB. */
+  readonly worthwhile?: number
 }
 
 const lookEveryMs = 10_000
 const restMs = 300_000
 const idleBelow = 0.05
-const worthwhile = 20 * 1024 * 1024
+const usuallyWorthwhile = 20 * 1024 * 1024
 
 /** Looks every ten seconds until the signal aborts: first soon after the start, then at most every five minutes. */
-export async function returnMemoryWhenIdle({ clock, busy, resident, collect }: MemoryEffects, signal: AbortSignal) {
+export async function returnMemoryWhenIdle(effects: MemoryEffects, signal: AbortSignal) {
+  const { clock, busy, resident, collect, worthwhile = usuallyWorthwhile } = effects
   let kept = 0
   let notBefore = 0
   while (!signal.aborted) {

@@ -1,7 +1,6 @@
 /** registries.yaml: the mirrors and credentials of private registries. */
 import { readFile } from 'node:fs/promises'
 import type { Registries } from './agent/containerd/registries.ts'
-import { parseYaml } from './api/yaml.ts'
 import { ConfigError } from './config/parse.ts'
 
 /** What the file says; nothing when it is missing. Throws ConfigError, naming file and line, when it is broken. */
@@ -12,6 +11,7 @@ export async function readRegistries(path: string): Promise<Registries> {
   } catch {
     return {}
   }
+  const { parseYaml } = await import('./api/yaml.ts')
   try {
     return (parseYaml(text) ?? {}) as Registries
   } catch (error) {

@@ -13,8 +13,11 @@ import { readCommandLine } from './flags.ts'
 import type { LoadModules } from './main.ts'
 import { runUntilAsked, secret } from './process.ts'
 
+/** An agent's heap is small, so collecting it costs little. */
+const worthwhile = 6 * 1024 * 1024
+
 export async function runAgent(args: readonly string[], host: NodeJS.Process, modules: LoadModules): Promise<number> {
-  const line = readCommandLine('agent', 'Run node agent', agentFlags, args, host)
+  const line = await readCommandLine('agent', 'Run node agent', agentFlags, args, host)
   if (!line) return 0
   const dataDir = line.values.string('data-dir')!
   const given = agentConfig(line.values, {
@@ -31,7 +34,7 @@ export async function runAgent(args: readonly string[], host: NodeJS.Process, mo
   const { startRemoteAgent } = await import('../remote-agent.ts')
   return await runUntilAsked(host, log, async signal => {
     const agent = await startRemoteAgent(config, { modules, log, signal })
-    void returnMemoryWhenIdle(processMemory(systemClock), signal)
+    void returnMemoryWhenIdle({ ...processMemory(systemClock), worthwhile }, signal)
     return agent
   })
 }

@@ -14,20 +14,20 @@ export interface CommandLine {
 }
 
 /** Reads arguments, configuration files and environment; undefined when --help was asked for and printed. */
-export function readCommandLine(
+export async function readCommandLine(
   command: string,
   summary: string,
   flags: readonly Flag[],
   args: readonly string[],
   host: NodeJS.Process,
-): CommandLine | undefined {
+): Promise<CommandLine | undefined> {
   if (args.some(arg => arg === '--help' || arg === '-h')) {
     host.stdout.write(commandHelp(command, summary, flags))
     return undefined
   }
   // The environment wins here, unlike elsewhere: so it is with K3s.
   const path = host.env.K3S_CONFIG_FILE || parseFlags(flags, [], args, host.env).string('config')!
-  const file = readConfigFiles(path, flags)
+  const file = await readConfigFiles(path, flags)
   return {
     values: parseFlags(flags, file.args, args, host.env),
     unknown: file.unknown,

@@ -20,7 +20,7 @@ export async function runServer(
   host: NodeJS.Process,
   userland: LoadUserland,
 ): Promise<number> {
-  const line = readCommandLine('server', 'Run management server', serverFlags, args, host)
+  const line = await readCommandLine('server', 'Run management server', serverFlags, args, host)
   if (!line) return 0
   const given = serverConfig(line.values, thisMachine())
   const config = {

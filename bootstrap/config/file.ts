@@ -1,7 +1,6 @@
 /** config.yaml and config.yaml.d: merged by K3s' rules and expanded to the arguments they stand for (k3s-behaviour: config.yaml semantics). */
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { parseYaml, YamlError } from '../api/yaml.ts'
 import type { Flag } from './flags.ts'
 import { ConfigError } from './parse.ts'
 
@@ -16,10 +15,10 @@ export interface FileConfig {
  * last value of a key wins, a key ending in "+" appends. Throws ConfigError for unreadable or broken YAML, naming file
  * and line.
  */
-export function readConfigFiles(path: string, flags: readonly Flag[]): FileConfig {
+export async function readConfigFiles(path: string, flags: readonly Flag[]): Promise<FileConfig> {
   const merged = new Map<string, unknown>()
   for (const file of [path, ...dropIns(path)]) {
-    for (const [rawKey, value] of Object.entries(readMapping(file))) {
+    for (const [rawKey, value] of Object.entries(await readMapping(file))) {
       const appends = rawKey.endsWith('+')
       const key = appends ? rawKey.slice(0, -1) : rawKey
       const known = merged.get(key)
@@ -48,7 +47,7 @@ function dropIns(path: string): string[] {
   }
 }
 
-function readMapping(file: string): { [key: string]: unknown } {
+async function readMapping(file: string): Promise<{ [key: string]: unknown }> {
   let text: string
   try {
     text = readFileSync(file, 'utf8')
@@ -56,6 +55,7 @@ function readMapping(file: string): { [key: string]: unknown } {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return {}
     throw new ConfigError(`cannot read configuration file ${file}: ${(error as Error).message}`)
   }
+  const { parseYaml, YamlError } = await import('../api/yaml.ts')
   try {
     const value = parseYaml(text) ?? {}
     if (typeof value !== 'object' || Array.isArray(value))

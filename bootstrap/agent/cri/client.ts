@@ -1,5 +1,4 @@
 /** CRI v1 over gRPC on containerd's Unix socket. */
-import { Client, credentials, type ServiceError } from '@grpc/grpc-js'
 import { Codec, type Message } from '../../protobuf/codec.ts'
 import {
   type ContainerConfig,
@@ -24,6 +23,7 @@ import {
   type StreamRequest,
 } from '../runtime.ts'
 import { containerdEvents } from './events.ts'
+import { type CallOptions, GrpcChannel, type GrpcError } from './grpc.ts'
 import { criDescriptors } from './messages.ts'
 import { asContainer, asContainerStatus, asImage, asSandbox, asSandboxStatus } from './views.ts'
 
@@ -32,24 +32,13 @@ const imageMethods = new Set(['ListImages', 'ImageStatus', 'PullImage', 'RemoveI
 /** Unary calls never outlive this, except those that legitimately take long (a pull, a stop with grace, an exec). */
 const defaultDeadlineMs = 120_000
 
-interface CallOptions {
-  readonly deadlineMs?: number
-  readonly signal?: AbortSignal | undefined
-}
-
 export class CriClient implements Runtime {
   readonly #codec = new Codec(criDescriptors)
-  readonly #grpc: Client
+  readonly #grpc: GrpcChannel
 
   /** `endpoint` is a socket's path or a "unix://" URL. */
   constructor(endpoint: string) {
-    this.#grpc = new Client(`unix://${endpoint.replace(/^unix:\/\//, '')}`, credentials.createInsecure(), {
-      'grpc.max_receive_message_length': -1,
-      'grpc.max_send_message_length': -1,
-      'grpc.initial_reconnect_backoff_ms': 20,
-      'grpc.max_reconnect_backoff_ms': 1000,
-      'grpc.enable_retries': 0,
-    })
+    this.#grpc = new GrpcChannel(endpoint.replace(/^unix:\/\//, ''))
   }
 
   close(): void {
@@ -58,31 +47,22 @@ export class CriClient implements Runtime {
 
   /** Resolves once the socket accepts connections, or rejects after `timeoutMs`. */
   ready(timeoutMs: number): Promise<void> {
-    return new Promise((resolve, reject) =>
-      this.#grpc.waitForReady(Date.now() + timeoutMs, error => (error ? reject(error) : resolve())),
-    )
+    return this.#grpc.ready(timeoutMs)
   }
 
-  #call(method: string, request: object, options: CallOptions = {}): Promise<Message> {
+  async #call(method: string, request: object, options: CallOptions = {}): Promise<Message> {
     const service = imageMethods.has(method) ? 'ImageService' : 'RuntimeService'
-    const { deadlineMs = defaultDeadlineMs, signal } = options
-    return new Promise((resolve, reject) => {
-      const call = this.#grpc.makeUnaryRequest(
-        `/runtime.v1.${service}/${method}`,
-        (value: object) => this.#codec.encode(`${method}Request`, value),
-        (data: Buffer) => this.#codec.decode(`${method}Response`, data),
-        request,
-        deadlineMs > 0 ? { deadline: Date.now() + deadlineMs } : {},
-        (error: ServiceError | null, response?: Message) => {
-          signal?.removeEventListener('abort', cancel)
-          if (error) reject(new RuntimeError(error.details || error.message, error.code))
-          else resolve(response ?? {})
-        },
-      )
-      const cancel = () => call.cancel()
-      if (signal?.aborted) cancel()
-      else signal?.addEventListener('abort', cancel, { once: true })
-    })
+    const body = this.#codec.encode(`${method}Request`, request)
+    try {
+      const answer = await this.#grpc.unary(`/runtime.v1.${service}/${method}`, body, {
+        deadlineMs: defaultDeadlineMs,
+        ...options,
+      })
+      return this.#codec.decode(`${method}Response`, answer)
+    } catch (error) {
+      const { message, code } = error as GrpcError
+      throw new RuntimeError(message, code)
+    }
   }
 
   async version(): Promise<{ name: string; version: string }> {

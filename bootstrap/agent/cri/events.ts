@@ -4,9 +4,9 @@
  */
 
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Client } from '@grpc/grpc-js'
 import { Codec } from '../../protobuf/codec.ts'
 import type { RuntimeEvent } from '../runtime.ts'
+import type { GrpcChannel } from './grpc.ts'
 
 const codec = new Codec({
   messages: {
@@ -42,24 +42,24 @@ export function runtimeEventOf(data: Buffer): RuntimeEvent | undefined {
 }
 
 /** Subscribes until `signal` aborts; each (re)connection begins with a `relist`. */
-export async function* containerdEvents(grpc: Client, signal: AbortSignal): AsyncGenerator<RuntimeEvent> {
+export async function* containerdEvents(
+  grpc: Pick<GrpcChannel, 'stream'>,
+  signal: AbortSignal,
+): AsyncGenerator<RuntimeEvent> {
+  const request = codec.encode('SubscribeRequest', { filters })
   while (!signal.aborted) {
-    const stream = grpc.makeServerStreamRequest(
-      '/containerd.services.events.v1.Events/Subscribe',
-      (request: object) => codec.encode('SubscribeRequest', request),
-      data => ({ event: runtimeEventOf(data) }),
-      { filters },
-    )
-    const cancel = () => stream.cancel()
-    signal.addEventListener('abort', cancel, { once: true })
     try {
+      const stream = grpc.stream('/containerd.services.events.v1.Events/Subscribe', request, signal)
+      // What happens while the list is read must not be missed, so the subscription comes first.
+      const first = stream.next()
+      first.catch(() => {})
       yield { type: 'relist' }
-      for await (const { event } of stream) if (event) yield event as RuntimeEvent
+      for (let item = await first; !item.done; item = await stream.next()) {
+        const event = runtimeEventOf(item.value)
+        if (event) yield event
+      }
     } catch {
       // The connection broke or containerd restarted: connect again below.
-    } finally {
-      signal.removeEventListener('abort', cancel)
-      stream.cancel()
     }
     await delay(500, undefined, { signal, ref: false }).catch(() => undefined)
   }
