@@ -25,7 +25,10 @@ import { runAlone } from './standalone.ts'
 import { startParts } from './start.ts'
 
 const parts: { readonly [name: string]: Part } = {
-  core: { operators: ({ caPem, config }) => coreOperators({ ca: caPem, controllerArgs: config.controllerArgs }) },
+  core: {
+    operators: ({ caPem, candidate, config }) =>
+      coreOperators({ ca: caPem, several: candidate !== undefined, controllerArgs: config.controllerArgs }),
+  },
   scheduler: { on: config => !config.disableScheduler, operators: () => [schedulerOperator()] },
   'node-ipam': { operators: ({ config }) => [nodeIpam(config)] },
   'node-password': { operators: () => [nodePasswords()] },

@@ -50,6 +50,9 @@ import { clusterDialer } from './subresources/direct-dialer.ts'
 import type { TokenIssuer } from './subresources/token.ts'
 import type { WriteHook } from './verbs/call.ts'
 
+/** How long after another server has begun to empty a namespace this one may still let something into it. */
+const letInForMs = 1000
+
 /** The server acting for itself. */
 export const serverUser: UserInfo = { name: 'system:apiserver', uid: '', groups: ['system:masters'], extra: {} }
 
@@ -168,6 +171,7 @@ export async function assembleApiServer(given: AssembleOptions): Promise<Assembl
     authorizer,
     admission: admissionChain({
       reader,
+      recent: () => store.recent(letInForMs),
       clock,
       rbac,
       authorizer,

@@ -1,4 +1,5 @@
 /** Finds the kind, the subresource and the verb a request is about, and runs it. */
+import { setImmediate as breathe } from 'node:timers/promises'
 import { errors } from '../api/errors.ts'
 import type { UserInfo } from './auth/user.ts'
 import type { HandlerParts } from './handler.ts'
@@ -21,6 +22,7 @@ import type { Warnings } from './http/warnings.ts'
 import type { Kind } from './kinds/kind.ts'
 import { handleBinding, handleSubresource } from './subresources/subresources.ts'
 import type { Call } from './verbs/call.ts'
+import { catchUp } from './verbs/newest.ts'
 
 export async function dispatch(
   parts: HandlerParts,
@@ -30,7 +32,7 @@ export async function dispatch(
   warnings: Warnings,
 ): Promise<ApiResponse> {
   const { deps, verbs } = parts
-  const kind = deps.registry.byResource(info.group, info.version, info.resource)
+  const kind = deps.registry.byResource(info.group, info.version, info.resource) ?? (await newKind(parts, info))
   if (!kind) throw errors.unknownPath()
   if (info.subresource === '') checkVerb(kind, info)
   else checkSubresource(kind, info, request.method)
@@ -69,6 +71,14 @@ export async function dispatch(
     default:
       throw errors.methodNotAllowed(kind, info.verb)
   }
+}
+
+/** One whose definition another server has just said to be established. */
+async function newKind({ deps }: HandlerParts, info: RequestInfo): Promise<Kind | undefined> {
+  if (!deps.store.shared) return undefined
+  await catchUp(deps.store)
+  await breathe()
+  return deps.registry.byResource(info.group, info.version, info.resource)
 }
 
 async function review(parts: HandlerParts, exchange: Exchange): Promise<ApiResponse> {

@@ -30,9 +30,13 @@ export interface CoreOptions {
   readonly ca: string
   /** Signs the tokens of token Secrets; without it the API server's `token` subresource is asked. */
   readonly issueToken?: TokenIssuer
+  /** Other servers share the cluster. */
+  readonly several?: boolean
   /** Arguments of the kube-controller-manager, "name=value". */
   readonly controllerArgs?: readonly string[]
 }
+
+const namespaceGraceMs = 5000
 
 /** All core operators, for runOperators. */
 export function coreOperators(options: CoreOptions): Operator[] {
@@ -52,7 +56,7 @@ export function coreOperators(options: CoreOptions): Operator[] {
     disruptionController(),
     staleDisruptions(),
     resourceQuotaController(),
-    namespaceController(),
+    namespaceController(options.several ? namespaceGraceMs : 0),
     garbageCollector(),
     podGarbageCollector(),
     ttlAfterFinished(),

@@ -6,7 +6,7 @@ import type { AdmissionDeps, AdmissionPlugin, AdmissionRequest } from './plugin.
 
 const immortal = new Set(['default', 'kube-system', 'kube-public'])
 
-export function namespaceLifecycle({ reader }: AdmissionDeps): AdmissionPlugin {
+export function namespaceLifecycle({ reader, recent }: AdmissionDeps): AdmissionPlugin {
   return {
     name: 'NamespaceLifecycle',
     mutate(request) {
@@ -15,13 +15,18 @@ export function namespaceLifecycle({ reader }: AdmissionDeps): AdmissionPlugin {
         if (operation === 'DELETE' && request.subresource === '' && immortal.has(request.name)) {
           throw refuse(request, 'this namespace may not be deleted')
         }
-        return
+        return undefined
       }
-      if (namespace === '' || operation === 'DELETE' || isAccessReview(request)) return
-      const object = reader.get('', 'namespaces', '', namespace) as unknown as Namespace | undefined
-      if (!object) throw errors.notFound({ group: '', resource: 'namespaces' }, namespace)
-      if (operation === 'CREATE' && object.status?.phase === 'Terminating') throw terminating(request)
+      if (namespace === '' || operation === 'DELETE' || isAccessReview(request)) return undefined
+      const waiting = operation === 'CREATE' ? recent?.() : undefined
+      return waiting ? waiting.then(() => check(request)) : check(request)
     },
+  }
+
+  function check(request: AdmissionRequest): void {
+    const object = reader.get('', 'namespaces', '', request.namespace) as unknown as Namespace | undefined
+    if (!object) throw errors.notFound({ group: '', resource: 'namespaces' }, request.namespace)
+    if (request.operation === 'CREATE' && object.status?.phase === 'Terminating') throw terminating(request)
   }
 }
 

@@ -26,6 +26,8 @@ export interface ObjectReader {
 
 export interface AdmissionDeps {
   readonly reader: ObjectReader
+  /** Resolves once the reader is at most about a second behind what other servers have stored; undefined when it is. */
+  readonly recent?: () => Promise<void> | undefined
   readonly clock: Clock
 }
 

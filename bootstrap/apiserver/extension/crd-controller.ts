@@ -27,6 +27,7 @@ interface Served {
   readonly kinds: readonly Kind[]
 }
 
+const attempts = 5
 const group = 'apiextensions.k8s.io'
 const resource = 'customresourcedefinitions'
 
@@ -90,8 +91,17 @@ export class CustomResources {
 
   /** Brings one definition to where it should be, from its newest state. */
   async #settle(name: string, signal: AbortSignal): Promise<void> {
+    for (let attempt = 1; attempt <= attempts; attempt++) {
+      if (await this.#settleOnce(name, signal)) return
+      // Another server does the same. The next definition is judged once it is known what came of this one.
+      await this.#all.fresh().catch(() => undefined)
+    }
+  }
+
+  /** False when another write came between. */
+  async #settleOnce(name: string, signal: AbortSignal): Promise<boolean> {
     const stored = this.#all.get('', name)
-    if (!stored) return
+    if (!stored) return true
     try {
       const status = this.#statusOf(stored)
       if (status.conditions?.some(({ type, status }) => type === 'Established' && status === 'True')) {
@@ -100,8 +110,11 @@ export class CustomResources {
       const next = { ...stored.object, metadata: heldMetadata(crdOf(stored)), status } as KubeObject
       if (!jsonEqual(next, stored.object)) await this.#all.update(withoutRevision(next), stored.revision)
       else if (isHeld(stored.object.metadata)) this.#empty(name, signal)
+      return true
     } catch (error) {
-      if (!(error instanceof ConflictError)) this.#options.onError?.(error, name)
+      if (error instanceof ConflictError) return !this.#all.shared
+      this.#options.onError?.(error, name)
+      return true
     }
   }
 

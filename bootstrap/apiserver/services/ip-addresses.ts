@@ -4,7 +4,7 @@
  */
 
 import { familyOf } from '../../api/cidr.ts'
-import { isAlreadyExists, isNotFound } from '../../api/errors.ts'
+import { isAlreadyExists, isConflict, isNotFound } from '../../api/errors.ts'
 import type { KubeObject } from '../../api/object.ts'
 import { keyOf } from '../../api/object.ts'
 import { rfc3339 } from '../../api/time.ts'
@@ -92,7 +92,11 @@ class IpAddresses implements Follower {
     const known = addresses.get('', address)?.object as IPAddress | undefined
     if (known && known.metadata.labels?.[managerLabel] !== manager) return
     if (known && holder && isOf(known, holder)) return
-    if (known) await client.delete(ipAddresses, { name: address }).catch(unless(isNotFound))
+    // This very one: another server may have made the next by now.
+    const { uid } = known?.metadata ?? {}
+    const preconditions = uid === undefined ? {} : { preconditions: { uid } }
+    const gone = (error: unknown) => isNotFound(error) || isConflict(error)
+    if (known) await client.delete(ipAddresses, { name: address }, preconditions).catch(unless(gone))
     if (holder) await client.create(ipAddresses, ipAddressOf(address, holder)).catch(unless(isAlreadyExists))
   }
 }
@@ -135,5 +139,6 @@ export async function ensureServiceCidr(
   if (!same || range.status?.conditions?.some(({ type }) => type === 'Ready')) return
   const message = 'Kubernetes default Service CIDR is ready'
   const ready = { type: 'Ready', status: 'True', reason: '', message, lastTransitionTime: rfc3339(now) }
-  await client.update(serviceCIDRs, { ...range, status: { conditions: [ready] } }, { subresource: 'status' })
+  const told = { ...range, status: { conditions: [ready] } }
+  await client.update(serviceCIDRs, told, { subresource: 'status' }).catch(unless(isConflict))
 }

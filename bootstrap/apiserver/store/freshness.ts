@@ -26,6 +26,8 @@ export class Freshness {
   readonly #parts: FreshnessParts
   #asking: Promise<Revision> | undefined
   #next: Promise<void> | undefined
+  /** When it was last known to be current. */
+  #knownAt = Number.NEGATIVE_INFINITY
 
   constructor(parts: FreshnessParts) {
     this.#parts = parts
@@ -41,13 +43,21 @@ export class Freshness {
     return (this.#next ??= this.#asking.then(begin, begin))
   }
 
+  /** Undefined when the caches have been current within `maxAgeMs`. */
+  recent(maxAgeMs: number): Promise<void> | undefined {
+    const age = this.#parts.clock.now() - this.#knownAt
+    return age >= 0 && age < maxAgeMs ? undefined : this.fresh()
+  }
+
   async #round(): Promise<void> {
+    const began = this.#parts.clock.now()
     const asking = this.#within(this.#parts.ask(), 'no answer')
     this.#asking = asking
     const revision = await asking.finally(() => {
       if (this.#asking === asking) this.#asking = undefined
     })
     if (revision > this.#parts.revision()) await this.#reach(revision)
+    this.#knownAt = began
   }
 
   async #reach(revision: Revision): Promise<void> {

@@ -87,6 +87,10 @@ class CachedStore implements Store {
     return this.shared ? this.#freshness.fresh() : Promise.resolve()
   }
 
+  recent(maxAgeMs: number): Promise<void> | undefined {
+    return this.shared ? this.#freshness.recent(maxAgeMs) : undefined
+  }
+
   ready(): boolean {
     return this.#ready && !this.#stop.signal.aborted
   }

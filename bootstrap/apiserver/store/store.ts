@@ -96,6 +96,8 @@ export interface Store {
   readonly shared: boolean
   /** See ResourceStore; for all caches. */
   fresh(): Promise<void>
+  /** The same, but undefined when the caches have been current not longer than this ago. */
+  recent(maxAgeMs: number): Promise<void> | undefined
   /** Whether the datastore is followed. */
   ready(): boolean
   close(): Promise<void>

@@ -91,3 +91,21 @@ test('what cannot be deleted is named', async () => {
     message: 'Failed to delete all resource types, 1 remaining: webhook says no',
   })
 })
+
+test('with several servers a namespace is left alone until all have heard of it', async () => {
+  await harness.stop()
+  harness = new Harness()
+  const object = {
+    apiVersion: 'v1',
+    kind: 'Namespace',
+    metadata: { name: 'shop' },
+    spec: { finalizers: ['kubernetes'] },
+  }
+  await harness.client.create(namespaces, object)
+  await harness.start(namespaceController(5000))
+  await remove()
+  await harness.advance(4900)
+  expect([...harness.client.store.table('/namespaces').keys()]).toEqual(['shop'])
+  await harness.advance(200)
+  expect([...harness.client.store.table('/namespaces').keys()]).toEqual([])
+})

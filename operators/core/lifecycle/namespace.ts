@@ -16,7 +16,12 @@ const rediscoverMs = 5000
 /** Their servers keep no objects, so that one that is down leaves nothing behind. Upstream waits for these too. */
 const withoutObjects = new Set(['metrics.k8s.io', 'custom.metrics.k8s.io', 'external.metrics.k8s.io'])
 
-export function namespaceController(): Operator {
+/**
+ * With several servers a namespace is left alone for `graceMs` first, so that all of them have stopped letting things into
+ * it (upstream's five seconds).
+ */
+export function namespaceController(graceMs = 0): Operator {
+  const since = new Map<string, number>()
   return {
     name: 'namespace-controller',
     watches: [
@@ -28,7 +33,17 @@ export function namespaceController(): Operator {
       }),
     ],
     concurrency: 10,
-    reconcile,
+    async reconcile(name, cluster) {
+      const found = cluster.informers.get(namespaces).get(name)
+      if (!found || !isTerminating(found)) {
+        since.delete(name)
+        return done
+      }
+      const now = cluster.clock.now()
+      if (!since.has(name)) since.set(name, now)
+      const left = graceMs - (now - since.get(name)!)
+      return left > 0 ? { requeueAfterMs: left } : reconcile(name, cluster)
+    },
   }
 }
 

@@ -97,7 +97,7 @@ export async function aggregation(options: AggregationOptions): Promise<Aggregat
     },
     async start() {
       const client = options.client()
-      const looking = new Availability({ ...parts, client, clock, signal, onError })
+      const looking = new Availability({ ...parts, alone: !store.shared, client, clock, signal, onError })
       availability = looking
       for (const { name } of remotes.all()) looking.wake(name)
       const ofService = (nameOf: (metadata: Metadata) => string | undefined) => {

@@ -27,6 +27,8 @@ import type { RemoteService, RemoteServices } from './services.ts'
 export interface AvailabilityParts extends EndpointParts {
   readonly remotes: RemoteServices
   readonly connect: Connections
+  /** No other server reports. */
+  readonly alone: boolean
   readonly client: Client
   readonly clock: Clock
   readonly random: () => number
@@ -79,12 +81,13 @@ export class Availability {
     parts.remotes.onChange(name => this.#changed(name))
   }
 
-  /** Our own reports wake nobody: two servers that fail in different words would never come to rest. */
+  /** Our own reports wake nobody, nor do other servers', which may reach what this one does not: two servers that fail in different words would never come to rest. */
   #changed(name: string): void {
     this.#external = undefined
     const remote = this.#parts.remotes.byName(name)
     const known = this.#known.get(name)
-    if (!remote || !known || known.seen !== askedOf(remote) || !reports(remote, known.verdict)) this.wake(name)
+    const others = this.#parts.alone && known !== undefined && remote !== undefined && !reports(remote, known.verdict)
+    if (!remote || !known || known.seen !== askedOf(remote) || others) this.wake(name)
   }
 
   /** All group versions of others, for discovery; a new array whenever something changed. */
