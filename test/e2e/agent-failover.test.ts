@@ -82,6 +82,7 @@ suite('an agent of two servers', () => {
       await nodes.first.waitFor(`--for=condition=Ready pod/on-${nodeName}`)
       for (const server of nodes.servers)
         expect(await server.kubectl(`exec on-${nodeName} -- echo here`)).toBe('here\n')
+      await nodes.first.kubectl(`delete pod on-${nodeName}`)
     }
   }, 60_000)
 
