@@ -4,8 +4,8 @@ import { mismatches, mismatchText } from '../join/critical.ts'
 import { accessServer, type ServerAccess } from '../join/server-access.ts'
 import { newKey } from '../pki/certificate.ts'
 import { certificateRequest } from '../pki/request.ts'
-import { TokenError } from '../pki/token.ts'
-import { parseBundle, readBundle } from './bundle.ts'
+import { formatToken, parsePasswd, TokenError } from '../pki/token.ts'
+import { type Bundle, parseBundle, readBundle } from './bundle.ts'
 import { NewerOnDiskError, reconcileFiles } from './reconcile.ts'
 
 export interface JoinParts {
@@ -43,10 +43,10 @@ export async function joinServer(parts: JoinParts): Promise<ServerAccess | undef
   if (parts.token === undefined) throw new JoinError('token is required to join a cluster')
   try {
     const server = await access(parts, 'server', parts.token)
-    if (!parts.member) await validate(parts, parts.token)
     const bundle = parseBundle(
       (await server.get('/v1-k3s/server-bootstrap', { timeoutMs: bundleTimeoutMs })).toString(),
     )
+    if (!parts.member) await validate(parts, agentTokenOf(parts, server, bundle))
     const written = await reconcileFiles(parts.dataDir, await readBundle(parts.dataDir), bundle)
     parts.log.info({ files: written.length }, 'Successfully reconciled with remote datastore')
     return server
@@ -67,8 +67,16 @@ async function access(parts: JoinParts, user: 'server' | 'node', token: string):
   }
 }
 
-async function validate(parts: JoinParts, token: string): Promise<void> {
-  const node = await access(parts, 'node', parts.agentToken ?? token)
+/** What lets nodes in there: as given here, or as the servers have it. */
+function agentTokenOf({ agentToken }: JoinParts, { token: { caHash } }: ServerAccess, bundle: Bundle): string {
+  if (agentToken !== undefined) return agentToken
+  const passwd = parsePasswd(Buffer.from(bundle.PasswdFile?.Content ?? '', 'base64').toString())
+  const password = passwd.find(({ name }) => name === 'node')?.password ?? ''
+  return formatToken({ ...(caHash === undefined ? {} : { caHash }), username: 'node', password })
+}
+
+async function validate(parts: JoinParts, agentToken: string): Promise<void> {
+  const node = await access(parts, 'node', agentToken)
   const there = JSON.parse((await node.get('/v1-k3s/config')).toString()) as Partial<ControlConfig>
   const differing = mismatches(parts.control, there)
   for (const { flag } of differing) parts.log.warn({}, `critical configuration mismatched: ${flag}`)

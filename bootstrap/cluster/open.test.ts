@@ -189,6 +189,15 @@ describe('tokens', () => {
   })
 })
 
+test("agents' own token is that of all servers, even of those that are not told it", async () => {
+  await start('a', { agentToken: 'agents' })
+  const before = await datastore.revision()
+  const { tokens } = await start('b')
+  expect(tokens.current().passwd.find(({ name }) => name === 'node')?.password).toBe('agents')
+  expect(await file('b', 'agent-token')).toMatch(/::node:agents\n$/)
+  expect(await datastore.revision()).toBe(before)
+})
+
 describe('files that differ', () => {
   const path = (server: string) => join(base, server, 'server', serverCa)
   const age = (server: string, seconds: number) => {

@@ -89,6 +89,7 @@ async function ensureFiles(parts: ClusterParts, pki: Pki, password: string | und
   return ensureToken({
     dataDir: parts.dataDir,
     serverCaPem: pki.serverCa.cert,
+    keepAgentToken: parts.shared,
     ...(password === undefined ? {} : { token: password }),
     ...(parts.agentToken === undefined ? {} : { agentToken: parts.agentToken }),
   })

@@ -34,6 +34,7 @@ export function tokenKeeper(parts: TokenKeeperParts, files: TokenFiles): TokenKe
       dataDir: parts.dataDir,
       serverCaPem: parts.caPem,
       token: after,
+      keepAgentToken: true,
       ...(parts.agentToken === undefined ? {} : { agentToken: parts.agentToken }),
     })
     await removeBundle(parts, before, after, await readBundle(parts.dataDir))

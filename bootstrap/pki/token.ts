@@ -147,13 +147,17 @@ export async function ensureToken(options: {
   readonly serverCaPem: string
   readonly token?: string
   readonly agentToken?: string
+  /** Without an agent token the agents' password stays, where it is another one than the servers': other servers have it, too. */
+  readonly keepAgentToken?: boolean
 }): Promise<TokenFiles> {
   const server = join(options.dataDir, 'server')
   const passwdPath = join(server, 'cred/passwd')
   const before = parsePasswd((await readIfPresent(passwdPath)) ?? '')
   const known = before.find(entry => entry.name === 'server')?.password
   const password = options.token === undefined ? (known ?? generatePassword()) : serverPassword(options.token)
-  const agentPassword = options.agentToken === undefined ? password : serverPassword(options.agentToken)
+  const agents = before.find(entry => entry.name === 'node')?.password
+  const kept = options.keepAgentToken && agents !== known ? agents : undefined
+  const agentPassword = options.agentToken === undefined ? (kept ?? password) : serverPassword(options.agentToken)
   const passwd: PasswdEntry[] = [
     { password: agentPassword, name: 'node', uid: 'node', role: 'k3s:agent' },
     { password, name: 'server', uid: 'server', role: 'k3s:server' },
@@ -161,13 +165,13 @@ export async function ensureToken(options: {
   const caHash = caHashOf(options.serverCaPem)
   const token = formatToken({ caHash, username: 'server', password })
   const agentToken =
-    options.agentToken === undefined ? token : formatToken({ caHash, username: 'node', password: agentPassword })
+    agentPassword === password ? token : formatToken({ caHash, username: 'node', password: agentPassword })
   const rows = passwd.map(row => [row.password, row.name, row.uid, row.role].map(csv).join(','))
   await keep(passwdPath, `${rows.join('\n')}\n`)
   await keep(join(server, 'token'), `${token}\n`)
   await link('token', join(server, 'node-token'))
-  if (options.agentToken === undefined) await link('token', join(server, 'agent-token'))
-  else await writeAtomically(join(server, 'agent-token'), `${agentToken}\n`)
+  if (agentPassword === password) await link('token', join(server, 'agent-token'))
+  else await keep(join(server, 'agent-token'), `${agentToken}\n`)
   return { token, agentToken, passwd }
 }
 

@@ -39,7 +39,7 @@ function configOf(name: string, ...flags: readonly string[]): ServerConfig {
 /** A server whose joining peers are given its secrets, as those with an etcd of their own do. */
 beforeAll(async () => {
   base = await mkdtemp(join(tmpdir(), 'skiff-join-'))
-  const config = configOf('first', '--token', 'secret')
+  const config = configOf('first', '--token', 'secret', '--agent-token', 'agents')
   await mkdir(join(config.dataDir, 'server/db'), { recursive: true })
   cluster = await openShared(config, { stages, log, port: { open: async () => {} }, signal: stop.signal })
   const { pki, datastore, tokens, bundle } = cluster
@@ -130,6 +130,7 @@ test('what may differ does not keep it out', async () => {
 test('tokens that are none', async () => {
   await expect(joining('tokens', [], { token: undefined })).rejects.toThrow('token is required to join a cluster')
   await expect(joining('tokens', [], { token: 'wrong' })).rejects.toThrow(/cannot join .*: 401 not authorized$/)
+  await expect(joining('tokens', [], { agentToken: 'wrong' })).rejects.toThrow(/v1-k3s\/config: 401 not authorized$/)
   const other = cluster.tokens.current().token.replace(/^K10..../, 'K100000')
   await expect(joining('tokens', [], { token: other })).rejects.toThrow(
     /^failed to validate token: token CA hash does not match the Cluster CA certificate hash: /,
