@@ -24,6 +24,7 @@ const figures = [
   'fan-out',
   'datastore',
   'databases',
+  'etcd',
   'dns',
   'ingress',
   'tunnel',

@@ -49,6 +49,7 @@ const messages: Descriptors['messages'] = {
   MoveLeaderRequest: { targetID: [1, 'id64'] },
   MoveLeaderResponse: {},
   PutRequest: { key: [1, 'bytes'], value: [2, 'bytes'] },
+  PutResponse: { header: [1, 'ResponseHeader'] },
   RangeRequest: {
     key: [1, 'bytes'],
     rangeEnd: [2, 'bytes'],

@@ -1,4 +1,4 @@
-/** A real etcd of a test's own: free loopback ports, a folder in the temporary directory, no fsync. */
+/** A real etcd of a test's own: free loopback ports, a folder in the temporary directory. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
@@ -23,6 +23,8 @@ export interface EtcdServer {
 export interface EtcdServerOptions {
   /** Files with PEM; clients need a certificate of `ca` then. */
   readonly tls?: { readonly ca: string; readonly cert: string; readonly key: string }
+  /** Writes reach the disk before they are acknowledged; off unless told, tests are faster so. */
+  readonly durable?: boolean
   readonly args?: readonly string[]
   /** Client and peer port, where a test has to know them beforehand. */
   readonly ports?: readonly [number, number]
@@ -45,7 +47,8 @@ export async function startEtcdServer(options: EtcdServerOptions = {}): Promise<
   const endpoint = `${tls ? 'https' : 'http'}://127.0.0.1:${clientPort}`
   const peer = `http://127.0.0.1:${peerPort}`
   const args = [
-    ...['--name', 'test', '--data-dir', join(dir, 'data'), '--log-level', 'warn', '--unsafe-no-fsync'],
+    ...['--name', 'test', '--data-dir', join(dir, 'data'), '--log-level', 'warn'],
+    ...(options.durable ? [] : ['--unsafe-no-fsync']),
     ...['--listen-client-urls', endpoint, '--advertise-client-urls', endpoint],
     ...['--listen-peer-urls', peer, '--initial-advertise-peer-urls', peer, '--initial-cluster', `test=${peer}`],
     ...(tls ? ['--trusted-ca-file', tls.ca, '--cert-file', tls.cert, '--key-file', tls.key, '--client-cert-auth'] : []),
