@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globa
 import { systemClock } from '../client/clock.ts'
 import type { Datastore } from '../datastore/datastore.ts'
 import { etcdInstalled, freePort } from '../datastore/testing/etcd-server.ts'
-import { etcdFiles } from './files.ts'
+import { etcdFiles, exists } from './files.ts'
 import { Membership } from './membership.ts'
 import { resetCluster } from './reset.ts'
 import { TestCluster, type TestServer } from './testing/members.ts'
@@ -154,6 +154,22 @@ describeWithEtcd('three servers', () => {
       const keys = new Set(await keysOf(lost))
       expect([...acknowledged].filter(key => !keys.has(key))).toEqual([])
     }
+  })
+
+  test('find one that comes back at another address, and have one pace', async () => {
+    const [first, second, third] = [await cluster.add(), await cluster.add(), await cluster.add()]
+    await second.etcd.stop()
+    const ports = { ...second.options.ports!, peer: await freePort() }
+    second.etcd = await cluster.start(second, { ports, others: undefined })
+    const found = (await first.etcd.members()).find(({ name }) => name === second.etcd.name)
+    expect(found?.peerURLs).toEqual([`https://127.0.0.1:${ports.peer}`])
+    while (await exists(etcdFiles(first.dataDir).alone)) await new Promise(resolve => setTimeout(resolve, 100))
+    for (const server of [first, second, third]) {
+      const store = await server.store()
+      await write(store, `/r/${server.etcd.name}`)
+      await store.close()
+    }
+    expect(await keysOf(second)).toHaveLength(3)
   })
 
   test('lose a member that is removed; it stays away until it joins anew', async () => {

@@ -83,8 +83,11 @@ export async function startEmbedded(options: EmbeddedOptions, effects: EmbeddedE
   const member = await memberOf(files, options, effects)
   const fresh = !(await exists(files.wal))
   const beginning = fresh ? await begin(member, options, effects) : undefined
-  if (beginning?.state === 'new') await settle(member, beginning, options, effects)
-  await writeAtomically(files.config, etcdSettings(member, beginning))
+  if (beginning?.state === 'new') {
+    await settle(member, beginning, options, effects)
+    await writeAtomically(files.alone, '')
+  }
+  await writeAtomically(files.config, etcdSettings(member, beginning, { alone: await exists(files.alone) }))
   return run(member, fresh, options, effects)
 }
 
@@ -187,7 +190,7 @@ async function run(
       ? new ConfigError('this server was removed from its etcd cluster: restart it with --server to join again')
       : error
   }
-  void keepHealthy(local, member, { ...effects, signal: background.signal })
+  void keepHealthy(local, member, process, { ...effects, signal: background.signal })
   return {
     name: member.name,
     address: member.address,

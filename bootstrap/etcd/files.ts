@@ -14,6 +14,8 @@ export interface EtcdFiles {
   readonly tombstone: string
   /** Written by --cluster-reset, removed by the next ordinary start. */
   readonly resetFlag: string
+  /** There as long as no other member has been seen. */
+  readonly alone: string
   readonly sqlite: string
   /** There while data is being copied from SQLite: what etcd has is not all of it. */
   readonly migrating: string
@@ -29,6 +31,7 @@ export function etcdFiles(dataDir: string): EtcdFiles {
     name: join(dir, 'name'),
     config: join(dir, 'config'),
     tombstone: join(dir, 'tombstone'),
+    alone: join(dir, 'alone'),
     resetFlag: join(db, 'reset-flag'),
     sqlite: join(db, 'state.db'),
     migrating: join(db, 'etcd-migrating'),

@@ -1,9 +1,12 @@
 /** Looks after the member's file: gives free pages back, and gets it out of the alarm for a full quota. */
+import { rm } from 'node:fs/promises'
 import type { Clock } from '../client/clock.ts'
 import type { Status } from '../datastore/etcd/messages.ts'
-import type { Member, Membership } from './membership.ts'
-import type { EtcdLog } from './process.ts'
-import type { MemberSettings } from './settings.ts'
+import { writeAtomically } from '../pki/files.ts'
+import { exists } from './files.ts'
+import type { Membership } from './membership.ts'
+import type { EtcdLog, EtcdProcess } from './process.ts'
+import { etcdSettings, type MemberSettings } from './settings.ts'
 
 const lookMs = 15_000
 const defragEveryMs = 10 * 60_000
@@ -23,17 +26,24 @@ export interface KeeperEffects {
 }
 
 /** Until aborted. One local question every fifteen seconds; members defragment at times of their own. */
-export async function keepHealthy(local: Membership, member: MemberSettings, effects: KeeperEffects): Promise<void> {
+export async function keepHealthy(
+  local: Membership,
+  member: MemberSettings,
+  process: Pick<EtcdProcess, 'restart'>,
+  effects: KeeperEffects,
+): Promise<void> {
   const { clock, random, log, signal } = effects
   let nextDefrag = clock.now() + defragEveryMs * random()
   let complained = ''
   let full: number | undefined
+  let alone = await exists(member.files.alone)
   while (!signal.aborted) {
     await clock.sleep(lookMs, signal).catch(() => undefined)
     if (signal.aborted) return
     try {
       const status = await local.status(5000)
       if (status.leader === status.header.memberId) await promoteLearner(local, log)
+      if (alone) alone = await staysAlone(local, member, process, log)
       if (status.errors?.some(error => error.includes('NOSPACE')))
         full = await relieve(local, status, { quota: quotaOf(member), full, log })
       else if (clock.now() >= nextDefrag && isLoose(status)) {
@@ -61,25 +71,50 @@ async function promoteLearner(local: Membership, log: EtcdLog): Promise<void> {
   }
 }
 
+/** A lone member is quick to elect itself. When others have come, it takes on their pace, which asks for a restart. */
+async function staysAlone(
+  local: Membership,
+  member: MemberSettings,
+  process: Pick<EtcdProcess, 'restart'>,
+  log: EtcdLog,
+): Promise<boolean> {
+  if ((await votersOf(local)).length < 2 || !(await handOver(local))) return true
+  log.info({}, 'this etcd member is no longer alone: it starts anew with the timing of a cluster')
+  const { files } = member
+  await writeAtomically(files.config, etcdSettings(member, undefined))
+  await rm(files.alone)
+  process.restart()
+  return false
+}
+
+const votersOf = async (local: Membership) => (await local.list(5000)).filter(({ isLearner }) => !isLearner)
+
+/** False when it leads and nobody else can. */
+async function handOver(local: Membership): Promise<boolean> {
+  const { leader, header } = await local.status(5000)
+  if (leader !== header.memberId) return true
+  for (const { ID } of await votersOf(local)) {
+    if (ID === leader) continue
+    const moved = await local.moveLeader(ID).then(
+      () => true,
+      () => false,
+    )
+    if (moved) return true
+  }
+  return false
+}
+
 export function isLoose({ dbSize = 0, dbSizeInUse = 0 }: Status): boolean {
   const free = dbSize - dbSizeInUse
   return free > muchFree && free > dbSize / 2
 }
 
 /** A leader hands over first, so that the cluster does not stand still; the last healthy member waits for another. */
-async function defragment(local: Membership, status: Status, log: EtcdLog): Promise<void> {
-  const self = status.header.memberId
-  const voting = (await local.list(5000)).filter(({ isLearner }) => !isLearner)
-  if (status.leader === self && voting.length > 1) {
-    const successor = voting.find(({ ID }) => ID !== self) as Member
-    try {
-      await local.moveLeader(successor.ID)
-    } catch (error) {
-      log.info({ error: (error as Error).message }, 'etcd is not defragmented now: nobody else can lead')
-      return
-    }
+async function defragment(local: Membership, { dbSize = 0 }: Status, log: EtcdLog): Promise<void> {
+  if ((await votersOf(local)).length > 1 && !(await handOver(local))) {
+    log.info({}, 'etcd is not defragmented now: nobody else can lead')
+    return
   }
-  const { dbSize = 0 } = status
   await local.defragment()
   const after = await local.status(5000)
   log.info({ before: dbSize, after: after.dbSize ?? 0 }, 'etcd has been defragmented')

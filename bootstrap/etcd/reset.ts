@@ -32,7 +32,7 @@ export async function resetCluster(options: EmbeddedOptions, effects: EmbeddedEf
     throw new ConfigError(`--cluster-reset: there is no embedded etcd in ${files.dir}, nothing to reset`)
   const member = await memberOf(files, options, effects)
   // Nothing but this process talks to it meanwhile: the former peers must not.
-  await writeAtomically(files.config, etcdSettings(member, undefined, { alone: true }))
+  await writeAtomically(files.config, etcdSettings(member, undefined, { alone: true, reset: true }))
   const process = new EtcdProcess({ ...effects, program: options.program, config: files.config })
   const local = new Membership({ endpoints: [localUrl(member)], tls: options.tls, clock: effects.clock })
   try {
@@ -40,6 +40,7 @@ export async function resetCluster(options: EmbeddedOptions, effects: EmbeddedEf
     await alone(local, process, effects)
     const [self] = await local.list()
     await local.update(self!.ID, peerUrl(member))
+    await writeAtomically(files.alone, '')
     await writeAtomically(files.resetFlag, '')
   } finally {
     local.close()

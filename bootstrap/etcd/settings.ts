@@ -39,8 +39,10 @@ export const peerUrl = ({ address, ports }: MemberSettings) => `https://${host(a
 export const host = (address: string) => (address.includes(':') ? `[${address}]` : address)
 
 export interface Mode {
-  /** Only this server talks to it, and it forgets all other members (--cluster-reset). */
+  /** It has nobody to wait for: it elects itself within a second, where others give a leader five to come back. */
   readonly alone?: boolean
+  /** Only this server talks to it, and it forgets all other members (--cluster-reset). */
+  readonly reset?: boolean
   /** It elects itself and writes its state down at once, instead of after thousands of changes. */
   readonly eager?: boolean
 }
@@ -48,11 +50,11 @@ export interface Mode {
 export function etcdSettings(
   member: MemberSettings,
   beginning: Beginning | undefined,
-  { alone = false, eager = false }: Mode = {},
+  { alone = false, reset = false, eager = false }: Mode = {},
 ): string {
   const { files, name, address, loopback, ports, exposeMetrics } = member
   const metrics = (at: string) => `http://${host(at)}:${ports.metrics}`
-  const listenPeer = alone ? `https://${host(loopback)}:${ports.peer}` : peerUrl(member)
+  const listenPeer = reset ? `https://${host(loopback)}:${ports.peer}` : peerUrl(member)
   const tls = (leaf: string, ca: string) => ({
     'cert-file': join(files.tls, `${leaf}.crt`),
     'key-file': join(files.tls, `${leaf}.key`),
@@ -62,7 +64,7 @@ export function etcdSettings(
   return formatYaml({
     name,
     'data-dir': files.dir,
-    'listen-client-urls': alone ? localUrl(member) : unique([clientUrl(member), localUrl(member)]).join(','),
+    'listen-client-urls': reset ? localUrl(member) : unique([clientUrl(member), localUrl(member)]).join(','),
     'advertise-client-urls': clientUrl(member),
     'listen-peer-urls': listenPeer,
     'initial-advertise-peer-urls': peerUrl(member),
@@ -71,8 +73,8 @@ export function etcdSettings(
     ),
     'client-transport-security': tls('server-client', 'server-ca'),
     'peer-transport-security': tls('peer-server-client', 'peer-ca'),
-    'heartbeat-interval': 500,
-    'election-timeout': 5000,
+    'heartbeat-interval': alone ? 100 : 500,
+    'election-timeout': alone ? 1000 : 5000,
     // A member that was cut off does not disturb the others when it comes back.
     'pre-vote': true,
     'experimental-initial-corrupt-check': true,
@@ -80,7 +82,7 @@ export function etcdSettings(
     'log-outputs': ['stderr'],
     'log-level': member.debug ? 'info' : 'warn',
     ...(beginning ? { 'initial-cluster': beginning.cluster.join(','), 'initial-cluster-state': beginning.state } : {}),
-    ...(alone ? { 'force-new-cluster': true } : {}),
+    ...(reset ? { 'force-new-cluster': true } : {}),
     ...Object.fromEntries(member.args.map(argument)),
     ...(eager ? { 'snapshot-count': 1, 'heartbeat-interval': 10, 'election-timeout': 100 } : {}),
   })

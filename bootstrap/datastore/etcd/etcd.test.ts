@@ -1,8 +1,10 @@
 import { execFileSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Writable } from 'node:stream'
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals'
 import { systemClock } from '../../client/clock.ts'
 import { FakeClock } from '../../client/testing/fake-clock.ts'
@@ -192,6 +194,28 @@ describeWithEtcd('two servers', () => {
     expect(kept).toBeGreaterThanOrEqual(first)
     expect(kept).toBeLessThan(second)
     await Promise.all([a!.close(), b!.close()])
+    await server.destroy()
+  })
+})
+
+describeWithEtcd('a snapshot', () => {
+  test('is what etcd restores from: its file, and the checksum at the end', async () => {
+    const server = await startEtcdServer()
+    const store = await openEtcd({ endpoints: [server.endpoint], clock: systemClock })
+    const revision = await create(store, '/r/a')
+    const parts: Buffer[] = []
+    const to = new Writable({
+      write(part: Buffer, _, done) {
+        parts.push(part)
+        done()
+      },
+    })
+    const info = await store.snapshot(to, new AbortController().signal)
+    const all = Buffer.concat(parts)
+    expect(info).toEqual({ revision, bytes: all.length })
+    expect(createHash('sha256').update(all.subarray(0, -32)).digest()).toEqual(all.subarray(-32))
+    await expect(store.snapshot(new Writable(), AbortSignal.abort())).rejects.toThrow('aborted')
+    await store.close()
     await server.destroy()
   })
 })

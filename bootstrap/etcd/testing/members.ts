@@ -95,7 +95,7 @@ export class TestCluster {
   effects(server: TestServer) {
     const note = (level: string) => (fields: object, message: string) =>
       void server.lines.push(`${level} ${message} ${JSON.stringify(fields)}`)
-    const log: EtcdLog = { debug: note('debug'), info: note('info'), warn: note('warn'), error: note('error') }
+    const log: EtcdLog = { debug: () => undefined, info: note('info'), warn: note('warn'), error: note('error') }
     return { clock: systemClock, random: Math.random, uuid: randomUUID, log, signal: this.#signal.signal }
   }
 
