@@ -100,6 +100,18 @@ suite('a node that only its tunnel reaches', () => {
     expect(await server.kubectl('get --raw /metrics')).toContain('skiff_tunnel_sessions{node="agent-1"} 1')
   }, 60_000)
 
+  test('an aggregated API whose pod is there, and kubectl top, which asks it', async () => {
+    const spec = { nodeSelector: { 'kubernetes.io/hostname': 'agent-1' } }
+    const patch = JSON.stringify({ spec: { template: { spec } } })
+    await server.kubectl(['patch', 'deployment/metrics-server', '-n', 'kube-system', '-p', patch])
+    await server.kubectl('rollout status deployment/metrics-server -n kube-system')
+    const [pod] = (
+      await server.get<{ items: { spec: { nodeName: string } }[] }>('pods -n kube-system -l k8s-app=metrics-server')
+    ).items
+    expect(pod!.spec.nodeName).toBe('agent-1')
+    await server.eventually(async () => expect(await server.kubectl('top node agent-1')).toMatch(/agent-1 +\d+m/), 60)
+  }, 120_000)
+
   test('a log that nobody reads costs server and agent nothing', async () => {
     const rss = async (cluster: Cluster) =>
       Number(/VmRSS:\s+(\d+)/.exec(await cluster.exec(['cat', `/proc/${cluster.pid}/status`]))![1]) / 1024
