@@ -1,7 +1,7 @@
 /** A server that joins others by --server: what it must agree on with them, and what it takes over before it makes anything. */
 import type { ControlConfig } from '../join/control-config.ts'
 import { mismatches, mismatchText } from '../join/critical.ts'
-import { accessServer, type ServerAccess } from '../join/server-access.ts'
+import { AnswerError, accessServer, type ServerAccess } from '../join/server-access.ts'
 import { newKey } from '../pki/certificate.ts'
 import { certificateRequest } from '../pki/request.ts'
 import { formatToken, parsePasswd, TokenError } from '../pki/token.ts'
@@ -52,10 +52,21 @@ export async function joinServer(parts: JoinParts): Promise<ServerAccess | undef
     return server
   } catch (error) {
     if (error instanceof NewerOnDiskError || error instanceof JoinError) throw error
+    if (!parts.member && isUnknownToken(error))
+      throw new JoinError(
+        `failed to validate token: ${error.message}: want the one in server/token of a server there`,
+        {
+          cause: error,
+        },
+      )
     if (!parts.member) throw new JoinError(`cannot join ${parts.url}: ${(error as Error).message}`, { cause: error })
     parts.log.warn({ err: error }, 'Unable to reconcile with remote datastore')
     return undefined
   }
+}
+
+function isUnknownToken(error: unknown): error is AnswerError {
+  return error instanceof AnswerError && error.status === 401
 }
 
 async function access(parts: JoinParts, user: 'server' | 'node', token: string): Promise<ServerAccess> {

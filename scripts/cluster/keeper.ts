@@ -3,13 +3,11 @@
  * there again as a service manager would, and brings connections in from this machine. SIGTERM removes everything.
  */
 
-import { once } from 'node:events'
 import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs'
-import { connect, createServer, type Server } from 'node:net'
 import { basename, join } from 'node:path'
 import type { Cluster } from '../../test/testbed/cluster.ts'
 import { type Database, hasDatabase, startDatabase } from '../../test/testbed/databases.ts'
-import { type LoadBalancer, startLoadBalancer } from '../../test/testbed/load-balancer.ts'
+import { forward, type LoadBalancer, startLoadBalancer } from '../../test/testbed/load-balancer.ts'
 import { Network } from '../../test/testbed/network.ts'
 import { Nodes } from '../../test/testbed/nodes.ts'
 import { type Summary, stateDir, summaryFile } from './state.ts'
@@ -43,8 +41,8 @@ async function start(): Promise<Summary> {
     for (const image of wish.images) copyFileSync(image, join(node.file('agent/images'), basename(image)))
     keepRunning(node)
   }
-  const kubeconfigPort = await forward(balancer.socketOf(apiPort), 0)
-  for (const { host, cluster } of wish.ports) await forward(balancer.socketOf(cluster), host)
+  const kubeconfigPort = await bringIn(balancer.socketOf(apiPort), 0)
+  for (const { host, cluster } of wish.ports) await bringIn(balancer.socketOf(cluster), host)
   const kubeconfig = join(stateDir(wish.name), 'kubeconfig.yaml')
   const text = nodes.first.kubeconfig().replace(/server: .*/, `server: https://127.0.0.1:${kubeconfigPort}`)
   writeFileSync(kubeconfig, text.replaceAll(/\bdefault\b/g, `skiff-${wish.name}`), { mode: 0o600 })
@@ -109,17 +107,10 @@ function keepRunning(node: Cluster): void {
   })
 }
 
-/** Joins a port of loopback to a socket; resolves with the port. */
-async function forward(socket: string, port: number): Promise<number> {
-  const server: Server = createServer(client => {
-    const inside = connect(socket)
-    client.pipe(inside).pipe(client)
-    client.on('error', () => inside.destroy())
-    inside.on('error', () => client.destroy())
-  }).listen(port, '127.0.0.1')
-  await once(server, 'listening')
-  stack.push(() => server.close())
-  return (server.address() as { port: number }).port
+async function bringIn(socket: string, port: number): Promise<number> {
+  const way = await forward(socket, port)
+  stack.push(() => way.close())
+  return way.port
 }
 
 function shellOn(node: Cluster): string {

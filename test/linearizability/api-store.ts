@@ -79,6 +79,10 @@ export class ApiStore implements Store {
     return (await this.list()).revision
   }
 
+  async ready(): Promise<boolean> {
+    return (await this.#ask('GET', '/readyz')).status === 200
+  }
+
   async watch(
     after: number,
     told: (changes: readonly Change[], revision: number) => void,

@@ -14,6 +14,8 @@ export interface WorkloadOptions {
   readonly random: () => number
   /** Milliseconds. */
   readonly now: () => number
+  /** How long a client waits for an answer before it goes on without; 8 s unless told. */
+  readonly patienceMs?: number
   /** What goes wrong meanwhile. The clients go on until it is over, and a while longer. */
   readonly faults: () => Promise<void>
 }
@@ -24,7 +26,7 @@ export interface Run {
   readonly watchers: readonly (readonly Change[])[]
 }
 
-const patienceMs = 8000
+const longestMs = 8000
 const perRegister = 120
 const settleMs = 300
 
@@ -54,7 +56,7 @@ interface Record {
 }
 
 async function runClient(client: number, options: WorkloadOptions, record: Record, signal: AbortSignal): Promise<void> {
-  const { stores, registers, random, now } = options
+  const { stores, registers, random, now, patienceMs } = options
   const known = new Map<string, number>()
   for (let turn = 0; !signal.aborted; turn++) {
     const via = Math.floor(random() * stores.length)
@@ -63,7 +65,7 @@ async function runClient(client: number, options: WorkloadOptions, record: Recor
     const key = `r${String(round).padStart(4, '0')}-${Math.floor(random() * registers)}`
     if (random() < 0.06) {
       const invoked = now()
-      const listed = await within(store.list()).catch(() => undefined)
+      const listed = await within(store.list(), patienceMs).catch(() => undefined)
       if (listed) record.listings.push({ client, via, invoked, returned: now(), ...listed })
       else await pause(20)
       continue
@@ -71,7 +73,7 @@ async function runClient(client: number, options: WorkloadOptions, record: Recor
     const input = choose(random(), `${client}.${turn}`, known.get(key))
     record.count++
     const invoked = now()
-    const output = await perform(store, key, input)
+    const output = await perform(store, key, input, patienceMs)
     if (output === undefined) {
       await pause(20) // a read without an answer says nothing
       continue
@@ -89,17 +91,17 @@ function choose(dice: number, value: string, expected: number | undefined): Inpu
   return dice < 0.88 ? { op: 'update', value, expected } : { op: 'delete', expected }
 }
 
-async function perform(store: Store, key: string, input: Input): Promise<Output | undefined> {
+async function perform(store: Store, key: string, input: Input, patienceMs?: number): Promise<Output | undefined> {
   try {
     switch (input.op) {
       case 'get':
-        return { type: 'seen', entry: await within(store.get(key)) }
+        return { type: 'seen', entry: await within(store.get(key), patienceMs) }
       case 'create':
-        return await within(store.create(key, input.value))
+        return await within(store.create(key, input.value), patienceMs)
       case 'update':
-        return await within(store.update(key, input.value, input.expected))
+        return await within(store.update(key, input.value, input.expected), patienceMs)
       case 'delete':
-        return await within(store.remove(key, input.expected))
+        return await within(store.remove(key, input.expected), patienceMs)
     }
   } catch (error) {
     return input.op === 'get' ? undefined : { type: 'unknown', why: (error as Error).message }
@@ -164,7 +166,7 @@ async function lastWrite({ stores, now }: WorkloadOptions, { operations }: Recor
   }
 }
 
-async function within<T>(promise: Promise<T>): Promise<T> {
+async function within<T>(promise: Promise<T>, patienceMs = longestMs): Promise<T> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new Error(`no answer within ${patienceMs / 1000} s`)), patienceMs)

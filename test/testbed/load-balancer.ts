@@ -5,6 +5,7 @@
 import { type ChildProcess, execFileSync } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Network } from './network.ts'
@@ -20,8 +21,9 @@ export const hasLoadBalancer = (() => {
 
 export interface Service {
   readonly port: number
-  /** Which machines serve it. */
+  /** Which machines serve it, and at which port if not the same. */
   readonly addresses: readonly string[]
+  readonly to?: number
 }
 
 export interface LoadBalancer {
@@ -54,6 +56,18 @@ export async function startLoadBalancer(network: Network, services: readonly Ser
   }
 }
 
+/** Joins a port of loopback (0: a free one) to such a socket. */
+export async function forward(socket: string, port = 0): Promise<{ readonly port: number; close(): void }> {
+  const server = createServer(client => {
+    const inside = connect(socket)
+    client.pipe(inside).pipe(client)
+    client.on('error', () => inside.destroy()).on('close', () => inside.destroy())
+    inside.on('error', () => client.destroy()).on('close', () => client.destroy())
+  }).listen(port, '127.0.0.1')
+  await once(server, 'listening')
+  return { port: (server.address() as { port: number }).port, close: () => server.close() }
+}
+
 function configuration(services: readonly Service[], socketOf: (port: number) => string): string {
   const head = [
     'defaults',
@@ -64,13 +78,13 @@ function configuration(services: readonly Service[], socketOf: (port: number) =>
     '  option redispatch 1',
     '  retries 3',
   ]
-  const parts = services.flatMap(({ port, addresses }) => [
+  const parts = services.flatMap(({ port, addresses, to = port }) => [
     `listen service-${port}`,
     `  bind 198.51.100.1:${port}`,
     `  bind unix@${socketOf(port)}`,
     '  balance leastconn',
     '  default-server check inter 500ms fall 3 rise 1 on-marked-down shutdown-sessions',
-    ...addresses.map((address, index) => `  server s${index + 1} ${address}:${port}`),
+    ...addresses.map((address, index) => `  server s${index + 1} ${address}:${to}`),
   ])
   return `${[...head, ...parts].join('\n')}\n`
 }

@@ -24,6 +24,8 @@ export interface NodesOptions {
   readonly url?: string
   /** Host names by role and number from 1; "server-1" and so on unless told. */
   readonly hostname?: (role: Role, number: number) => string
+  /** What is done to a machine before anything starts on it. */
+  readonly prepare?: (bed: Bed, role: Role, number: number) => Promise<void>
   readonly server?: Pick<ClusterOptions, 'disableAgent' | 'traefik' | 'manifests' | 'env'>
 }
 
@@ -110,6 +112,7 @@ export class Nodes {
     const hostname = this.#options.hostname?.(role, number) ?? `${role}-${number}`
     const bed = await Bed.create({ network: { network: this.network, host }, hostname })
     this.#beds.push(bed)
+    await this.#options.prepare?.(bed, role, number)
     return bed
   }
 
