@@ -83,7 +83,7 @@ function agentTokenOf({ agentToken }: JoinParts, { token: { caHash } }: ServerAc
   if (agentToken !== undefined) return agentToken
   const passwd = parsePasswd(Buffer.from(bundle.PasswdFile?.Content ?? '', 'base64').toString())
   const password = passwd.find(({ name }) => name === 'node')?.password ?? ''
-  return formatToken({ ...(caHash === undefined ? {} : { caHash }), username: 'node', password })
+  return caHash === undefined ? password : formatToken({ caHash, username: 'node', password })
 }
 
 async function validate(parts: JoinParts, agentToken: string): Promise<void> {

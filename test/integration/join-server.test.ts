@@ -102,6 +102,7 @@ test('a server that joins has the secrets before it makes any', async () => {
   const server = await joining('second')
   for (const path of ['tls/server-ca.crt', 'tls/client-ca.key', 'tls/service.key', 'cred/passwd', 'cred/ipsec.psk'])
     expect(await file('second', path)).toBe(await file('first', path))
+  await expect(joining('bare', [], { token: 'secret' })).resolves.toBeDefined()
   expect(JSON.parse((await server!.get('/db/info')).toString())).toEqual({ members: [] })
 })
 
