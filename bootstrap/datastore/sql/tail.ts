@@ -21,7 +21,11 @@ interface Waiter {
   resolve(): void
 }
 
-interface Asker {
+/** One question for all who ask before it is put to the database. */
+interface Question {
+  readonly answer: Promise<Revision>
+  /** Aborted when it is answered, or refused because that took too long. */
+  readonly settled: AbortSignal
   resolve(revision: Revision): void
   reject(error: Error): void
 }
@@ -52,7 +56,7 @@ export class Tail {
   readonly #early = new Map<Revision, { readonly batch: ChangeBatch; readonly id: number }>()
   #underWay: UnderWay | undefined
   #waiters: Waiter[] = []
-  #askers: Asker[] = []
+  #asked: Question | undefined
   #hint: Revision = 0
   #wake: (() => void) | undefined
 
@@ -97,32 +101,34 @@ export class Tail {
   }
 
   /** How far the log is, as of now: asked of the database, once for all who ask meanwhile. UnavailableError. */
-  head(): Promise<Revision> {
-    const { link, limits, clock } = this.#options
-    return new Promise((resolve, reject) => {
-      try {
-        link.refuseWhenLongAway()
-      } catch (error) {
-        return reject(error as Error)
-      }
-      const answered = new AbortController()
-      const done =
-        <T>(settle: (value: T) => void) =>
-        (value: T) => {
-          answered.abort()
-          settle(value)
-        }
-      const asker = { resolve: done(resolve), reject: done(reject) }
-      this.#askers.push(asker)
+  async head(): Promise<Revision> {
+    this.#options.link.refuseWhenLongAway()
+    if (!this.#asked) {
+      this.#asked = this.#question()
       this.#wake?.()
-      clock.sleep(limits.giveUpMs, answered.signal).then(
-        () => {
-          this.#askers = this.#askers.filter(other => other !== asker)
-          reject(link.unavailable(link.failure ?? 'does not answer'))
-        },
-        () => undefined,
-      )
-    })
+    }
+    return this.#asked.answer
+  }
+
+  /** Answered in time, or refused. */
+  #question(): Question {
+    const { link, limits, clock } = this.#options
+    const { promise, resolve, reject } = Promise.withResolvers<Revision>()
+    const settled = new AbortController()
+    const question: Question = {
+      answer: promise.finally(() => settled.abort()),
+      settled: settled.signal,
+      resolve,
+      reject,
+    }
+    clock.sleep(limits.giveUpMs, settled.signal).then(
+      () => {
+        if (this.#asked === question) this.#asked = undefined
+        reject(link.unavailable(link.failure ?? 'does not answer'))
+      },
+      () => undefined,
+    )
+    return question
   }
 
   /** Follows until the link is closed; connects again by itself. */
@@ -144,7 +150,7 @@ export class Tail {
         await link.pause(attempt++)
       }
     }
-    for (const { reject } of this.#askers.splice(0)) reject(link.unavailable('the datastore is closed'))
+    this.#asked?.reject(link.unavailable('the datastore is closed'))
     for (const { resolve } of this.#waiters.splice(0)) resolve()
   }
 
@@ -155,20 +161,31 @@ export class Tail {
       const before = this.revision
       // What is announced from here on is newer than the answer; before, it may be of a log that is not ours.
       this.#hint = 0
-      const askers = this.#askers.splice(0)
-      let head: Head
-      try {
-        head = await connection.head()
-      } catch (error) {
-        this.#askers.unshift(...askers)
-        throw error
-      }
+      const head = await this.#ask(connection)
       link.works()
-      for (const { resolve } of askers) resolve(head.revision)
       const foreign = await this.#catchUp(connection, head)
       quiet = foreign || this.revision < before ? limits.lookMs.least : Math.min(quiet * 1.5, limits.lookMs.most)
       await this.#rest(quiet, connection)
     }
+  }
+
+  /** The head, also for everybody who has asked so far; they wait on when the connection breaks. */
+  async #ask(connection: LogConnection): Promise<Head> {
+    const asked = this.#asked
+    this.#asked = undefined
+    try {
+      const head = await connection.head()
+      asked?.resolve(head.revision)
+      return head
+    } catch (error) {
+      if (asked && !asked.settled.aborted) this.#askAgain(asked)
+      throw error
+    }
+  }
+
+  #askAgain(asked: Question): void {
+    if (this.#asked) this.#asked.answer.then(asked.resolve, asked.reject)
+    else this.#asked = asked
   }
 
   /** Publishes everything up to `head`; true when some of it was written by others. */
@@ -257,7 +274,7 @@ export class Tail {
   /** Until there is something to do, or it is time to look. */
   async #rest(ms: number, connection: LogConnection): Promise<void> {
     const { clock, link } = this.#options
-    if (this.#askers.length > 0 || this.#hint > this.revision || connection.gone.aborted) return
+    if (this.#asked || this.#hint > this.revision || connection.gone.aborted) return
     const stop = new AbortController()
     this.#wake = () => stop.abort()
     const signals = AbortSignal.any([stop.signal, connection.gone, link.closed])
