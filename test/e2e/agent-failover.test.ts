@@ -106,8 +106,7 @@ suite('an agent of two servers', () => {
     const { items } = await nodes.first.get<{ items: { status: { podIP: string } }[] }>('pods')
     await Promise.all(nodes.servers.map(server => links.cut(agent.bed, server.bed)))
     await nodes.first.apply(pod('missed', agent.nodeName))
-    const pid = (await agent.exec(['pgrep', '-f', 'skiff.mjs agent'])).trim().split('\n')[0]
-    const rss = async () => Number(/VmRSS:\s+(\d+)/.exec(await agent.exec(['cat', `/proc/${pid}/status`]))?.[1])
+    const rss = async () => Number(/VmRSS:\s+(\d+)/.exec(await agent.exec(['cat', `/proc/${agent.pid}/status`]))?.[1])
     const before = await rss()
     const knock = 'for i in $(seq 400); do busybox nc -w 8 127.0.0.1 6444 </dev/null & done; wait'
     await agent.exec(['sh', '-c', knock], { timeoutMs: 60_000 })
