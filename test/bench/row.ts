@@ -2,7 +2,7 @@
 
 export interface Row {
   readonly figure: string
-  readonly unit: 'µs' | 'ms' | 'MB' | '/s' | '%'
+  readonly unit: 'µs' | 'ms' | 'MB' | '/s' | 'MB/s' | '%'
   readonly skiff: number
   /** What the machine does at best for the same work, and how that was measured. */
   readonly floor?: { readonly value: number; readonly what: string }

@@ -28,6 +28,7 @@ const figures = [
   'dns',
   'ingress',
   'tunnel',
+  'overlay',
 ]
 
 const asked = process.argv.slice(2)

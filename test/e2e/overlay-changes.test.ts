@@ -133,6 +133,74 @@ suite('a cluster whose overlay changes', () => {
   }, 60_000)
 })
 
+suite('nodes that reach each other at external addresses, and leave the cluster as themselves', () => {
+  let network: Network
+  let nodes: Nodes
+  const external = (host: number) => [`203.0.113.${host}`, `2001:db8:200::${host}`]
+
+  beforeAll(async () => {
+    network = await Network.create()
+    await network.run([
+      'sh',
+      '-c',
+      'ip addr add 203.0.113.1/24 dev bridge; ip addr add 2001:db8:200::1/64 dev bridge nodad',
+    ])
+    const flags = [
+      '--cluster-cidr=10.42.0.0/16,2001:cafe:42::/56',
+      '--service-cidr=10.43.0.0/16,2001:cafe:43::/112',
+      '--flannel-external-ip',
+      '--flannel-ipv6-masq',
+    ]
+    nodes = new Nodes(network, { servers: 1, network, flags })
+    const own = (host: number) => [
+      `--node-ip=198.51.100.${host},2001:db8:100::${host}`,
+      `--node-external-ip=${external(host)}`,
+    ]
+    await nodes.addServer(own(11))
+    await nodes.addAgent([...own(12), '--flannel-iface=eth0'])
+    for (const [at, cluster] of nodes.all.entries()) {
+      const [ipv4, ipv6] = external(11 + at)
+      await cluster.exec(['sh', '-ec', `ip addr add ${ipv4}/24 dev eth0; ip addr add ${ipv6}/64 dev eth0 nodad`])
+    }
+    await nodes.first.apply(pod('a', 'server-1', sleeper) + pod('b', 'agent-1', web))
+    for (const name of ['a', 'b']) await nodes.first.waitFor(`--for=condition=Ready pod/${name}`)
+  }, 120_000)
+  afterAll(async () => {
+    await nodes?.destroy()
+    await network?.destroy()
+  }, 60_000)
+
+  test('they say so in K3s’ words, and packets go there', async () => {
+    const { metadata } = await nodes.first.get<Node>('node agent-1')
+    expect(metadata.annotations).toMatchObject({
+      'flannel.alpha.coreos.com/public-ip': '203.0.113.12',
+      'flannel.alpha.coreos.com/public-ip-overwrite': '203.0.113.12',
+      'flannel.alpha.coreos.com/public-ipv6': '2001:db8:200::12',
+    })
+    const forwarding = await nodes.first.exec(['sh', '-c', 'bridge fdb show | grep dst'])
+    expect(forwarding).toContain('dst 203.0.113.12')
+    expect(forwarding).toContain('dst 2001:db8:200::12')
+    const { status } = await nodes.first.get<Pod>('pod b')
+    for (const { ip = '' } of status!.podIPs!) {
+      const get = `exec 3<>/dev/tcp/${ip}/80; printf 'GET / HTTP/1.0\\r\\n\\r\\n' >&3; cat <&3`
+      expect(await nodes.first.kubectl(['exec', 'a', '--', 'bash', '-c', get])).toContain('web')
+    }
+  }, 30_000)
+
+  test('pods leave the cluster with the address of their node in both families', async () => {
+    const program = `require('http').createServer((q, r) => r.end(q.socket.remoteAddress)).listen(8000, '::', () => console.log('up'))`
+    const outside = network.spawn([process.execPath, '-e', program])
+    await new Promise(resolve => outside.stdout!.once('data', resolve))
+    const ask = async (ip: string) => {
+      const get = `exec 3<>/dev/tcp/${ip}/8000; printf 'GET / HTTP/1.0\\r\\n\\r\\n' >&3; cat <&3`
+      return (await nodes.first.kubectl(['exec', 'a', '--', 'bash', '-c', get])).split('\r\n\r\n')[1]
+    }
+    expect(await ask('198.51.100.1')).toBe('::ffff:198.51.100.11')
+    expect(await ask('2001:db8:100::1')).toBe('2001:db8:100::11')
+    outside.kill()
+  }, 30_000)
+})
+
 /** What an installer of another network drops, e.g. Calico's. */
 const conflist = {
   cniVersion: '0.4.0',

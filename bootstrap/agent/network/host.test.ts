@@ -1,5 +1,8 @@
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
 import { expect, test } from '@jest/globals'
-import { prepareBridge } from './host.ts'
+import { prepareBridge, setSwitches } from './host.ts'
 
 /** A bridge as `ip` tells of it. */
 const cni0 = (...addresses: string[]) => ({
@@ -54,4 +57,25 @@ test('gateways of another pod network are taken off', async () => {
     'addr del 10.42.5.1/24 dev cni0',
     'addr add 10.42.0.1/24 brd + dev cni0',
   ])
+})
+
+test('the switches of a family are set, missing ones are told, and routers are still listened to', () => {
+  const root = mkdtempSync(join(tmpdir(), 'skiff-sys-'))
+  const conf = 'net/ipv6/conf'
+  const files: { [path: string]: string } = {
+    [`${conf}/all/forwarding`]: '0',
+    [`${conf}/default/accept_ra`]: '1',
+    [`${conf}/eth0/accept_ra`]: '1',
+    [`${conf}/eth1/accept_ra`]: '0',
+    [`${conf}/cni0/accept_ra`]: '1',
+    'net/ipv4/ip_forward': '0',
+  }
+  for (const [path, text] of Object.entries(files)) {
+    mkdirSync(dirname(join(root, path)), { recursive: true })
+    writeFileSync(join(root, path), text)
+  }
+  expect(setSwitches(['IPv6'], root)).toEqual(['net/bridge/bridge-nf-call-ip6tables'])
+  const now = Object.fromEntries(Object.keys(files).map(path => [path, readFileSync(join(root, path), 'utf8')]))
+  expect(now).toEqual({ ...files, [`${conf}/all/forwarding`]: '1', [`${conf}/eth0/accept_ra`]: '2' })
+  rmSync(root, { recursive: true })
 })

@@ -1,5 +1,5 @@
 /** What the host's network needs before pods can use it: kernel switches, the bridge, a route to service addresses. */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { cidrFamily, type Family, nthAddress } from '../../api/cidr.ts'
 import { bridgeName } from './cni.ts'
 import { deviceNamed } from './devices.ts'
@@ -22,6 +22,7 @@ const switches: { readonly [family in Family]: readonly Switch[] } = {
 
 /** Sets the kernel's switches; returns those this kernel does not have or let us set. */
 export function setSwitches(families: readonly Family[], root = '/proc/sys'): string[] {
+  if (families.includes('IPv6')) keepRouters(root)
   return families
     .flatMap(family => switches[family])
     .flatMap(([path, value]) => {
@@ -33,6 +34,20 @@ export function setSwitches(families: readonly Family[], root = '/proc/sys'): st
         return [path]
       }
     })
+}
+
+/** A machine that forwards ignores routers' advertisements unless told twice: its default route would end with its lease. */
+function keepRouters(root: string): void {
+  const folder = `${root}/net/ipv6/conf`
+  const devices = existsSync(folder) ? readdirSync(folder) : []
+  for (const device of devices.filter(name => !/^(all|default|lo|cni0|flannel.*|veth.*)$/.test(name))) {
+    const path = `${folder}/${device}/accept_ra`
+    try {
+      if (readFileSync(path, 'utf8').trim() === '1') writeFileSync(path, '2')
+    } catch {
+      // The device has just gone, or this machine does not let us: it keeps what it has.
+    }
+  }
 }
 
 /** The gateway address of a pod network: its first one, with the prefix length. */
