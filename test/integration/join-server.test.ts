@@ -17,6 +17,8 @@ import { openShared } from '../../bootstrap/open-shared.ts'
 import { Stages } from '../../bootstrap/stages.ts'
 import { controlOf } from '../../bootstrap/supervisor/control.ts'
 import { supervisorRoutes } from '../../bootstrap/supervisor/supervisor.ts'
+import { type Answer, HttpClient } from './http-client.ts'
+import { basic, nodeHeaders, ownKey } from './joining.ts'
 
 const logged: string[] = []
 const log = createLogger({
@@ -30,10 +32,31 @@ let base: string
 let cluster: OpenedCluster
 let api: AssembledServer
 let listening: Listening
+let early: readonly Answer[]
 
 function configOf(name: string, ...flags: readonly string[]): ServerConfig {
   const args = ['--data-dir', join(base, name), '--node-name', name, '--node-ip', '192.0.2.1', ...flags]
   return serverConfig(parseFlags(serverFlags, [], args, {}), { hostname: name, primaryAddress: undefined })
+}
+
+/** What the port answers between listening and the API being there. */
+async function beforeReady({ serverCa, admin }: OpenedCluster['pki']): Promise<readonly Answer[]> {
+  const url = `https://127.0.0.1:${listening.port}`
+  const client = new HttpClient({ url, tls: { ca: serverCa.cert, cert: admin.cert, key: admin.key } })
+  const node = new HttpClient({ url, tls: { ca: serverCa.cert } })
+  const headers = basic('node', 'agents')
+  const answers = [
+    await client.get('/api/v1/nodes'),
+    await node.get('/v1-k3s/readyz', { headers }),
+    await node.post('/v1-k3s/client-kubelet.crt', ownKey().request, {
+      type: 'application/octet-stream',
+      headers: { ...headers, ...nodeHeaders('early', 'p'.repeat(32)) },
+    }),
+    await node.get('/v1-k3s/config', { headers }),
+  ]
+  client.close()
+  node.close()
+  return answers
 }
 
 /** A server whose joining peers are given its secrets, as those with an etcd of their own do. */
@@ -68,6 +91,7 @@ beforeAll(async () => {
     signal: stop.signal,
   })
   listening = await api.server.listen({ port: 0, host: '127.0.0.1', ...pki.serving, clientCa: pki.clientCa.cert })
+  early = await beforeReady(pki)
   await api.start({ servicePort: 443, securePort: listening.port, advertiseAddresses: ['192.0.2.1'] })
 }, 60_000)
 afterAll(async () => {
@@ -97,6 +121,15 @@ function joining(name: string, flags: readonly string[] = [], more: Partial<Part
 }
 
 const file = (name: string, path: string) => readFile(join(base, name, 'server', path), 'utf8')
+
+test('before the API is there, nodes are told what they can be told', () => {
+  expect(early.map(({ status, body }) => [status, body.message])).toEqual([
+    [503, 'apiserver not ready'],
+    [503, 'runtime core not ready'],
+    [503, 'runtime core not ready'],
+    [200, undefined],
+  ])
+})
 
 test('a server that joins has the secrets before it makes any', async () => {
   const server = await joining('second')
