@@ -32,8 +32,8 @@ export interface AgentTunnelsOptions extends AcceptOptions {
   }
 }
 
-const firstDelayMs = 500
-const longestDelayMs = 5000
+const firstDelayMs = 400
+const longestDelayMs = 2000
 /** A session that lasted this long was a good one: what ended it was a loss, not a refusal. */
 const goodAfterMs = 5000
 /** A server that joins is named, withdrawn and named again within moments. */
