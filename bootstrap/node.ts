@@ -22,6 +22,7 @@ import { anyAddress, requireNodeFamilies } from './config/networks.ts'
 import { ConfigError } from './config/parse.ts'
 import type { ClusterSettings, NodeConfig } from './config/server-config.ts'
 import type { Logger } from './log.ts'
+import type { Metric } from './metrics.ts'
 import { selfSigned } from './pki/self-signed.ts'
 import { readRegistries } from './registries.ts'
 import type { Stages } from './stages.ts'
@@ -47,6 +48,8 @@ export interface NodeParts {
   /** The node has other addresses than before, and the API knows; certificates do not. */
   readonly addressesChanged: (agent: Agent, nodeIps: readonly string[]) => Promise<void>
   readonly embeddedModules: EmbeddedModules
+  /** What the kubelet's /metrics shows besides its own. */
+  readonly metrics?: readonly Metric[] | undefined
   /** Servers that reach this node through tunnels of its own. */
   readonly tunnels: Pick<AgentTunnelsOptions, 'servers' | 'identity' | 'onState'>
   readonly stages: Stages
@@ -168,6 +171,7 @@ export async function startNode(parts: NodeParts): Promise<Agent> {
         },
       },
       authorize: parts.authorize,
+      metrics: parts.metrics,
       authenticate: parts.authenticate,
     },
   )

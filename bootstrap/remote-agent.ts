@@ -116,6 +116,7 @@ async function start(config: AgentConfig, { modules, log, signal }: RemoteAgentD
     },
     serving: { ...joined.credentials.serving, clientCa: joined.credentials.clientCa },
     embeddedModules: await modules(),
+    metrics: balancer?.metrics,
     tunnels: {
       servers,
       identity: () => ({ ...joined.credentials.kubelet, ca: joined.credentials.serverCa }),

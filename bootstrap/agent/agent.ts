@@ -6,6 +6,7 @@ import type { Client } from '../client/client.ts'
 import type { Clock } from '../client/clock.ts'
 import type { Informers } from '../client/informer.ts'
 import { pods } from '../client/resources.ts'
+import type { Metric } from '../metrics.ts'
 import { Containerd } from './containerd/supervisor.ts'
 import { createManager } from './create-manager.ts'
 import { CriClient } from './cri/client.ts'
@@ -49,6 +50,8 @@ export interface AgentDeps {
   readonly streams?: StreamHandler
   /** Whether a user may use a subresource of this node; without it only system:masters may. */
   readonly authorize?: HandlerDeps['authorize']
+  /** What the kubelet's /metrics shows besides its own. */
+  readonly metrics?: readonly Metric[] | undefined
   /** Whose a bearer token is; without it only client certificates let anybody in. */
   readonly authenticate?: TokenCheck
 }
@@ -227,6 +230,7 @@ function kubeletHandler(
     manager,
     stats,
     streams: deps.streams,
+    metrics: deps.metrics,
     log: deps.log,
     authorize: deps.authorize ?? mastersOnly,
   })

@@ -83,6 +83,15 @@ suite('agents', () => {
     await server.kubectl(`uncordon ${server.nodeName}`)
   }, 120_000)
 
+  test('logs, exec and the metrics of its load balancer come through the tunnel', async () => {
+    expect(await server.kubectl('exec web -- busybox hostname')).toBe('web\n')
+    expect(await server.kubectl('logs web')).toBe('')
+    const metrics = await server.kubectl(`get --raw /api/v1/nodes/${agent.nodeName}/proxy/metrics`)
+    expect(metrics).toContain(
+      `k3s_loadbalancer_server_health{name="k3s-agent-load-balancer",server="${server.bed.address}:6443"} 7`,
+    )
+  }, 60_000)
+
   const started = async (name: string) =>
     (await server.get<Pod>(`pod ${name}`)).status?.containerStatuses?.[0]?.containerID
 

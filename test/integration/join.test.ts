@@ -1,4 +1,5 @@
 /** A node joins a real server: what it keeps, what it is told when it may not, and that it never gives up. */
+import { execFileSync } from 'node:child_process'
 import { X509Certificate } from 'node:crypto'
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
@@ -61,6 +62,12 @@ function options(name: string, given: Partial<JoinOptions> & { password?: string
 
 const joining = (name: string, given: Parameters<typeof options>[1] = {}, patience = 0): Promise<Joined> =>
   joinCluster(options(name, given), effects(patience))
+
+const program = join(import.meta.dirname, '../../skiff.ts')
+const tokenCommand = (args: string[]) =>
+  execFileSync(process.execPath, ['--disable-warning=ExperimentalWarning', program, 'token', ...args], {
+    encoding: 'utf8',
+  })
 
 const file = (name: string) => readFileSync(join(folder, 'agent', name), 'utf8')
 
@@ -141,6 +148,17 @@ test('a machine with another name joins as another node', async () => {
   await joining('before')
   await joining('after')
   expect(subjectOf(new X509Certificate(file('client-kubelet.crt'))).commonName).toBe('system:node:after')
+})
+
+test('a bootstrap token is enough, and worth nothing once it is deleted', async () => {
+  const skiff = (...args: string[]) => tokenCommand([...args, '--kubeconfig', server.kubeconfig])
+  const made = skiff('create', '--ttl', '1h').trim()
+  expect(made).toMatch(/^K10[0-9a-f]{64}::[a-z0-9]{6}\.[a-z0-9]{16}$/)
+  await joining('by-bootstrap', { token: made })
+  await joining('by-bootstrap-bare', { token: made.split('::')[1] })
+  skiff('delete', made)
+  await expect(joining('too-late', { token: made }, 0)).rejects.toThrow('waited long enough')
+  expect(lines.at(-1)).toContain('401 not authorized')
 })
 
 test('certificates are renewed with the keys there are', async () => {

@@ -3,6 +3,7 @@ import { access } from 'node:fs/promises'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { Pod } from '../../client/resources.ts'
+import type { Metric } from '../../metrics.ts'
 import type { LogOptions } from '../logs/reader.ts'
 import { readLog } from '../logs/reader.ts'
 import type { PodManager } from '../pods/manager.ts'
@@ -37,6 +38,8 @@ export interface HandlerDeps {
   readonly stats: Stats
   readonly streams?: StreamHandler | undefined
   readonly log: AgentLog
+  /** What /metrics shows besides the kubelet's own. */
+  readonly metrics?: readonly Metric[] | undefined
   /** Whether the user may do that; verbs are those of nodes/<subresource>. */
   authorize(user: KubeletUser, verb: string, subresource: string): Promise<boolean>
 }
@@ -177,7 +180,8 @@ export class KubeletHandler {
       '# TYPE kubelet_running_containers gauge',
       `kubelet_running_containers{container_state="running"} ${manager.running().length}`,
     ]
-    return `${lines.join('\n')}\n`
+    const others = (this.#deps.metrics ?? []).flatMap(metric => [...metric.lines()])
+    return `${[...lines, ...others].join('\n')}\n`
   }
 }
 
