@@ -40,6 +40,26 @@ test('a server says on its own node which member it runs', async () => {
   expect((await harness.client.get(nodes, { name: 'b' })).metadata.labels).toBeUndefined()
 })
 
+test('the node says that it votes, again every five minutes, and no more once its member is removed', async () => {
+  await harness.start(etcdNode('a', member))
+  const voter = async () => {
+    const { status } = await harness.client.get(nodes, { name: 'a' })
+    const { reason, status: is, lastHeartbeatTime, lastTransitionTime } = status!.conditions![0]!
+    return [is, reason, lastHeartbeatTime, lastTransitionTime]
+  }
+  const start = '2026-01-01T00:00:00Z'
+  expect(await voter()).toEqual(['True', 'MemberNotLearner', start, start])
+  await harness.advance(10 * 60_000)
+  expect(await voter()).toEqual(['True', 'MemberNotLearner', '2026-01-01T00:10:00Z', start])
+  await harness.stop()
+  const other = new Harness(harness.client)
+  await other.start(etcdMembers(member))
+  await annotate({ 'etcd.k3s.cattle.io/remove': 'true' })
+  await other.idle()
+  expect((await voter()).slice(0, 2)).toEqual(['False', 'NotAMember'])
+  await other.stop()
+})
+
 test('a node that is deleted takes its member along; one without a member takes none', async () => {
   await addNode('b')
   await harness.start(etcdNode('a', member), etcdMembers(member))

@@ -1,4 +1,7 @@
 /** Keeps Nodes and members of the embedded etcd in step (k3s-io/k3s pkg/etcd: metadata_controller.go, member_controller.go). */
+import { rfc3339 } from '../../bootstrap/api/time.ts'
+import type { NodeCondition } from '../../bootstrap/api/types.gen.ts'
+import type { Client } from '../../bootstrap/client/client.ts'
 import { type Node, nodes } from '../../bootstrap/client/resources.ts'
 import type { EtcdMember } from '../../bootstrap/userland.ts'
 import { done, type Operator, on } from '../runtime/operator.ts'
@@ -14,22 +17,53 @@ export function etcdNode(serverNode: string, { name, address }: EtcdMember): Ope
   return {
     name: 'etcd-node',
     watches: [on(nodes, node => (node.metadata.name === serverNode ? serverNode : undefined))],
-    async reconcile(key, { client, informers }) {
+    async reconcile(key, { client, informers, clock }) {
       const node = informers.get(nodes).get(key)
       if (!node) return done
       const { labels = {}, annotations = {} } = node.metadata
       const known = annotations[nameAnnotation] === name && annotations[addressAnnotation] === address
       // Asked to leave, it says so no more; the member that comes after it has another name.
       const leaving = annotations[removedAnnotation] === name
-      if (leaving || (known && labels[roleLabel] === 'true')) return done
-      const metadata = {
-        labels: { [roleLabel]: 'true' },
-        annotations: { [nameAnnotation]: name, [addressAnnotation]: address },
+      if (leaving) return done
+      if (!known || labels[roleLabel] !== 'true') {
+        const metadata = {
+          labels: { [roleLabel]: 'true' },
+          annotations: { [nameAnnotation]: name, [addressAnnotation]: address },
+        }
+        await client.patch(nodes, { name: key }, { metadata }, { type: 'merge' })
       }
-      await client.patch(nodes, { name: key }, { metadata }, { type: 'merge' })
-      return done
+      // A server serves no API, and so runs no operator, before its member votes.
+      await setVoter(client, node, voting, clock.now())
+      return { requeueAfterMs: heartbeatMs }
     },
   }
+}
+
+type Voter = Pick<NodeCondition, 'status' | 'reason' | 'message'>
+
+const heartbeatMs = 5 * 60_000
+const voting: Voter = {
+  status: 'True',
+  reason: 'MemberNotLearner',
+  message: 'Node is a voting member of the etcd cluster',
+}
+const notAMember: Voter = {
+  status: 'False',
+  reason: 'NotAMember',
+  message: 'Node is not a member of the etcd cluster',
+}
+
+/** Writes the condition EtcdIsVoter where it says something else, or has not been confirmed for five minutes. */
+async function setVoter(client: Client, node: Node, voter: Voter, nowMs: number): Promise<void> {
+  const type = 'EtcdIsVoter'
+  const before = node.status?.conditions?.find(condition => condition.type === type)
+  const age = nowMs - Date.parse(before?.lastHeartbeatTime ?? '')
+  if (before?.reason === voter.reason && age < heartbeatMs) return
+  const now = rfc3339(nowMs)
+  const since = before?.status === voter.status ? (before.lastTransitionTime ?? now) : now
+  const condition = { type, ...voter, lastHeartbeatTime: now, lastTransitionTime: since }
+  const patch = { status: { conditions: [condition] } }
+  await client.patch(nodes, { name: node.metadata.name! }, patch, { type: 'strategic', subresource: 'status' })
 }
 
 interface Departed {
@@ -53,7 +87,7 @@ export function etcdMembers({ remove }: Pick<EtcdMember, 'remove'>): Operator {
         return change === 'deleted' || removalOf(node) !== 'none' ? name : undefined
       }),
     ],
-    async reconcile(key, { client, informers, log }) {
+    async reconcile(key, { client, informers, log, clock }) {
       const gone = departed.get(key)
       if (gone) {
         log.info({ node: key, member: gone.name }, 'Removing etcd member of a deleted node')
@@ -74,6 +108,7 @@ export function etcdMembers({ remove }: Pick<EtcdMember, 'remove'>): Operator {
           const member = memberOf(node)!
           await remove(member.name, member.address)
           await patch({ [removedAnnotation]: member.name, [nameAnnotation]: null, [addressAnnotation]: null })
+          await setVoter(client, node, notAMember, clock.now())
           return done
         }
       }
