@@ -117,12 +117,13 @@ describeWithEtcd('migration from SQLite', () => {
     /** Kills the process after so many steps; resolves with its exit code, or undefined when it was killed. */
     const run = async (steps: number): Promise<number | null> => {
       const child = spawn(process.execPath, [program, JSON.stringify(server.options)], {
-        stdio: ['ignore', 'pipe', 'inherit'],
+        stdio: ['pipe', 'pipe', 'inherit'],
       })
       let done = 0
       child.stdout.on('data', (dots: Buffer) => {
         done += dots.length
         if (done >= steps) child.kill('SIGKILL')
+        else child.stdin.write('go')
       })
       const [code] = await once(child, 'exit')
       return code as number | null
