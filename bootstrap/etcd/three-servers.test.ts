@@ -1,0 +1,146 @@
+import { rm } from 'node:fs/promises'
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals'
+import type { Datastore } from '../datastore/datastore.ts'
+import { etcdInstalled, freePort } from '../datastore/testing/etcd-server.ts'
+import { etcdFiles, exists } from './files.ts'
+import { TestCluster, type TestServer } from './testing/members.ts'
+
+jest.setTimeout(90_000)
+
+const describeWithEtcd = etcdInstalled ? describe : describe.skip
+
+let cluster: TestCluster
+/** Keeps the test's process awake while all it waits for are timers that do not. */
+let awake: NodeJS.Timeout
+
+beforeAll(async () => {
+  awake = setInterval(() => undefined, 1000)
+  cluster = await TestCluster.create()
+})
+
+afterAll(async () => {
+  await cluster.destroy()
+  clearInterval(awake)
+})
+
+const write = (store: Datastore, key: string) => store.commit({ op: 'create', key, value: Buffer.from(key) })
+
+async function keysOf(server: TestServer): Promise<string[]> {
+  const store = await server.store()
+  const { entries } = await store.read('/')
+  await store.close()
+  return entries.map(entry => entry.key)
+}
+
+const names = async (server: TestServer) =>
+  (await server.etcd.members()).map(({ name, isLearner }) => `${name}${isLearner ? ' learner' : ''}`).sort()
+
+// One cluster for all: each test leaves three members that vote.
+describeWithEtcd('three servers', () => {
+  test('join one after the other as learners, under load, and lose nothing', async () => {
+    const first = await cluster.add()
+    const store = await first.store()
+    let stop = false
+    let written = 0
+    const load = (async () => {
+      while (!stop) await write(store, `/r/${written++}`)
+    })()
+    const [second, third] = [await cluster.prepare(), await cluster.prepare()]
+    // Both at once: one waits for the other.
+    await Promise.all(
+      [second, third].map(async server => {
+        server.etcd = await cluster.start(server)
+      }),
+    )
+    stop = true
+    await load
+    await store.close()
+    expect(await names(first)).toEqual([first, second, third].map(server => server.etcd.name))
+    for (const server of [first, second, third]) expect(await keysOf(server)).toHaveLength(written)
+  })
+
+  test('survive the loss of any one under write load', async () => {
+    const { servers } = cluster
+    for (const lost of servers) {
+      const stores = await Promise.all(servers.filter(server => server !== lost).map(server => server.store()))
+      const acknowledged = new Set<string>()
+      const errors: Error[] = []
+      let stop = false
+      const writers = stores.flatMap((store, s) =>
+        [0, 1, 2].map(async w => {
+          for (let i = 0; !stop; i++) {
+            const key = `/r/${lost.etcd.name}/${s}-${w}-${i}`
+            try {
+              await write(store, key)
+              acknowledged.add(key)
+            } catch (error) {
+              errors.push(error as Error)
+            }
+          }
+        }),
+      )
+      const progress = async (more: number) => {
+        const goal = acknowledged.size + more
+        while (acknowledged.size < goal) await new Promise(resolve => setTimeout(resolve, 10))
+      }
+      await progress(50)
+      await lost.etcd.stop()
+      await progress(50)
+      stop = true
+      await Promise.all(writers)
+      expect(errors).toEqual([])
+      for (const store of stores) await store.close()
+      lost.etcd = await cluster.start(lost)
+      const keys = new Set(await keysOf(lost))
+      expect([...acknowledged].filter(key => !keys.has(key))).toEqual([])
+    }
+  })
+
+  test('find one that comes back at another address, and have one pace', async () => {
+    const [first, second, third] = cluster.servers as [TestServer, TestServer, TestServer]
+    await second.etcd.stop()
+    const ports = { ...second.options.ports!, peer: await freePort() }
+    second.etcd = await cluster.start(second, { ports, others: undefined })
+    const found = (await first.etcd.members()).find(({ name }) => name === second.etcd.name)
+    expect(found?.peerURLs).toEqual([`https://127.0.0.1:${ports.peer}`])
+    while (await exists(etcdFiles(first.dataDir).alone)) await new Promise(resolve => setTimeout(resolve, 100))
+    for (const server of [first, second, third]) {
+      const store = await server.store()
+      await write(store, `/r/${server.etcd.name}`)
+      await store.close()
+    }
+    const written = [first, second, third].map(server => `/r/${server.etcd.name}`)
+    expect(await keysOf(second)).toEqual(expect.arrayContaining(written))
+  })
+
+  test('lose a member that is removed; it stays away until it joins anew', async () => {
+    const [first, second, third] = cluster.servers as [TestServer, TestServer, TestServer]
+    const { name, address } = second.etcd
+    await third.etcd.remove(name, '127.0.0.9')
+    expect(await names(first)).toHaveLength(3)
+    await third.etcd.remove(name, address)
+    expect(await names(first)).toEqual([first.etcd.name, third.etcd.name])
+    while (!second.lines.some(line => line.includes('this node has been removed from the cluster')))
+      await new Promise(resolve => setTimeout(resolve, 20))
+    await second.etcd.stop()
+    await expect(cluster.start(second, { others: undefined })).rejects.toThrow(
+      /^this server was removed from its etcd cluster: start it with --server/,
+    )
+    second.etcd = await cluster.start(second)
+    expect(second.etcd.name).not.toBe(name)
+    expect(await names(first)).toHaveLength(3)
+  })
+
+  test('take back one whose data is lost, and refuse another of the same name', async () => {
+    const [first, second, third] = cluster.servers as [TestServer, TestServer, TestServer]
+    await third.etcd.stop()
+    await rm(etcdFiles(third.dataDir).dir, { recursive: true })
+    third.etcd = await cluster.start(third)
+    expect(await names(first)).toEqual([first, second, third].map(server => server.etcd.name))
+    const twin = await cluster.prepare({ nodeName: 'server-1', address: '127.0.0.2' })
+    await expect(cluster.start(twin)).rejects.toThrow(
+      'duplicate node name found, please use a unique name for this node',
+    )
+    expect(await names(first)).toHaveLength(3)
+  })
+})
