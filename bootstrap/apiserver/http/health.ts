@@ -47,13 +47,21 @@ export function createHealth(ready: () => boolean, store: Store, extra: readonly
   }
 }
 
+/** Upstream's limit for its question to etcd. */
+const reachableMs = 2000
+
 /** A server that does not hear of others' writes is not to be asked. */
 async function reachable(store: Store): Promise<string | undefined> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<string>(resolve => {
+    timer = setTimeout(() => resolve(`the datastore does not answer within ${reachableMs / 1000} s`), reachableMs)
+  })
   try {
-    await store.fresh()
-    return undefined
+    return await Promise.race([store.fresh().then(() => undefined), late])
   } catch (error) {
     return error instanceof Error ? error.message : String(error)
+  } finally {
+    clearTimeout(timer)
   }
 }
 

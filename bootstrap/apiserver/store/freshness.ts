@@ -19,8 +19,10 @@ export interface FreshnessParts {
   stuck(): void
 }
 
-/** Upstream's bound for each half. */
-export const freshWithinMs = 3000
+/** An election in etcd takes five to ten seconds; whoever asks meanwhile waits for its end. */
+const answerWithinMs = 10_000
+/** Upstream's bound for a cache to catch up. */
+const arriveWithinMs = 3000
 
 export class Freshness {
   readonly #parts: FreshnessParts
@@ -51,7 +53,7 @@ export class Freshness {
 
   async #round(): Promise<void> {
     const began = this.#parts.clock.now()
-    const asking = this.#within(this.#parts.ask(), 'no answer')
+    const asking = this.#within(answerWithinMs, this.#parts.ask(), 'no answer')
     this.#asking = asking
     const revision = await asking.finally(() => {
       if (this.#asking === asking) this.#asking = undefined
@@ -63,18 +65,22 @@ export class Freshness {
   async #reach(revision: Revision): Promise<void> {
     const before = this.#parts.revision()
     try {
-      await this.#within(this.#parts.reached(revision), `its changes up to ${revision} have not arrived`)
+      await this.#within(
+        arriveWithinMs,
+        this.#parts.reached(revision),
+        `its changes up to ${revision} have not arrived`,
+      )
     } catch (error) {
       if (this.#parts.revision() === before) this.#parts.stuck()
       throw error
     }
   }
 
-  async #within<T>(work: Promise<T>, what: string): Promise<T> {
+  async #within<T>(limitMs: number, work: Promise<T>, what: string): Promise<T> {
     const { clock, signal } = this.#parts
     const done = new AbortController()
-    const late = clock.sleep(freshWithinMs, AbortSignal.any([done.signal, signal])).then(
-      () => Promise.reject(new UnavailableError(`${what} within ${freshWithinMs / 1000} s`)),
+    const late = clock.sleep(limitMs, AbortSignal.any([done.signal, signal])).then(
+      () => Promise.reject(new UnavailableError(`${what} within ${limitMs / 1000} s`)),
       () => new Promise<never>(() => {}),
     )
     try {
