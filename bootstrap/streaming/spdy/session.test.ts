@@ -95,6 +95,22 @@ test('a stalled reader stops the writer, and reading goes on where it stopped', 
   expect(got).toBeGreaterThanOrEqual(400 * chunk.length)
 })
 
+test('a stream that fills up and ends at once does not stop the others for good', async () => {
+  const [near, far] = duplexPair()
+  const peer = rawPeer(far)
+  const session = new SpdySession(near, { server: false })
+  const opening = [session.open({}), session.open({})]
+  for (const id of [1, 3]) peer.send({ type: 'synReply', id, headers: {}, fin: false })
+  const [full, other] = await Promise.all(opening)
+  const size = 100_000
+  far.write(Buffer.concat([dataHeader(1, size, false), Buffer.alloc(size), dataHeader(1, 0, true)]))
+  await turns()
+  expect(near.isPaused()).toBe(true)
+  far.write(Buffer.concat([dataHeader(3, 4, true), Buffer.from('more')]))
+  expect((await buffer(full!)).length).toBe(size)
+  expect(await text(other!)).toBe('more')
+})
+
 test('what came before a reset or the end of the session can still be read', async () => {
   const [near, far] = duplexPair()
   const peer = rawPeer(far)

@@ -53,6 +53,8 @@ export class SpdyStream extends Duplex {
   endOfInput(): void {
     if (this.#remoteEnded) return
     this.#remoteEnded = true
+    // Once ended, Node asks for no more: that all has been read must be told otherwise, or the transport stays stopped.
+    this.once('end', () => this.#credit())
     this.push(null)
     this.#leaveWhenOver()
   }
