@@ -74,7 +74,7 @@ export function logConnection(session: Session): LogConnection {
     },
 
     async compact(before: Revision, rows: number): Promise<Revision | undefined> {
-      const results = await query<unknown[]>(compactStep(before, rows))
+      const results = await session.transaction(compactStep(before, rows))
       const [row] = results.at(-1) as [[number | null]]
       return row[0] ?? undefined
     },
@@ -115,7 +115,7 @@ async function append(session: Session, batch: Batch): Promise<readonly Outcome[
       `a write of ${text.length} bytes is more than max_allowed_packet, ${session.maxPacket}`,
       false,
     )
-  const results = await session.query<unknown[]>(text)
+  const results = await session.transaction(text)
   const [[last], rows] = results.slice(-2) as [[[number]], OwnColumns[]]
   const own = new Map(rows.map(row => [String(row[0]), row]))
   const outcomes: Outcome[] = []

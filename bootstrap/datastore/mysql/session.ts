@@ -7,6 +7,8 @@ import { ConnectionError, StatementError } from '../sql/log-connection.ts'
 export interface Session {
   /** Rows as arrays; with several statements, the results of each. Values are literals in the text: see `bytes`. */
   query<Result>(text: string): Promise<Result>
+  /** Several statements of one transaction, which is undone when one of them is refused. */
+  transaction(text: string): Promise<readonly unknown[]>
   /** How large a statement the server takes. */
   readonly maxPacket: number
   readonly gone: AbortSignal
@@ -23,18 +25,28 @@ export function sessionOf(client: Connection, clock: Clock, answerMs: number): O
   client.on('error', error => guard.end(error.message))
   client.on('end', () => guard.end('the connection was closed'))
 
+  const query = <Result>(text: string): Promise<Result> =>
+    guard.ask(
+      () =>
+        new Promise((resolve, reject) => {
+          client.query({ sql: text, rowsAsArray: true }, (error, result) => {
+            if (error) reject(error)
+            else resolve(result as Result)
+          })
+        }),
+    )
+
   return {
-    query: text =>
-      guard.ask(
-        () =>
-          new Promise((resolve, reject) => {
-            client.query({ sql: text, rowsAsArray: true }, (error, result) => {
-              if (error) reject(error)
-              // biome-ignore lint/suspicious/noExplicitAny: the caller knows what it asked for.
-              else resolve(result as any)
-            })
-          }),
-      ),
+    query,
+    transaction: async text => {
+      try {
+        return await query<unknown[]>(text)
+      } catch (error) {
+        // Only the statement is undone by itself: its locks, and what went before it, stay.
+        if (error instanceof StatementError) await query('ROLLBACK')
+        throw error
+      }
+    },
     gone: guard.gone,
     close: () => guard.close(() => new Promise<void>(resolve => client.end(() => resolve()))),
   }

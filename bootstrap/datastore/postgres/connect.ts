@@ -76,6 +76,7 @@ async function clientOf({ source, limits }: Dialer, host: string, port: number, 
       ssl: ssl ? (source.tls?.options ?? false) : false,
       application_name: 'skiff',
       keepAlive: true,
+      keepAliveInitialDelayMillis: limits.keepAliveMs,
       connectionTimeoutMillis: limits.connectMs,
     })
     client.on('error', () => undefined)

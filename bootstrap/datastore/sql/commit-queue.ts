@@ -13,13 +13,14 @@ import {
   type UnavailableError,
   type Write,
 } from '../datastore.ts'
-import type { Clock } from '../effects.ts'
-import type { Limits } from './limits.ts'
+import { type Limits, monotonicMs } from './limits.ts'
 import { isPassing, type Link } from './link.ts'
 import type { Batch, Outcome } from './log-connection.ts'
 
 const maxBatchWrites = 500
-const maxBatchBytes = 2 * 1024 * 1024
+const maxBatchBytes = 1024 * 1024
+/** What every engine can index. */
+const maxKeyBytes = 1024
 
 interface Pending {
   readonly write: Write
@@ -41,30 +42,30 @@ export interface Publisher {
 export interface CommitQueueOptions {
   readonly link: Link
   readonly publisher: Publisher
-  readonly clock: Clock
   readonly limits: Limits
 }
 
 export class CommitQueue {
   readonly #link: Link
   readonly #publisher: Publisher
-  readonly #clock: Clock
   readonly #limits: Limits
   #pending: Pending[] = []
   #running: Promise<void> | undefined
 
-  constructor({ link, publisher, clock, limits }: CommitQueueOptions) {
+  constructor({ link, publisher, limits }: CommitQueueOptions) {
     this.#link = link
     this.#publisher = publisher
-    this.#clock = clock
     this.#limits = limits
   }
 
   /** Resolves once durable and shown. ConflictError; UnavailableError says whether it was certainly not written. */
   async commit(write: Write): Promise<Revision> {
     this.#link.refuseWhenLongAway()
+    // In a batch it would take the others down with it.
+    if (Buffer.byteLength(write.key) > maxKeyBytes)
+      throw this.#link.unavailable(notWritten(`a key is longer than ${maxKeyBytes} bytes`))
     return new Promise((resolve, reject) => {
-      this.#pending.push({ write, until: this.#clock.now() + this.#limits.giveUpMs, resolve, reject })
+      this.#pending.push({ write, until: monotonicMs() + this.#limits.giveUpMs, resolve, reject })
       this.#running ??= this.#run()
     })
   }
@@ -133,7 +134,7 @@ export class CommitQueue {
         sent ||= asked && !isRefusal(error)
         const reason = (error as Error).message
         this.#expire(reason)
-        if (!passing || this.#clock.now() >= until || this.#link.closed.aborted)
+        if (!passing || monotonicMs() >= until || this.#link.closed.aborted)
           return this.#refuse(pending, sent ? `${reason}: whether this was written is not known` : notWritten(reason))
       }
       await this.#link.pause(attempt, until)
@@ -142,7 +143,7 @@ export class CommitQueue {
 
   /** Refuses those behind the batch who have waited long enough. */
   #expire(reason: string): void {
-    const now = this.#clock.now()
+    const now = monotonicMs()
     const late = this.#pending.filter(({ until }) => now >= until)
     if (late.length === 0) return
     this.#pending = this.#pending.filter(({ until }) => now < until)

@@ -7,8 +7,18 @@ export interface Limits {
   readonly answerMs: number
   /** A read or write as a whole, over all its tries. */
   readonly giveUpMs: number
+  /** A quiet connection shows after this time that it is there. */
+  readonly keepAliveMs: number
   /** Between two looks at the head while nobody says that it moved. */
   readonly lookMs: { readonly least: number; readonly most: number }
 }
 
-export const defaultLimits: Omit<Limits, 'lookMs'> = { connectMs: 4000, answerMs: 5000, giveUpMs: 8000 }
+export const defaultLimits: Omit<Limits, 'lookMs'> = {
+  connectMs: 4000,
+  answerMs: 5000,
+  giveUpMs: 8000,
+  keepAliveMs: 10_000,
+}
+
+/** For deadlines: does not jump when the machine's clock is set. */
+export const monotonicMs = (): number => performance.now()

@@ -1,7 +1,7 @@
 /** The connections of one server to its database: made when needed, made anew when broken, refused at once when long away. */
 import { UnavailableError } from '../datastore.ts'
 import type { Clock, Logger } from '../effects.ts'
-import type { Limits } from './limits.ts'
+import { type Limits, monotonicMs } from './limits.ts'
 import { ConnectionError, type LogConnection, StatementError } from './log-connection.ts'
 
 /** The writer appends, the tail follows the head, readers do everything else. */
@@ -64,15 +64,15 @@ export class Link {
 
   /** The same, tried again until it works or the time is up: for what may be done twice. UnavailableError. */
   async retried<T>(role: Role, work: (connection: LogConnection) => Promise<T>): Promise<T> {
-    const { clock, limits } = this.#options
-    const deadline = clock.now() + limits.giveUpMs
+    const { limits } = this.#options
+    const deadline = monotonicMs() + limits.giveUpMs
     for (let attempt = 0; ; attempt++) {
       this.refuseWhenLongAway()
       try {
         return await this.use(role, work)
       } catch (error) {
         if (!isPassing(error)) throw error instanceof StatementError ? this.unavailable(error.message) : error
-        if (this.closed.aborted || clock.now() >= deadline) throw this.unavailable((error as Error).message)
+        if (this.closed.aborted || monotonicMs() >= deadline) throw this.unavailable((error as Error).message)
       }
       await this.pause(attempt, deadline)
     }
@@ -80,9 +80,9 @@ export class Link {
 
   /** Throws UnavailableError when the database has been away for longer than anybody is to wait. */
   refuseWhenLongAway(): void {
-    const { clock, limits } = this.#options
+    const { limits } = this.#options
     if (this.closed.aborted) throw new UnavailableError('the datastore is closed')
-    if (this.#down && clock.now() - this.#down.since > limits.giveUpMs) throw this.unavailable(this.#down.reason)
+    if (this.#down && monotonicMs() - this.#down.since > limits.giveUpMs) throw this.unavailable(this.#down.reason)
   }
 
   unavailable(reason: string): UnavailableError {
@@ -92,7 +92,7 @@ export class Link {
   /** Waits longer with every attempt, not beyond `deadline`, and not once the database is back. */
   async pause(attempt: number, deadline = Number.POSITIVE_INFINITY): Promise<void> {
     const { clock } = this.#options
-    const ms = Math.min(retryMs.first * 2 ** Math.min(attempt, 10), retryMs.most, Math.max(1, deadline - clock.now()))
+    const ms = Math.min(retryMs.first * 2 ** Math.min(attempt, 10), retryMs.most, Math.max(1, deadline - monotonicMs()))
     const stop = new AbortController()
     const ended = () => stop.abort()
     this.closed.addEventListener('abort', ended, { once: true })
@@ -137,16 +137,16 @@ export class Link {
   }
 
   #isDown(reason: string): void {
-    const { clock, log, name } = this.#options
+    const { log, name } = this.#options
     if (this.closed.aborted) return
     if (!this.#down) log.warn({ datastore: name, reason }, 'the datastore is away')
-    this.#down = { since: this.#down?.since ?? clock.now(), reason }
+    this.#down = { since: this.#down?.since ?? monotonicMs(), reason }
   }
 
   #isUp(): void {
     if (!this.#down) return
-    const { clock, log, name } = this.#options
-    log.info({ datastore: name, ms: clock.now() - this.#down.since }, 'the datastore is back')
+    const { log, name } = this.#options
+    log.info({ datastore: name, ms: monotonicMs() - this.#down.since }, 'the datastore is back')
     this.#down = undefined
     for (const wake of this.#up.splice(0)) wake()
   }

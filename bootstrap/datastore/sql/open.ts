@@ -1,6 +1,7 @@
 /** Opening a database: what is wrong with the endpoint is said in one line, what may pass is waited for. */
 import { type Datastore, UnavailableError } from '../datastore.ts'
 import { EndpointError } from '../endpoint.ts'
+import { monotonicMs } from './limits.ts'
 import { isPassing } from './link.ts'
 import { ConnectionError, StatementError } from './log-connection.ts'
 import { openSqlDatastore, type SqlOptions } from './sql-datastore.ts'
@@ -13,7 +14,7 @@ export interface OpenOptions extends SqlOptions {
 /** Tries for as long as any call may take, so that a database that starts together with us is found. EndpointError. */
 export async function openSql(options: OpenOptions): Promise<Datastore> {
   const { clock, limits, name } = options
-  const until = clock.now() + limits.giveUpMs
+  const until = monotonicMs() + limits.giveUpMs
   for (;;) {
     try {
       await options.prepare()
@@ -21,7 +22,7 @@ export async function openSql(options: OpenOptions): Promise<Datastore> {
     } catch (error) {
       const { message } = error as Error
       if (error instanceof EndpointError) throw new EndpointError(`${name}: ${message}`)
-      if (!isPassing(error) || clock.now() >= until)
+      if (!isPassing(error) || monotonicMs() >= until)
         throw [ConnectionError, StatementError, UnavailableError].some(kind => error instanceof kind)
           ? new EndpointError(`cannot use ${name}: ${message}`, { cause: error })
           : error

@@ -55,7 +55,7 @@ class SqlDatastore implements Datastore {
     this.#options = options
     this.#link = link
     this.#tail = new Tail({ link, hub: this.#hub, limits, clock, log }, position)
-    this.#queue = new CommitQueue({ link, publisher: this.#tail, clock, limits })
+    this.#queue = new CommitQueue({ link, publisher: this.#tail, limits })
     this.#following = this.#tail.run()
     this.#upkeep = maintain(this, clock, link.closed, log)
   }
