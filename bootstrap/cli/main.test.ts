@@ -43,7 +43,10 @@ test.each([
   [['agent', '--data-dir=/nowhere'], 'skiff: --token is required\n'],
   [['agent', '--token=t'], 'skiff: --server is required\n'],
   [['certificate', 'check'], expect.stringMatching(/^skiff: this command is not supported by v1\.36.* yet\n$/)],
-  [['server', '--cluster-init'], 'skiff: --cluster-init is not supported by this version yet: leave it out\n'],
+  [
+    ['server', '--secrets-encryption'],
+    'skiff: --secrets-encryption is not supported by this version yet: leave it out\n',
+  ],
   [['kubectl'], 'skiff: kubectl is not installed: install it, or run "make setup"\n'],
 ])('%j ends with one line and exit code 1', async (args, stderr) => {
   const env = { K3S_CONFIG_FILE: '/dev/null', PATH: '/nowhere' }

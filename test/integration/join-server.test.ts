@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, test } from '@jest/globals'
+import { afterAll, beforeAll, expect, jest, test } from '@jest/globals'
 import { type AssembledServer, assembleApiServer } from '../../bootstrap/apiserver/assemble.ts'
 import type { Listening } from '../../bootstrap/apiserver/http/listener.ts'
 import { systemClock } from '../../bootstrap/client/clock.ts'
@@ -19,6 +19,8 @@ import { controlOf } from '../../bootstrap/supervisor/control.ts'
 import { supervisorRoutes } from '../../bootstrap/supervisor/supervisor.ts'
 import { type Answer, HttpClient } from './http-client.ts'
 import { basic, nodeHeaders, ownKey } from './joining.ts'
+
+jest.setTimeout(60_000)
 
 const logged: string[] = []
 const log = createLogger({
@@ -93,7 +95,7 @@ beforeAll(async () => {
   listening = await api.server.listen({ port: 0, host: '127.0.0.1', ...pki.serving, clientCa: pki.clientCa.cert })
   early = await beforeReady(pki)
   await api.start({ servicePort: 443, securePort: listening.port, advertiseAddresses: ['192.0.2.1'] })
-}, 60_000)
+})
 afterAll(async () => {
   await listening?.close()
   stop.abort()

@@ -1,16 +1,18 @@
 /** The joining side's first steps against a real server: whom it trusts, and what it says when it does not. */
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, test } from '@jest/globals'
+import { afterAll, beforeAll, expect, jest, test } from '@jest/globals'
 import { accessServer } from '../../bootstrap/join/server-access.ts'
 import { type RunningServer, startServer } from './server.ts'
+
+jest.setTimeout(60_000)
 
 let server: RunningServer
 let token: string
 beforeAll(async () => {
   server = await startServer()
   token = (await readFile(join(server.dataDir, 'server/token'), 'utf8')).trim()
-}, 60_000)
+})
 afterAll(() => server?.remove())
 
 const warnings: string[] = []

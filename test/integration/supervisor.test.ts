@@ -2,10 +2,12 @@
 import { X509Certificate } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals'
 import { type Answer, type Ask, HttpClient } from './http-client.ts'
 import { basic, nodeHeaders, ownKey } from './joining.ts'
 import { type RunningServer, startServer } from './server.ts'
+
+jest.setTimeout(60_000)
 
 let server: RunningServer
 let admin: HttpClient
@@ -14,7 +16,7 @@ beforeAll(async () => {
   server = await startServer(['--token', 'server-secret', '--agent-token', 'agent-secret'])
   admin = new HttpClient(server)
   nobody = new HttpClient({ url: server.url, tls: { ca: server.tls.ca } })
-}, 60_000)
+})
 afterAll(async () => {
   admin?.close()
   nobody?.close()

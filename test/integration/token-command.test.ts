@@ -1,19 +1,21 @@
 /** `skiff token` against a real server. */
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, test } from '@jest/globals'
+import { afterAll, beforeAll, expect, jest, test } from '@jest/globals'
 import { runToken } from '../../bootstrap/cli/token/command.ts'
 import { ConfigError } from '../../bootstrap/config/parse.ts'
 import { HttpClient } from './http-client.ts'
 import { basic } from './joining.ts'
 import { type RunningServer, startServer } from './server.ts'
 
+jest.setTimeout(60_000)
+
 let server: RunningServer
 let nobody: HttpClient
 beforeAll(async () => {
   server = await startServer()
   nobody = new HttpClient({ url: server.url, tls: { ca: server.tls.ca } })
-}, 60_000)
+})
 afterAll(async () => {
   nobody?.close()
   await server?.remove()

@@ -2,12 +2,14 @@
 import { readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals'
 import { type EtcdServer, etcdInstalled, startEtcdServer } from '../../bootstrap/datastore/testing/etcd-server.ts'
 import { type Answer, HttpClient } from './http-client.ts'
 import { basic, nodeHeaders, ownKey } from './joining.ts'
 import { freePort } from './ports.ts'
 import { type RunningServer, startServer } from './server.ts'
+
+jest.setTimeout(60_000)
 
 const suite = etcdInstalled ? describe : describe.skip
 if (!etcdInstalled) console.log('two servers: skipped, needs etcd')
@@ -33,11 +35,11 @@ suite('two servers on one datastore', () => {
     // At once, as after a power cut: one of them makes the cluster.
     const both = await Promise.all([1, 2].map(() => startServer([...flags, '--token', 'secret'])))
     servers.push(...both)
-  }, 60_000)
+  })
   afterAll(async () => {
     await Promise.all(servers.map(server => server.remove()))
     await etcd?.destroy()
-  }, 60_000)
+  })
 
   test('are one cluster', async () => {
     for (const path of ['tls/server-ca.crt', 'tls/client-ca.key', 'tls/service.key', 'token', 'cred/passwd'])
@@ -93,7 +95,7 @@ suite('two servers on one datastore', () => {
     const client = new HttpClient({ url: servers[1]!.url, tls: servers[0]!.tls })
     expect((await client.get('/readyz')).status).toBe(200)
     client.close()
-  }, 60_000)
+  })
 
   test('a server that starts while the datastore is away says so, and goes on when it is back', async () => {
     const { dataDir } = servers[1]!
@@ -109,5 +111,5 @@ suite('two servers on one datastore', () => {
     servers[1] = await starting
     expect((await client.get('/readyz')).status).toBe(200)
     client.close()
-  }, 60_000)
+  })
 })
