@@ -28,6 +28,7 @@ const figures = [
   'dns',
   'ingress',
   'tunnel',
+  'failover',
   'overlay',
 ]
 
