@@ -215,6 +215,16 @@ describe('files that differ', () => {
     }
   })
 
+  test('are replaced whatever their age, where they only hold passwords', async () => {
+    await start('a')
+    const { tokens } = await start('b')
+    const ahead = Date.now() / 1000 + 600
+    await utimes(join(base, 'a/server/cred/passwd'), ahead, ahead)
+    await tokens.rotate('changed')
+    await start('a', { token: 'changed' })
+    expect(await file('a', 'cred/passwd')).toBe(await file('b', 'cred/passwd'))
+  })
+
   test('and newer by three seconds end the start, nothing written', async () => {
     await start('a')
     await writeFile(path('a'), 'something else')

@@ -3,6 +3,8 @@ import { type Bundle, pathOf, writeFiles } from './bundle.ts'
 
 /** Clocks of servers differ; files that are newer by less than this are no contradiction. */
 const skewSeconds = 3
+/** Follows from the token, which this server has, and its flags, which are applied later: the cluster's is always right. */
+const derived = 'PasswdFile'
 
 /** A file here was changed after the cluster's was stored: nobody but the user knows which one is right. */
 export class NewerOnDiskError extends Error {
@@ -22,7 +24,7 @@ export async function reconcileFiles(dataDir: string, disk: Bundle, cluster: Bun
   const differing = Object.keys(cluster).filter(
     name => pathOf(dataDir, name) !== undefined && disk[name]?.Content !== cluster[name]!.Content,
   )
-  const newer = differing.filter(name => isNewer(disk[name]?.Timestamp, cluster[name]!.Timestamp))
+  const newer = differing.filter(name => name !== derived && isNewer(disk[name]?.Timestamp, cluster[name]!.Timestamp))
   if (newer.length > 0) throw new NewerOnDiskError(newer.map(name => pathOf(dataDir, name)!))
   await writeFiles(dataDir, cluster, differing)
   return differing
