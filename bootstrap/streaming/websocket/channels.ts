@@ -34,11 +34,12 @@ export class ChannelSocket {
 
   /** What the client sends on a channel. While nobody takes it, nothing more is read from the connection. */
   reader(channel: number): Readable {
-    const reader = new Readable({
-      read: () => {
-        if (this.#full.delete(channel) && this.#full.size === 0) this.#ws.resume()
-      },
-    })
+    const taken = () => {
+      if (this.#full.delete(channel) && this.#full.size === 0) this.#ws.resume()
+    }
+    const reader = new Readable({ read: taken })
+    // A channel that has been closed is asked for no more, also when it was full.
+    reader.once('end', taken)
     this.#readers.set(channel, reader)
     return reader
   }

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { text } from 'node:stream/consumers'
+import { buffer, text } from 'node:stream/consumers'
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import { WebSocket } from 'ws'
 import { failure } from '../../api/errors.ts'
@@ -119,4 +119,25 @@ test('input nobody reads stops the client', async () => {
 
 test('an unknown subprotocol is refused', async () => {
   await expect(dial('v9.channel.k8s.io')).rejects.toThrow('403')
+})
+
+test('a channel that is closed while it is full does not stop the others', async () => {
+  const input = Buffer.alloc(300_000)
+  const full = Promise.withResolvers<void>()
+  const sizes = Promise.withResolvers<Buffer>()
+  const taken = Promise.withResolvers<number>()
+  serve = async ({ stdin, resize }: StreamSet) => {
+    resize!.once('data', sizes.resolve)
+    while (stdin!.readableLength < input.length) await new Promise(resolve => setImmediate(resolve))
+    full.resolve()
+    taken.resolve((await buffer(stdin!)).length)
+  }
+  const { ws } = await dial('v5.channel.k8s.io')
+  ws.send(Buffer.concat([Buffer.of(0), input]))
+  ws.send(Buffer.of(255, 0))
+  await full.promise
+  ws.send(Buffer.from(`\x04${size}`))
+  expect(await taken.promise).toBe(input.length)
+  expect(String(await sizes.promise)).toBe(size)
+  ws.terminate()
 })
