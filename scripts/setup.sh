@@ -21,6 +21,8 @@ debian_packages() {
   apt-get update -qq
   # A package must not start services of its own here: Skiff runs its own containerd.
   RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+  # Skiff runs an etcd of its own, on the same ports.
+  [[ " ${missing[*]} " != *" etcd-server "* ]] || systemctl disable --now etcd >/dev/null 2>&1 || true
 }
 
 node_24() {

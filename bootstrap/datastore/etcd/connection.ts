@@ -33,6 +33,8 @@ export const watchMethod = 'Watch/Watch'
 /** A member that does not answer within this is given up for the next one. */
 const attemptMs = 5000
 const defaultLimitMs = 15_000
+/** What a call is given while nobody answers. */
+const downMs = 1000
 const firstPauseMs = 30
 const longestPauseMs = 500
 
@@ -44,6 +46,8 @@ export class Connection {
   readonly #limitMs: number
   readonly #leaderOnly = new Metadata()
   #current = 0
+  /** Nobody answered for as long as a call may take. */
+  #down = false
 
   constructor({ endpoints, tls, clock, limitMs = defaultLimitMs }: ConnectionOptions) {
     this.#limitMs = limitMs
@@ -57,28 +61,29 @@ export class Connection {
     for (const client of this.#clients) client.close()
   }
 
-  /** `method` is "Service/Method" of etcdserverpb. Throws EtcdError once repeating is of no use or the time is up. */
+  /**
+   * `method` is "Service/Method" of etcdserverpb. Throws EtcdError once repeating is of no use or the time is up. Once a call
+   * has used up its time, others fail within a second until one gets through.
+   */
   async call<Answer>(method: string, request: object, options: CallOptions = {}): Promise<Answer> {
     const { limitMs = this.#limitMs, repeat = true } = options
     const signal = options.signal ? AbortSignal.any([options.signal, this.#closed.signal]) : this.#closed.signal
-    const until = performance.now() + limitMs
+    const until = performance.now() + (this.#down && repeat ? Math.min(limitMs, downMs) : limitMs)
     for (let pause = firstPauseMs; ; pause = Math.min(pause * 2, longestPauseMs)) {
       const index = this.#current
+      const left = until - performance.now()
       try {
-        const left = until - performance.now()
-        return (await this.#attempt(
-          index,
-          method,
-          request,
-          repeat ? Math.min(attemptMs, left) : left,
-          signal,
-        )) as Answer
+        const answer = await this.#attempt(index, method, request, repeat ? Math.min(attemptMs, left) : left, signal)
+        this.#down = false
+        return answer as Answer
       } catch (error) {
         const { failure } = error as EtcdError
+        const passing = failure === 'unknown' || failure === 'refused'
         if (failure === 'unknown') options.onUnknown?.()
-        if (failure === 'unknown' || failure === 'refused') this.#leave(index)
-        const again = repeat && (failure === 'unknown' || failure === 'refused')
-        if (!again || signal.aborted || performance.now() + pause >= until) throw error
+        if (passing) this.#leave(index)
+        const late = performance.now() + pause >= until
+        if (passing && repeat && late) this.#down = true
+        if (!passing || !repeat || late || signal.aborted) throw error
       }
       await this.#clock.sleep(pause, signal).catch(() => undefined)
     }

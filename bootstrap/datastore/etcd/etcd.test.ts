@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { Writable } from 'node:stream'
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals'
 import { systemClock } from '../../client/clock.ts'
-import { FakeClock } from '../../client/testing/fake-clock.ts'
+import { FakeClock, turns } from '../../client/testing/fake-clock.ts'
 import { datastoreContract, type OpenedStore } from '../contract.ts'
 import { CompactedError, ConflictError, type Datastore, UnavailableError } from '../datastore.ts'
 import { answerEater } from '../testing/answer-eater.ts'
@@ -173,7 +173,11 @@ describeWithEtcd('two servers', () => {
     const [a, b] = await Promise.all([clockA, clockB].map(clock => openEtcd({ endpoints: [server.endpoint], clock })))
     const minutes = 60_000
     const round = async (...clocks: FakeClock[]) => {
-      for (const clock of clocks) await clock.advance(5 * minutes)
+      for (const clock of clocks) {
+        await clock.advance(5 * minutes)
+        // The round is over when the next one is being waited for.
+        while (clock.pending === 0) await turns(1)
+      }
     }
     const oldestReadable = async (from: number) => {
       for (let at = from; ; at++)
