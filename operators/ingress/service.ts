@@ -97,7 +97,7 @@ export async function startIngress(options: IngressOptions): Promise<IngressServ
     await rm(runDir, { recursive: true, force: true })
   }
   try {
-    if (await applier.inherit()) log('serving the configuration of before until the cluster is read')
+    if (await applier.inherit(surface.addresses)) log('serving the configuration of before until the cluster is read')
     await controller.start()
     if (!applier.serving) throw new Error('haproxy refuses the first configuration; see the log above')
   } catch (error) {

@@ -2,6 +2,7 @@
  * Brings the running HAProxy to the plane that is wanted, by the smallest step that does. Wishes that come while a step
  * is under way are merged: only the latest counts. A configuration that HAProxy refuses never replaces one that serves.
  */
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { assertNever } from '../../../bootstrap/api/object.ts'
 import type { Owner } from '../model/model.ts'
@@ -36,6 +37,12 @@ export type Outcome =
   /** Nothing has changed. */
   | { readonly type: 'refused'; readonly faults: readonly Fault[] }
 
+/** Whether every address the configuration listens at is one of these: a pod that starts again may have another. */
+function listensAt(config: string, addresses: readonly string[]): boolean {
+  const bound = Array.from(config.matchAll(/^\s*bind (\S+):\d+/gm), ([, host = '']) => host.replace(/^\[|\]$/g, ''))
+  return bound.length > 0 && bound.every(host => addresses.includes(host))
+}
+
 /** What HAProxy does not accept, and whose it is where that is known. */
 export interface Fault {
   readonly owner: Owner | undefined
@@ -56,10 +63,12 @@ export class Applier {
     return this.#state.type !== 'nothing'
   }
 
-  /** Serves what was last good in an earlier life, if there is such a thing. */
-  async inherit(): Promise<boolean> {
+  /** Serves what was last good in an earlier life, if there is such a thing, and that life had one of these addresses. */
+  async inherit(addresses: readonly string[]): Promise<boolean> {
     const { folder, check, load } = this.#options
     const config = join(folder, 'current', configName)
+    const text = await readFile(config, 'utf8').catch(() => '')
+    if (!listensAt(text, addresses)) return false
     const checked = await check(config).catch(() => undefined)
     if (!checked?.ok) return false
     await load()
