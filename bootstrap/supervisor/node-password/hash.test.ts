@@ -21,6 +21,17 @@ test('a remembered password is still the only one', async () => {
   expect([await verify(made, 'y'), await verify(made, password)]).toEqual([true, false])
 })
 
+test('nodes that come at once all get their answer, wrong hashes among them', async () => {
+  const { hash, verify } = rememberingHasher()
+  const passwords = Array.from({ length: 7 }, (_, at) => `password-${at}`)
+  const broken = verify('nonsense', 'x').catch((error: Error) => error.message)
+  const hashes = await Promise.all(passwords.map(one => hash(one)))
+  expect(await broken).toContain('not of the form')
+  expect(await Promise.all(hashes.map((one, at) => isPasswordOf(one, passwords[at]!)))).toEqual(
+    passwords.map(() => true),
+  )
+})
+
 test.each([
   ['', /not of the form/],
   ['$2:00:15:8:1:AAAA', /hash version 2 does not match/],

@@ -45,8 +45,15 @@ export interface Hasher {
   verify(hash: string, password: string): Promise<boolean>
 }
 
-/** Does the work once for a hash and its password: a node asks for two certificates in a row. */
+/** Of the four threads that files are read on, too; each hash takes 32 MB meanwhile. */
+const atOnce = 2
+
+/**
+ * Does the work once for a hash and its password: a node asks for two certificates in a row. Many nodes that come at once
+ * are hashed two at a time.
+ */
 export function rememberingHasher(): Hasher {
+  const inTurns = turns(atOnce)
   const known = new Set<string>()
   const keyOf = (hash: string, password: string) => createHash('sha256').update(`${hash}\0${password}`).digest('base64')
   const remember = (hash: string, password: string) => {
@@ -55,15 +62,32 @@ export function rememberingHasher(): Hasher {
   }
   return {
     async hash(password) {
-      const hash = await hashPassword(password)
+      const hash = await inTurns(() => hashPassword(password))
       remember(hash, password)
       return hash
     },
     async verify(hash, password) {
       if (known.has(keyOf(hash, password))) return true
-      if (!(await isPasswordOf(hash, password))) return false
+      if (!(await inTurns(() => isPasswordOf(hash, password)))) return false
       remember(hash, password)
       return true
     },
+  }
+}
+
+/** Runs so many at once; the rest waits in the order it came. */
+function turns(limit: number): <T>(work: () => Promise<T>) => Promise<T> {
+  const waiting: (() => void)[] = []
+  let running = 0
+  return async work => {
+    if (running === limit) await new Promise<void>(resolve => waiting.push(resolve))
+    else running++
+    try {
+      return await work()
+    } finally {
+      const next = waiting.shift()
+      if (next) next()
+      else running--
+    }
   }
 }
