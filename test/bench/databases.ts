@@ -1,17 +1,12 @@
-/** Durable writes through the datastores outside the process, next to the same rows written one by one with the same client. */
-import { Client, credentials } from '@grpc/grpc-js'
+/** Durable writes through the SQL datastores, next to the same rows inserted one by one with the same client. */
 import mysql from 'mysql2/promise'
 import pg from 'pg'
 import { systemClock } from '../../bootstrap/client/clock.ts'
 import { openDatastore } from '../../bootstrap/datastore/open.ts'
-import { etcdInstalled, startEtcdServer } from '../../bootstrap/datastore/testing/etcd-server.ts'
-import { hasMysql, type MysqlServer, startMysql } from '../../bootstrap/datastore/testing/mysql-server.ts'
-import {
-  type PostgresServer,
-  postgresPrograms,
-  startPostgres,
-} from '../../bootstrap/datastore/testing/postgres-server.ts'
+import { hasMysql, startMysql } from '../../bootstrap/datastore/testing/mysql-server.ts'
+import { postgresPrograms, startPostgres } from '../../bootstrap/datastore/testing/postgres-server.ts'
 import { silent } from '../../bootstrap/datastore/testing/processes.ts'
+import type { DatabaseServer } from '../../bootstrap/datastore/testing/sql-contract.ts'
 import { type Rate, rate } from './measure.ts'
 import { report } from './row.ts'
 
@@ -24,23 +19,18 @@ const loads = [
 /** Inserts one row in a transaction of its own. */
 type Insert = (revision: number, key: string) => Promise<unknown>
 
-interface Server {
-  destroy(): Promise<void>
-}
-
-interface Engine<S extends Server> {
+interface Engine {
+  readonly scheme: string
   readonly name: string
-  start(): Promise<S>
-  /** As --datastore-endpoint has it. */
-  endpoint(server: S): string
+  start(): Promise<DatabaseServer>
   /** Connections to a table of two indexes, as the log has them. */
-  direct(server: S, connections: number): Promise<{ inserts: readonly Insert[]; close(): Promise<void> }>
+  direct(server: DatabaseServer, connections: number): Promise<{ inserts: readonly Insert[]; close(): Promise<void> }>
 }
 
-const postgres: Engine<PostgresServer> = {
+const postgres: Engine = {
+  scheme: 'postgres',
   name: 'PostgreSQL',
   start: () => startPostgres({ durable: true }),
-  endpoint: server => `postgres://${server.source('bench')}`,
   async direct(server, connections) {
     const url = `postgres://${server.source('postgres')}`
     await server.run('CREATE TABLE IF NOT EXISTS floor (revision bigint PRIMARY KEY, key bytea, value bytea)')
@@ -60,10 +50,10 @@ const postgres: Engine<PostgresServer> = {
   },
 }
 
-const mariadb: Engine<MysqlServer> = {
+const mariadb: Engine = {
+  scheme: 'mysql',
   name: 'MariaDB',
   start: () => startMysql({ durable: true }),
-  endpoint: server => `mysql://${server.source('bench')}`,
   async direct(server, connections) {
     await server.run('CREATE DATABASE IF NOT EXISTS floor')
     const table = 'revision BIGINT PRIMARY KEY, name VARBINARY(1024), value LONGBLOB, KEY k (name, revision)'
@@ -83,48 +73,17 @@ const mariadb: Engine<MysqlServer> = {
   },
 }
 
-const etcd: Engine<Awaited<ReturnType<typeof startEtcdServer>>> = {
-  name: 'etcd',
-  start: () => startEtcdServer({ durable: true }),
-  endpoint: server => server.endpoint,
-  async direct(server, connections) {
-    const address = server.endpoint.replace('http://', '')
-    const own = { 'grpc.use_local_subchannel_pool': 1 }
-    const clients = Array.from({ length: connections }, () => new Client(address, credentials.createInsecure(), own))
-    const put = (client: Client, request: Buffer) =>
-      new Promise<void>((resolve, reject) => {
-        const same = (bytes: Buffer) => bytes
-        client.makeUnaryRequest('/etcdserverpb.KV/Put', same, same, request, error => {
-          if (error) reject(error)
-          else resolve()
-        })
-      })
-    return {
-      inserts: clients.map(client => (_, key) => put(client, putRequest(Buffer.from(key)))),
-      close: async () => {
-        for (const client of clients) client.close()
-      },
-    }
-  },
-}
-
-/** PutRequest: key is field 1, value field 2. */
-function putRequest(key: Buffer): Buffer {
-  const length = Buffer.from([(value.length & 0x7f) | 0x80, value.length >> 7])
-  return Buffer.concat([Buffer.from([0x0a, key.length]), key, Buffer.from([0x12]), length, value])
-}
-
-async function floorOf<S extends Server>(engine: Engine<S>, server: S, clients: number, count: number): Promise<Rate> {
+async function floorOf(engine: Engine, server: DatabaseServer, clients: number, count: number): Promise<Rate> {
   const { inserts, close } = await engine.direct(server, clients)
   const made = await rate(clients, count, (i, client) => inserts[client]!(i + 1, `/registry/r/ns/${i}`))
   await close()
   return made
 }
 
-async function measure<S extends Server>(engine: Engine<S>): Promise<void> {
+async function measure(engine: Engine): Promise<void> {
   const server = await engine.start()
   try {
-    const endpoint = engine.endpoint(server)
+    const endpoint = `${engine.scheme}://${server.source('bench')}`
     const store = await openDatastore({ endpoint, file: '' }, { clock: systemClock, log: silent })
     for (const { clients, count } of loads) {
       const floor = await floorOf(engine, server, clients, count)
@@ -145,5 +104,4 @@ async function measure<S extends Server>(engine: Engine<S>): Promise<void> {
 const alive = setInterval(() => undefined, 1000)
 if (postgresPrograms) await measure(postgres)
 if (hasMysql) await measure(mariadb)
-if (etcdInstalled) await measure(etcd)
 clearInterval(alive)
