@@ -2,7 +2,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
-import type { EndpointSlice, Node, Pod } from '../../bootstrap/api/types.gen.ts'
+import type { EndpointSlice, Node, Pod, Service } from '../../bootstrap/api/types.gen.ts'
 import { Bed } from '../testbed/bed.ts'
 import { Cluster, canRunClusters } from '../testbed/cluster.ts'
 import { busyboxImage, webImage, writeImages } from '../testbed/images.ts'
@@ -24,6 +24,15 @@ spec:
   ${spec}
 `
 const web = `containers: [{ name: web, image: '${webImage}', readinessProbe: { httpGet: { port: 80 }, periodSeconds: 1 } }]`
+const balanced = `
+apiVersion: v1
+kind: Service
+metadata: { name: balanced }
+spec:
+  type: LoadBalancer
+  selector: { app: b }
+  ports: [{ port: 8088, targetPort: 80 }]
+`
 const sleeper = `containers: [{ name: main, image: '${busyboxImage}', command: [sleep, infinity] }]`
 
 suite('a cluster whose overlay changes', () => {
@@ -53,6 +62,7 @@ suite('a cluster whose overlay changes', () => {
     agent = await nodes.addAgent()
     const onHost = `hostNetwork: true\n  ${sleeper}`
     await server.apply(pod('a', 'server-1', sleeper) + pod('b', 'agent-1', web) + pod('host', 'agent-1', onHost))
+    await server.apply(balanced)
     for (const name of ['a', 'b', 'host']) {
       await server.waitFor(`--for=condition=Ready pod/${name}`)
       started[name] = await startTime(name)
@@ -61,6 +71,19 @@ suite('a cluster whose overlay changes', () => {
   afterAll(async () => {
     await nodes?.destroy()
     await network?.destroy()
+  }, 60_000)
+
+  test('a restart of both loses no packet between pods', async () => {
+    const ip = await addressOf('b')
+    await server.eventually(async () => expect(await across()).toBe('web\n'))
+    const pings = server.bed.run(['sh', '-c', `exec nsenter -t "$(pgrep -xo sleep)" --net ping -q -i 0.02 -w 8 ${ip}`])
+    await server.stopServer()
+    await server.restart()
+    await agent.stopServer()
+    await agent.restart()
+    const [, sent, received] = /(\d+) packets transmitted, (\d+) received/.exec((await pings).stdout)!
+    expect(Number(sent)).toBeGreaterThan(100)
+    expect(received).toBe(sent)
   }, 60_000)
 
   const backends = [
@@ -108,6 +131,9 @@ suite('a cluster whose overlay changes', () => {
         podIP: '198.51.100.22',
       })
       expect(await across()).toBe('web\n')
+      const { items } = await server.get<{ items: Service[] }>('services --field-selector metadata.name=balanced')
+      const published = items[0]!.status!.loadBalancer!.ingress!.map(({ ip }) => ip)
+      expect(published.sort()).toEqual(['198.51.100.11', '198.51.100.22'])
       const shown = await server.exec([
         'sh',
         '-c',

@@ -88,6 +88,17 @@ const worlds = [
     kubernetes: '10.43.0.1',
   },
   {
+    name: 'both families, IPv6 first',
+    flags: ['--cluster-cidr=2001:cafe:42::/56,10.42.0.0/16', '--service-cidr=2001:cafe:43::/112,10.43.0.0/16'],
+    ips: (host: number) => [`2001:db8:100::${host}`, `198.51.100.${host}`],
+    url: 'https://198.51.100.11:6443',
+    pods: [/^2001:cafe:42:0?:?[01]?:/, /^10\.42\.[01]\.\d+$/],
+    outside: ['2001:db8:100::1', '198.51.100.1'],
+    policy: 'PreferDualStack',
+    dns: ['2001:cafe:43::a', '10.43.0.10'],
+    kubernetes: '2001:cafe:43::1',
+  },
+  {
     name: 'IPv6 alone',
     flags: [],
     ips: (host: number) => [`2001:db8:100::${host}`],
@@ -117,18 +128,9 @@ suite.each(worlds)('$name', world => {
   const podIps: { [name: string]: string[] } = {}
   const ips = { 'server-1': world.ips(11), 'agent-1': world.ips(12) }
 
-  /** In the client of that name, entered from its machine. */
-  const inside = async (pod: string, script: string) => {
-    const { bed } = pod === 'a' ? nodes.servers[0]! : nodes.agents[0]!
-    const { code, stderr, stdout } = await bed.run([
-      'sh',
-      '-c',
-      'exec nsenter -t "$(pgrep -xo sleep)" -a bash -ec "$0"',
-      script,
-    ])
-    if (code !== 0) throw new Error(`${script} in ${pod}: ${code} ${stderr}`)
-    return stdout
-  }
+  /** In the client of that name. */
+  const inside = (pod: string, script: string) =>
+    cluster.kubectl(['exec', `client-${pod}`, '--', 'bash', '-ec', script])
   const fromPod = (pod: string, ip: string, port: number, path = 'who') =>
     inside(
       pod,
