@@ -52,13 +52,7 @@ export async function joinServer(parts: JoinParts): Promise<ServerAccess | undef
     return server
   } catch (error) {
     if (error instanceof NewerOnDiskError || error instanceof JoinError) throw error
-    if (!parts.member && isUnknownToken(error))
-      throw new JoinError(
-        `failed to validate token: ${error.message}: want the one in server/token of a server there`,
-        {
-          cause: error,
-        },
-      )
+    if (!parts.member && isUnknownToken(error)) throw unknownToken(error)
     if (!parts.member) throw new JoinError(`cannot join ${parts.url}: ${(error as Error).message}`, { cause: error })
     parts.log.warn({ err: error }, 'Unable to reconcile with remote datastore')
     return undefined
@@ -67,6 +61,14 @@ export async function joinServer(parts: JoinParts): Promise<ServerAccess | undef
 
 function isUnknownToken(error: unknown): error is AnswerError {
   return error instanceof AnswerError && error.status === 401
+}
+
+function unknownToken(error: AnswerError): JoinError {
+  const agents = error.message.includes('/v1-k3s/config')
+  const file = agents ? 'server/agent-token' : 'server/token'
+  return new JoinError(`failed to validate token: ${error.message}: want the one in ${file} of a server there`, {
+    cause: error,
+  })
 }
 
 async function access(parts: JoinParts, user: 'server' | 'node', token: string): Promise<ServerAccess> {

@@ -44,7 +44,7 @@ suite('servers that join', () => {
 
   test('with another token, or that of another cluster', async () => {
     expect(await refused(['--token', 'wrong'])).toBe(
-      `skiff: cannot join ${nodes.url}: ${nodes.url}/v1-k3s/server-bootstrap: 401 not authorized`,
+      `skiff: failed to validate token: ${nodes.url}/v1-k3s/server-bootstrap: 401 not authorized: want the one in server/token of a server there`,
     )
     const other = token().replace(/^K10..../, 'K100000')
     expect(await refused(['--token', other])).toMatch(/^skiff: failed to validate token: token CA hash does not match/)

@@ -168,7 +168,9 @@ test('tokens that are none', async () => {
   await expect(joining('tokens', [], { token: 'wrong' })).rejects.toThrow(
     /failed to validate token: .*: 401 not authorized: want the one in server\/token/,
   )
-  await expect(joining('tokens', [], { agentToken: 'wrong' })).rejects.toThrow(/v1-k3s\/config: 401 not authorized/)
+  await expect(joining('tokens', [], { agentToken: 'wrong' })).rejects.toThrow(
+    /v1-k3s\/config: 401 not authorized: want the one in server\/agent-token/,
+  )
   const other = cluster.tokens.current().token.replace(/^K10..../, 'K100000')
   await expect(joining('tokens', [], { token: other })).rejects.toThrow(
     /^failed to validate token: token CA hash does not match the Cluster CA certificate hash: /,
