@@ -26,7 +26,9 @@ export interface NodesOptions {
   readonly hostname?: (role: Role, number: number) => string
   /** What is done to a machine before anything starts on it. */
   readonly prepare?: (bed: Bed, role: Role, number: number) => Promise<void>
-  readonly server?: Pick<ClusterOptions, 'disableAgent' | 'traefik' | 'manifests' | 'env'>
+  readonly server?: Pick<ClusterOptions, 'disableAgent' | 'traefik' | 'manifests'>
+  /** Variables of one process. */
+  readonly env?: (bed: Bed, role: Role, number: number) => NodeJS.ProcessEnv
 }
 
 export type Role = 'server' | 'agent'
@@ -89,7 +91,8 @@ export class Nodes {
     const { flags: ours = [], server = {} } = this.#options
     const [index, bed] = [this.#numbers.server, await this.#bed('server')]
     const all = ['--token', this.token, ...this.#datastoreFlags(index === 0), ...ours, ...flags]
-    const cluster = await startCluster({ ...server, bed, flags: all })
+    const env = this.#options.env?.(bed, 'server', index + 1) ?? {}
+    const cluster = await startCluster({ ...server, bed, env, flags: all })
     this.servers.push(cluster)
     this.servers.sort(byAddress)
     return cluster
@@ -98,7 +101,8 @@ export class Nodes {
   /** One more agent, Ready. */
   async addAgent(flags: readonly string[] = []): Promise<Cluster> {
     const bed = await this.#bed('agent')
-    const env = { K3S_URL: this.url, K3S_TOKEN: this.token }
+    const own = this.#options.env?.(bed, 'agent', this.#numbers.agent) ?? {}
+    const env = { ...own, K3S_URL: this.url, K3S_TOKEN: this.token }
     const all = [...(this.#options.agentFlags ?? []), ...flags]
     const cluster = await startCluster({ bed, env, flags: all, agentOf: this.first })
     this.agents.push(cluster)
