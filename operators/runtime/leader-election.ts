@@ -25,7 +25,9 @@ export interface Term {
 }
 
 const upstream: ElectionTiming = { leaseMs: 15_000, renewWithinMs: 10_000, retryMs: 2000 }
-const releaseWithinMs = 2000
+const releaseWithinMs = 1000
+/** What has been begun may end before somebody else begins; not for longer, for the others wait. */
+const releaseAfterMs = 1000
 
 /**
  * From the arguments leader-elect-lease-duration, -renew-deadline and -retry-period, "name=value" each; others are left to
@@ -75,7 +77,8 @@ export async function runAsLeader(options: LeaderOptions, lead: (term: Term) => 
     await tenure.hold(candidate)
     if (!signal.aborted) log.warn(lease, 'lost the leader lease')
     // What hangs on the datastore cannot write any more: a term of its own begins without it.
-    await Promise.race([leading, quietly(clock.sleep(timing.leaseMs, new AbortController().signal))])
+    const patienceMs = signal.aborted ? releaseAfterMs : timing.leaseMs
+    await Promise.race([leading, quietly(clock.sleep(patienceMs, new AbortController().signal))])
   }
   const late = clock.sleep(releaseWithinMs, new AbortController().signal)
   await Promise.race([candidate.release(), quietly(late)])

@@ -21,6 +21,7 @@ const figures = [
   'helmchart',
   'writes',
   'list',
+  'reads',
   'fan-out',
   'datastore',
   'databases',
