@@ -6,7 +6,7 @@ import { backoffMs, type Clock } from '../client/clock.ts'
 
 /** Warnings that say nothing is wrong. */
 const routine =
-  /^(found invalid file under data directory|simple token is not cryptographically signed|established TCP streaming connection|closed TCP streaming connection|stopped (TCP|remote)|apply request took too long)/
+  /^(found invalid file(\/dir)? under data directory|simple token is not cryptographically signed|established TCP streaming connection|closed TCP streaming connection|stopped (TCP|remote)|apply request took too long)/
 
 const stopMs = 8000
 

@@ -69,6 +69,7 @@ export class Connection {
     const { limitMs = this.#limitMs, repeat = true } = options
     const signal = options.signal ? AbortSignal.any([options.signal, this.#closed.signal]) : this.#closed.signal
     const until = performance.now() + (this.#down && repeat ? Math.min(limitMs, downMs) : limitMs)
+    let said: EtcdError | undefined
     for (let pause = firstPauseMs; ; pause = Math.min(pause * 2, longestPauseMs)) {
       const index = this.#current
       const left = until - performance.now()
@@ -76,14 +77,17 @@ export class Connection {
         const answer = await this.#attempt(index, method, request, repeat ? Math.min(attemptMs, left) : left, signal)
         this.#down = false
         return answer as Answer
-      } catch (error) {
-        const { failure } = error as EtcdError
+      } catch (thrown) {
+        const error = thrown as EtcdError
+        const { failure } = error
         const passing = failure === 'unknown' || failure === 'refused'
         if (failure === 'unknown') options.onUnknown?.()
         if (passing) this.#leave(index)
         const late = performance.now() + pause >= until
         if (passing && repeat && late) this.#down = true
-        if (!passing || !repeat || late || signal.aborted) throw error
+        // That the time is up says less than what went wrong before.
+        if (error.code !== status.DEADLINE_EXCEEDED) said = error
+        if (!passing || !repeat || late || signal.aborted) throw passing ? (said ?? error) : error
       }
       await this.#clock.sleep(pause, signal).catch(() => undefined)
     }

@@ -20,7 +20,7 @@ import {
 } from '../testing/etcd-server.ts'
 import { type EtcdOptions, openEtcd } from './etcd.ts'
 
-jest.setTimeout(30_000)
+jest.setTimeout(60_000)
 
 const describeWithEtcd = etcdInstalled ? describe : describe.skip
 
@@ -65,7 +65,7 @@ describeWithEtcd('over https with client certificates', () => {
   test('a client without a certificate, or of another CA, is told what failed', async () => {
     const server = await startEtcdServer(serverTls())
     const open = (tls: EtcdOptions['tls']) =>
-      openEtcd({ endpoints: [server.endpoint], clock: systemClock, limitMs: 500, ...(tls ? { tls } : {}) })
+      openEtcd({ endpoints: [server.endpoint], clock: systemClock, limitMs: 2000, ...(tls ? { tls } : {}) })
     await expect(open(undefined)).rejects.toThrow(/connecting to https:.*(certificate|unable to verify)/)
     await expect(open({ ca: pem('ca.crt') })).rejects.toThrow(UnavailableError)
     await server.destroy()
