@@ -20,6 +20,8 @@ export interface JoinParts {
   readonly node: { readonly name: string; readonly password: () => Promise<string> } | undefined
   /** This server is a member already: it may start while the others are away. */
   readonly member: boolean
+  /** How long a member waits for the others; 5 s unless told. */
+  readonly patienceMs?: number
   readonly log: { info(fields: object, message: string): void; warn(fields: object, message: string): void }
   readonly signal: AbortSignal
 }
@@ -33,6 +35,7 @@ export class JoinError extends Error {
 }
 
 const bundleTimeoutMs = 15_000
+const defaultPatienceMs = 5000
 
 /**
  * Writes the cluster's CAs, keys and passwords into the data directory. Rejects with JoinError when the token is wrong, the
@@ -40,23 +43,48 @@ const bundleTimeoutMs = 15_000
  * Resolves with the way to that server; undefined when it is away and this one is a member already.
  */
 export async function joinServer(parts: JoinParts): Promise<ServerAccess | undefined> {
-  if (parts.token === undefined) throw new JoinError('token is required to join a cluster')
+  const { token } = parts
+  if (token === undefined) throw new JoinError('token is required to join a cluster')
+  if (parts.member) return await rejoin(parts, token)
   try {
-    const server = await access(parts, 'server', parts.token)
-    const bundle = parseBundle(
-      (await server.get('/v1-k3s/server-bootstrap', { timeoutMs: bundleTimeoutMs })).toString(),
-    )
-    if (!parts.member) await validate(parts, agentTokenOf(parts, server, bundle))
-    const written = await reconcileFiles(parts.dataDir, await readBundle(parts.dataDir), bundle)
-    parts.log.info({ files: written.length }, 'Successfully reconciled with remote datastore')
-    return server
+    return await takeOver(parts, token, parts.signal)
   } catch (error) {
     if (error instanceof NewerOnDiskError || error instanceof JoinError) throw error
-    if (!parts.member && isUnknownToken(error)) throw unknownToken(error)
-    if (!parts.member) throw new JoinError(`cannot join ${parts.url}: ${(error as Error).message}`, { cause: error })
+    if (isUnknownToken(error)) throw unknownToken(error)
+    throw new JoinError(`cannot join ${parts.url}: ${(error as Error).message}`, { cause: error })
+  }
+}
+
+/** A member does not wait long for a machine that may be off: it has all it needs. */
+async function rejoin(parts: JoinParts, token: string): Promise<ServerAccess | undefined> {
+  const { patienceMs = defaultPatienceMs } = parts
+  const late = new AbortController()
+  const timer = setTimeout(() => late.abort(new Error(`no answer within ${patienceMs} ms`)), patienceMs)
+  const aborted = new Promise<never>((_, reject) => {
+    late.signal.addEventListener('abort', () => reject(late.signal.reason), { once: true })
+  })
+  try {
+    return await Promise.race([takeOver(parts, token, late.signal), aborted])
+  } catch (error) {
+    if (error instanceof NewerOnDiskError) throw error
     parts.log.warn({ err: error }, 'Unable to reconcile with remote datastore')
     return undefined
+  } finally {
+    clearTimeout(timer)
   }
+}
+
+/** Writes nothing once the signal aborts. */
+async function takeOver(parts: JoinParts, token: string, signal: AbortSignal): Promise<ServerAccess> {
+  const server = await access(parts, 'server', token)
+  const text = await server.get('/v1-k3s/server-bootstrap', { timeoutMs: bundleTimeoutMs })
+  const bundle = parseBundle(text.toString())
+  if (!parts.member) await validate(parts, agentTokenOf(parts, server, bundle))
+  const disk = await readBundle(parts.dataDir)
+  signal.throwIfAborted()
+  const written = await reconcileFiles(parts.dataDir, disk, bundle)
+  parts.log.info({ files: written.length }, 'Successfully reconciled with remote datastore')
+  return server
 }
 
 function isUnknownToken(error: unknown): error is AnswerError {

@@ -1,6 +1,8 @@
 /** A server that takes over the secrets of another, and what keeps it from doing so. */
+import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises'
+import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals'
@@ -183,6 +185,15 @@ test('the name of a node that is there is not taken over', async () => {
   await expect(joining('other', [], { node: node('b'.repeat(32)) })).rejects.toThrow(
     /^Node password rejected, duplicate hostname/,
   )
+})
+
+test('a member does not wait long for a machine that does not answer', async () => {
+  const silent = createServer(() => {}).listen(0, '127.0.0.1')
+  await once(silent, 'listening')
+  const url = `https://127.0.0.1:${(silent.address() as AddressInfo).port}`
+  await expect(joining('second', [], { url, member: true, patienceMs: 200 })).resolves.toBeUndefined()
+  expect(logged.at(-1)).toContain('no answer within 200 ms')
+  silent.close()
 })
 
 test('a member starts while the others are away', async () => {
