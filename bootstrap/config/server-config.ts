@@ -2,9 +2,10 @@
 
 import { existsSync } from 'node:fs'
 import { isIP } from 'node:net'
-import { hostname, type NetworkInterfaceInfo, networkInterfaces } from 'node:os'
+import { hostname } from 'node:os'
 import { join } from 'node:path'
 import type { Taint } from '../api/types.gen.ts'
+import { machineAddresses } from './machine-addresses.ts'
 import { anyAddress, clusterDnsOf, networksOf, requireNodeFamilies } from './networks.ts'
 import { ConfigError, type FlagValues } from './parse.ts'
 
@@ -119,22 +120,12 @@ export interface Machine {
 }
 
 export function thisMachine(): Machine {
-  const interfaces = networkInterfaces()
+  const first = (addresses: readonly string[]) => addresses.find(address => isIP(address) === 4) ?? addresses[0]
   return {
     hostname: hostname(),
-    primaryAddress: globalAddress(
-      Object.entries(interfaces).flatMap(([name, list]) => (ownDevice(name) ? [] : (list ?? []))),
-    ),
-    addressOf: iface => globalAddress(interfaces[iface] ?? []),
+    primaryAddress: first(machineAddresses()),
+    addressOf: iface => first(machineAddresses(iface)),
   }
-}
-
-/** Bridge and overlay of an earlier run carry addresses of pods. */
-const ownDevice = (name: string): boolean => name === 'cni0' || name.startsWith('flannel')
-
-function globalAddress(addresses: readonly NetworkInterfaceInfo[]): string | undefined {
-  const global = addresses.filter(({ address, internal }) => !internal && !/^(169\.254\.|fe[89ab])/i.test(address))
-  return (global.find(({ family }) => family === 'IPv4') ?? global[0])?.address
 }
 
 /** Throws ConfigError for flags that do not fit each other or are not built yet. */

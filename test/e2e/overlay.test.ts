@@ -146,6 +146,14 @@ suite.each(backends)('%s', (name, backendOf, mtu) => {
     await eventually(async () => expect(await entries(at(1))).not.toMatch(/10\.42\.(66|4)\./))
   })
 
+  test('a node whose object is made anew announces itself again', async () => {
+    const { spec } = await machines.client.get(nodes, { name: 'n2' })
+    await machines.client.delete(nodes, { name: 'n2' })
+    await eventually(async () => expect(await entries(at(1))).not.toContain('10.42.2.'))
+    await machines.client.create(nodes, { apiVersion: 'v1', kind: 'Node', metadata: { name: 'n2' }, spec })
+    for (const ip of at(2).podIps) await eventually(() => ping(at(1), ip, mtu))
+  })
+
   test('a node with another backend is left out, and said once', async () => {
     const annotations = {
       'flannel.alpha.coreos.com/backend-type': 'udp',

@@ -8,7 +8,7 @@ function addresses(start: Interfaces, options: Partial<NodeAddressOptions> = {})
   const machine = { now: start }
   const info = (address: string) => ({ address, internal: address === '127.0.0.1' }) as NetworkInterfaceInfo
   const interfaces = () => Object.fromEntries(Object.entries(machine.now).map(([name, list]) => [name, list.map(info)]))
-  const node = new NodeAddresses({ initial: ['192.0.2.7'], given: false, interfaces, ...options })
+  const node = new NodeAddresses({ initial: ['192.0.2.7'], given: false, interfaces, routes: () => '', ...options })
   const becomes = (now: Interfaces) => {
     machine.now = now
     return node.look() ? node.current : 'the same'
