@@ -5,7 +5,7 @@ import type { EmbeddedModules } from './agent/embedded/module.ts'
 import { apiReviews } from './agent/server/reviews.ts'
 import { Tokens } from './agent/volumes/tokens.ts'
 import { systemClock } from './client/clock.ts'
-import { Connection } from './client/connection.ts'
+import { Connection, type ConnectionOptions } from './client/connection.ts'
 import { wireClient } from './client/remote.ts'
 import type { Pod } from './client/resources.ts'
 import type { AgentConfig } from './config/agent-config.ts'
@@ -90,7 +90,7 @@ async function start(config: AgentConfig, { modules, log, signal }: RemoteAgentD
   log.info({ node: nodeName, ms: Math.round(performance.now() - began) }, 'joined the cluster')
 
   const pingEveryMs = () => (balancer && balancer.addresses.length > 1 ? pings.several : pings.one)
-  const connections = connect(url, () => joined.credentials, pingEveryMs)
+  const connections = connect(url, () => joined.credentials, { pingEveryMs, onSilence: () => balancer?.giveUp() })
   stages.started('connections', () => connections.close())
   const client = wireClient(connections.kubelet, {})
   const proxyClient = wireClient(connections.proxy, {})
@@ -156,11 +156,15 @@ async function balance(config: AgentConfig, log: Logger): Promise<LoadBalancer> 
 }
 
 /** The node's connections, one per user. Each reads the credentials of the moment. */
-function connect(server: string, credentials: () => Credentials, pingEveryMs: () => number) {
+function connect(
+  server: string,
+  credentials: () => Credentials,
+  asking: Pick<ConnectionOptions, 'pingEveryMs' | 'onSilence'>,
+) {
   const pingTimeoutMs = pings.timeoutMs
   const as = (name: 'kubelet' | 'proxy') => () => ({ ca: credentials().serverCa, ...credentials()[name] })
   // One that asks is enough: the load balancer cuts the others with it.
-  const kubelet = new Connection({ server, identity: as('kubelet'), pingEveryMs, pingTimeoutMs })
+  const kubelet = new Connection({ server, identity: as('kubelet'), pingTimeoutMs, ...asking })
   const proxy = new Connection({ server, identity: as('proxy') })
   // Embedded pods show their own tokens, so this one must not say who the node is.
   const accounts = new Connection({ server, identity: () => ({ ca: credentials().serverCa }) })

@@ -18,6 +18,8 @@ export interface ConnectionOptions {
   /** How often the server is asked whether it is still there, and how long it may take to answer, or to be connected to. */
   readonly pingEveryMs?: () => number
   readonly pingTimeoutMs?: number
+  /** Told when it did not answer in that time. */
+  readonly onSilence?: () => void
 }
 
 export interface Request {
@@ -77,7 +79,7 @@ export class Connection {
   #connected(): ClientHttp2Session {
     const known = this.#session
     if (known && !known.closed && !known.destroyed) return known
-    const { serverName, insecure, pingEveryMs = usualPingEveryMs, pingTimeoutMs = usualPingTimeoutMs } = this.#options
+    const { serverName, insecure } = this.#options
     const { ca, cert, key } = this.#options.identity?.() ?? this.#options
     const session = connect(new URL(this.#options.server).origin, {
       ...(ca === undefined ? {} : { ca }),
@@ -94,7 +96,7 @@ export class Connection {
       forget()
       session.close()
     })
-    const stopPings = keepAlive(session, pingEveryMs, pingTimeoutMs)
+    const stopPings = keepAlive(session, this.#options)
     session.on('close', () => {
       forget()
       stopPings()
@@ -105,22 +107,26 @@ export class Connection {
 }
 
 /** Notices a peer that has vanished without a word, or never said one. */
-function keepAlive(session: ClientHttp2Session, everyMs: () => number, timeoutMs: number): () => void {
+function keepAlive(session: ClientHttp2Session, options: ConnectionOptions): () => void {
+  const { pingEveryMs = usualPingEveryMs, pingTimeoutMs = usualPingTimeoutMs, onSilence } = options
   let timer: NodeJS.Timeout
   const after = (ms: number, act: () => void) => {
     clearTimeout(timer)
     timer = setTimeout(act, ms)
     timer.unref()
   }
-  const end = () => session.destroy(new Error('ping timed out'), constants.NGHTTP2_CANCEL)
-  const rest = () => after(everyMs(), ping)
+  const end = () => {
+    onSilence?.()
+    session.destroy(new Error('ping timed out'), constants.NGHTTP2_CANCEL)
+  }
+  const rest = () => after(pingEveryMs(), ping)
   const ping = () => {
     if (session.destroyed) return
-    after(timeoutMs, end)
+    after(pingTimeoutMs, end)
     session.ping(rest)
   }
   // Until it is connected, and has said a first word.
-  after(timeoutMs, end)
+  after(pingTimeoutMs, end)
   session.once('remoteSettings', rest)
   return () => clearTimeout(timer)
 }

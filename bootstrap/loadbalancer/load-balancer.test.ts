@@ -154,6 +154,19 @@ test('health told by others moves new connections, and a server that is taken of
   expect(other.sockets.size).toBe(0)
 })
 
+test('a server that takes connections and answers nothing is given up, unless it is the only one', async () => {
+  const [one, two] = [await greeter('one'), await greeter('two')]
+  const balancer = await balance(one.address)
+  const alone = await ask(balancer)
+  balancer.giveUp()
+  expect((await ask(balancer)).answer).toBe('one')
+  expect(alone.socket.closed).toBe(false)
+  balancer.setServers([one.address, two.address])
+  balancer.giveUp()
+  await alone.closed
+  expect((await ask(balancer)).answer).toBe('two')
+})
+
 test('the configured URL is the last resort', async () => {
   const [given, listed] = [await greeter('given'), await greeter('listed')]
   const balancer = await balance(given.address)

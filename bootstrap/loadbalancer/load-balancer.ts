@@ -44,6 +44,8 @@ export interface LoadBalancer {
   setServers(addresses: readonly string[]): void
   /** What somebody else knows of a server, e.g. whoever keeps a tunnel to it. */
   setHealth(address: string, healthy: boolean): void
+  /** Whoever is connected gets no answers, though connections are taken: a frozen server. */
+  giveUp(): void
   close(): void
 }
 
@@ -119,6 +121,7 @@ export async function startLoadBalancer(
       save()
     },
     setHealth: (address, healthy) => pool.tell(address, healthy ? 'checked' : 'failed'),
+    giveUp: () => pool.giveUp(),
     close() {
       close()
       watchdog.close()

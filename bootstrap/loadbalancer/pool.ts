@@ -82,6 +82,12 @@ export class ServerPool {
     socket.once('close', () => entry.connections.delete(socket))
   }
 
+  /** Turns away from the active server, if there is another one to turn to. */
+  giveUp(): void {
+    const active = [...this.#entries.values()].find(({ state }) => state.kind === 'active')
+    if (active && this.#entries.size > 1) this.tell(active.address, 'failed')
+  }
+
   has(address: string): boolean {
     return this.#entries.has(address)
   }

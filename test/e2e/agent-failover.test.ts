@@ -94,6 +94,17 @@ suite('an agent of two servers', () => {
     await links.heal()
   }, 90_000)
 
+  test('and when it takes connections and answers nothing', async () => {
+    const [first, other] = await used()
+    // Handshakes pass, what carries something does not.
+    const rules = `table inet mute { chain input { type filter hook input priority 0;
+      ip saddr ${first.bed.address} tcp sport 6443 meta length > 80 drop; }; }`
+    await agent.exec(['nft', '-f', '-'], { input: rules })
+    await runs('mute', other)
+    expect(await conditionOf(other)).toBe('True')
+    await agent.exec(['nft', 'delete', 'table', 'inet', 'mute'])
+  }, 90_000)
+
   test('and when it is killed', async () => {
     const [first, other] = await used()
     await first.kill9()
