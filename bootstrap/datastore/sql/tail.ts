@@ -79,7 +79,7 @@ export class Tail {
     }
   }
 
-  /** A batch of this server; published once everything before it is. Resolves then. */
+  /** A batch of this server; published once everything before it is. Resolves then; UnavailableError when that takes too long. */
   async show(batch: ChangeBatch, id: number): Promise<void> {
     const first = batch.revision - batch.changes.length + 1
     if (batch.revision <= this.revision) return
@@ -88,9 +88,26 @@ export class Tail {
       return
     }
     this.#early.set(first, { batch, id })
-    const shown = new Promise<void>(resolve => this.#waiters.push({ revision: batch.revision, resolve }))
+    const shown = this.#shown(batch.revision)
     this.moved(batch.revision)
     await shown
+  }
+
+  async #shown(revision: Revision): Promise<void> {
+    const { link, limits, clock } = this.#options
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    const waiter: Waiter = { revision, resolve }
+    this.#waiters.push(waiter)
+    const settled = new AbortController()
+    clock.sleep(limits.giveUpMs, settled.signal).then(
+      () => {
+        this.#waiters = this.#waiters.filter(other => other !== waiter)
+        const why = link.failure ?? 'what others wrote before does not arrive'
+        reject(link.unavailable(`${why}: this was written (revision ${revision}), but cannot be shown yet`))
+      },
+      () => undefined,
+    )
+    await promise.finally(() => settled.abort())
   }
 
   /** Says that the log has come this far. */

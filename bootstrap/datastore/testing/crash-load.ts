@@ -15,7 +15,7 @@ export interface Acknowledged {
 
 export interface LoadEvents {
   acknowledged(write: Acknowledged): void
-  /** A write that failed, and what was said about it. */
+  /** A write ("name.client.number") that failed, and what was said about it. */
   failed?(text: string, error: UnavailableError): void
 }
 
@@ -52,9 +52,8 @@ export async function load(store: Datastore, name: string, events: LoadEvents, s
         else known.set(key, written)
         events.acknowledged({ key, revision: written, text: write.op === 'delete' ? '-' : text })
       } catch (error) {
-        if (error instanceof UnavailableError) {
-          if (write.op !== 'delete') events.failed?.(text, error)
-        } else if (!(error instanceof ConflictError)) throw error
+        if (error instanceof UnavailableError) events.failed?.(text, error)
+        else if (!(error instanceof ConflictError)) throw error
         await look(store, key, known, signal)
       }
     }

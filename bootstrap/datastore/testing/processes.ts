@@ -1,6 +1,7 @@
 /** Database servers as children of a test: own folder, own user, own port; nothing is left of them. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { chown, mkdtemp, rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -100,9 +101,14 @@ export class ServerProcess {
     await exited
   }
 
-  /** Stops or continues it where it is. */
-  freeze(frozen: boolean, pids: readonly number[] = [this.pid]): void {
+  /** Stops it, with its children, where they are, or lets them go on. */
+  freeze(frozen: boolean, pids: readonly number[] = this.#family()): void {
     for (const pid of pids) process.kill(pid, frozen ? 'SIGSTOP' : 'SIGCONT')
+  }
+
+  #family(): readonly number[] {
+    const children = readFileSync(`/proc/${this.pid}/task/${this.pid}/children`, 'utf8')
+    return [this.pid, ...children.split(' ').filter(Boolean).map(Number)]
   }
 
   async destroy(): Promise<void> {

@@ -209,6 +209,26 @@ export function sqlContract(engine: Engine): void {
         60_000,
       )
 
+      test('(frozen under load) leaves nobody waiting: neither for an answer nor for what others wrote before', async () => {
+        const at = source()
+        const stores = await Promise.all([open(at, {}, limits), open(at, {}, limits)])
+        const end = new AbortController()
+        const waiting = new Set<string>()
+        const loading = stores.map((server, i) => {
+          const failed = (text: string) => void waiting.delete(text.replace(/\.\d+$/, ''))
+          return load(server, `f${i}`, { acknowledged: () => undefined, failed }, end.signal)
+        })
+        await until(async () => (await stores[0].revision()) > 500)
+        server.process.freeze(true)
+        for (const i of [0, 1]) for (let client = 0; client < 16; client++) waiting.add(`f${i}.${client}`)
+        await until(() => waiting.size === 0)
+        server.process.freeze(false)
+        await until(async () => (await stores[1].health()).ok)
+        end.abort()
+        await Promise.all(loading)
+        await Promise.all(stores.map(each => each.close()))
+      }, 60_000)
+
       test('is waited for when it comes back in time', async () => {
         await openThroughRelay()
         relay.path('cut')
