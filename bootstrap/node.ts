@@ -63,6 +63,8 @@ const othersCni = { cniBinDir: '/opt/cni/bin', cniConfDir: '/etc/cni/net.d' }
 /** Where containerd of K3s streams. */
 const streamPort = 10010
 const embeddedGraceMs = 1000
+/** Once servers are back, a node is not to stand aside for half a minute. */
+const longestPauseMs = 5000
 
 /** Resolves once the node is registered and runs its pods. What it started, `stages` stops. */
 export async function startNode(parts: NodeParts): Promise<Agent> {
@@ -71,7 +73,7 @@ export async function startNode(parts: NodeParts): Promise<Agent> {
   const ending = new AbortController()
   const { signal } = ending
   stages.started('network', () => ending.abort())
-  const effects = { clock: systemClock, log, random: Math.random }
+  const effects = { clock: systemClock, log, random: Math.random, maxBackoffMs: longestPauseMs }
   const informers = createInformers(client, { ...effects, signal })
   const cniBinDir = findPlugins(pluginFolders)
   if (cniBinDir === undefined)

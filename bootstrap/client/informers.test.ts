@@ -118,6 +118,22 @@ describe('an informer', () => {
     expect(informer.synced).toBe(true)
   })
 
+  test.each([
+    [undefined, 30_000],
+    [5000, 5000],
+  ])('pauses no longer than told (%s)', async (maxBackoffMs, longest) => {
+    let isDown = true
+    client.before = () => {
+      if (isDown) throw errors.serviceUnavailable('down')
+    }
+    const effects = { clock, log: { warn: () => {} }, signal: stop.signal, random: () => 0 }
+    const informer = createInformers(client, { ...effects, ...(maxBackoffMs ? { maxBackoffMs } : {}) }).get(pods)
+    await clock.advance(600_000)
+    isDown = false
+    await clock.advance(longest)
+    expect(informer.synced).toBe(true)
+  })
+
   test('keeps its indexes current', async () => {
     const informer = informers().get(pods)
     informer.addIndex('app', object => (object.metadata.labels?.app ? [object.metadata.labels.app] : []))

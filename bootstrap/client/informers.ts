@@ -16,6 +16,8 @@ export interface InformerEffects {
   readonly signal: AbortSignal
   /** Uniform in [0, 1). */
   readonly random: () => number
+  /** The longest pause between two attempts; 30 s. */
+  readonly maxBackoffMs?: number
 }
 
 interface Selector {
@@ -31,7 +33,7 @@ type State =
 
 const pageSize = 500
 const firstBackoffMs = 100
-const maxBackoffMs = 30_000
+const usualMaxBackoffMs = 30_000
 /** A stream that ends sooner than this without an event counts as a failure. */
 const shortWatchMs = 1000
 
@@ -162,7 +164,7 @@ class WatchedInformer<T extends KubeObject> implements Informer<T> {
   }
 
   async #backOff(error: unknown): Promise<void> {
-    const { clock, log, random, signal } = this.#effects
+    const { clock, log, random, signal, maxBackoffMs = usualMaxBackoffMs } = this.#effects
     if (signal.aborted) return
     const expired = isExpired(error)
     if (!expired) log.warn({ resource: this.resource.resource, error: String(error) }, 'watch interrupted')
