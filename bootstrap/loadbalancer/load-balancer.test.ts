@@ -220,6 +220,13 @@ test("the servers' addresses outlive a restart, under the same URL only", async 
   expect((await balance(one.address)).addresses).toEqual([one.address])
 })
 
+test.each([
+  ['lb.example:443', 'lb.example:443'],
+  ['[fd00::1]:6443', '[fd00::1]:6443'],
+])('the address of https://%s is %s', async (server, address) => {
+  expect((await balance(server)).addresses).toEqual([address])
+})
+
 test('metrics bear the names of K3s', async () => {
   const one = await greeter('one')
   const balancer = await balance(one.address)

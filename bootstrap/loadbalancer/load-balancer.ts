@@ -61,7 +61,7 @@ export async function startLoadBalancer(
 ): Promise<LoadBalancer> {
   const { name, serverUrl, stateFile } = options
   const { log, clock, random, connect = connectTcp, times = dialTimes } = effects
-  const pool = new ServerPool(new URL(serverUrl).host, { now: () => clock.now(), random })
+  const pool = new ServerPool(addressOf(serverUrl), { now: () => clock.now(), random })
   pool.setServers(await savedAddresses(stateFile, serverUrl))
   const metrics = balancerMetrics(name, () => pool.servers)
   const failures = new Map<string, string>()
@@ -128,6 +128,12 @@ export async function startLoadBalancer(
       for (const { connections } of pool.servers) for (const socket of connections) socket.destroy()
     },
   }
+}
+
+/** "host:port" of an https URL, whose port is left out when it is 443. */
+function addressOf(serverUrl: string): string {
+  const { hostname, port } = new URL(serverUrl)
+  return `${hostname}:${port || '443'}`
 }
 
 /** Both directions, with back-pressure. Where one side breaks, the other ends too. */
