@@ -85,13 +85,17 @@ export function startTunnelAgent(
 ) {
   const ending = new AbortController()
   const states = new Map<string, TunnelState>()
+  const reasons: string[] = []
   const sockets = new Set<Socket>()
   const ended = runTunnels(
     {
       servers,
       policy,
       identity: () => identity,
-      onState: (server, state) => states.set(server, state),
+      onState(server, state) {
+        states.set(server, state)
+        if (state.phase === 'waiting') reasons.push(state.reason)
+      },
       open(target) {
         const socket = target.host === slowHost ? new Socket() : dial(target)
         sockets.add(socket)
@@ -106,6 +110,8 @@ export function startTunnelAgent(
   )
   return {
     states,
+    /** Why there was no tunnel, each time. */
+    reasons,
     /** Connections that the agent has open on behalf of servers. */
     sockets,
     async stop() {
