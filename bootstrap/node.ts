@@ -122,7 +122,7 @@ export async function startNode(parts: NodeParts): Promise<Agent> {
     clock: systemClock,
     version: gitVersion,
   })
-  startTunnels(parts, () => podInformer.list())
+  startTunnels(parts, nodeIps, () => podInformer.list())
   const agent = await startAgent(
     {
       nodeName: config.nodeName,
@@ -193,12 +193,16 @@ export async function startNode(parts: NodeParts): Promise<Agent> {
 }
 
 /** Every server may reach the kubelet, and what the cluster's mode of egress allows besides. */
-function startTunnels({ config, tunnels, stages, log }: NodeParts, podsHere: () => Iterable<Pod>): void {
+function startTunnels(
+  { config, tunnels, stages, log }: NodeParts,
+  nodeIps: NodeAddresses,
+  podsHere: () => Iterable<Pod>,
+): void {
   const ending = new AbortController()
   const policy = egressPolicy({
     mode: config.egressSelectorMode,
     kubeletPorts: [kubeletPort, streamPort],
-    nodeIps: config.nodeIps,
+    nodeIps: () => nodeIps.current,
     clusterCidrs: config.clusterCidrs,
     pods: podsHere,
   })

@@ -17,7 +17,7 @@ function allowed(mode: string, target: string): boolean {
   const policy = egressPolicy({
     mode,
     kubeletPorts: [10250, 10010],
-    nodeIps: ['192.0.2.1', '2001:db8::1'],
+    nodeIps: () => ['192.0.2.1', '2001:db8::1'],
     clusterCidrs: ['10.42.0.0/16', 'fd00:42::/56'],
     pods: () => pods,
   })
@@ -54,7 +54,7 @@ test('a kubelet that listens on one address is dialled there', () => {
     mode: 'agent',
     kubeletPorts: [10250],
     kubeletAddress: '192.0.2.1',
-    nodeIps: [],
+    nodeIps: () => [],
     clusterCidrs: [],
     pods: () => [],
   })

@@ -12,7 +12,8 @@ export interface PolicyOptions {
   readonly kubeletPorts: readonly number[]
   /** Where kubelet listens, if not on every address. */
   readonly kubeletAddress?: string
-  readonly nodeIps: readonly string[]
+  /** This node's addresses now. */
+  readonly nodeIps: () => readonly string[]
   readonly clusterCidrs: readonly string[]
   /** Those of this node; asked in mode "pod" only. */
   readonly pods: () => Iterable<Pod>
@@ -20,7 +21,7 @@ export interface PolicyOptions {
 
 export function egressPolicy(options: PolicyOptions): EgressPolicy {
   const { mode, kubeletPorts, kubeletAddress, nodeIps, clusterCidrs, pods } = options
-  const anywhere = mode === 'cluster' ? networks([...nodeIps, ...clusterCidrs]) : undefined
+  const anywhere = mode === 'cluster' ? networks(clusterCidrs) : undefined
   return asked => {
     const { host, port } = asked
     if (isLoopback(host)) {
@@ -28,7 +29,8 @@ export function egressPolicy(options: PolicyOptions): EgressPolicy {
       return kubeletAddress === undefined ? asked : { host: kubeletAddress, port }
     }
     if (isIP(host) === 0) return undefined
-    const allowed = anywhere ? anywhere(host) : mode === 'pod' && ofPods(asked, nodeIps, pods())
+    const onNode = nodeIps().includes(host)
+    const allowed = anywhere ? onNode || anywhere(host) : mode === 'pod' && ofPods(asked, onNode, pods())
     return allowed ? asked : undefined
   }
 }
@@ -48,8 +50,7 @@ function networks(cidrs: readonly string[]): (address: string) => boolean {
 const familyOf = (address: string) => (isIP(address) === 6 ? 'ipv6' : 'ipv4')
 
 /** An address of a pod with any port, or of the node with a port that a pod on the host's network declares. */
-function ofPods({ host, port }: Target, nodeIps: readonly string[], pods: Iterable<Pod>): boolean {
-  const onNode = nodeIps.includes(host)
+function ofPods({ host, port }: Target, onNode: boolean, pods: Iterable<Pod>): boolean {
   for (const { spec, status } of pods) {
     if (spec.hostNetwork) {
       if (onNode && portsOf(spec.containers).includes(port)) return true

@@ -79,7 +79,7 @@ export async function startRemoteNode(server: RunningServer, options: RemoteNode
   const policy = egressPolicy({
     mode,
     kubeletPorts: [kubeletPort!],
-    nodeIps: [nodeIp],
+    nodeIps: () => [nodeIp],
     clusterCidrs: ['10.42.0.0/16'],
     pods: () => [],
   })
