@@ -4,7 +4,7 @@ import { isIPv6 } from 'node:net'
 import { loopbackOf } from './config/networks.ts'
 import { ConfigError } from './config/parse.ts'
 import type { ServerConfig } from './config/server-config.ts'
-import { readIfPresent, writeAtomically } from './pki/files.ts'
+import { readIfPresent, sharedFolder, writeAtomically } from './pki/files.ts'
 import { componentKubeconfigs, kubeconfigYaml } from './pki/kubeconfig.ts'
 import type { Pki } from './pki/pki.ts'
 
@@ -21,7 +21,7 @@ export async function writeKubeconfigs(config: ServerConfig, pki: Pki): Promise<
     name: config.kubeconfig.name,
   })
   const path = config.kubeconfig.path ?? defaultPath
-  await Promise.all([...files, keep(path, admin, config.kubeconfig.mode ?? 0o600)])
+  await Promise.all([...files, keep(path, admin, config.kubeconfig.mode ?? 0o600, sharedFolder)])
   const { group } = config.kubeconfig
   if (group !== undefined) await chown(path, 0, groupId(group, await readFile('/etc/group', 'utf8')))
 }
@@ -34,8 +34,8 @@ export function groupId(group: string, table: string): number {
   return Number(line.split(':')[2])
 }
 
-async function keep(path: string, text: string, mode: number): Promise<void> {
-  if ((await readIfPresent(path)) !== text) await writeAtomically(path, text, mode)
+async function keep(path: string, text: string, mode: number, folderMode?: number): Promise<void> {
+  if ((await readIfPresent(path)) !== text) await writeAtomically(path, text, mode, folderMode)
   await chmod(path, mode)
 }
 

@@ -1,6 +1,6 @@
 /** The name a node joins by (k3s-io/k3s pkg/agent/config). */
 import { randomBytes } from 'node:crypto'
-import { readIfPresent, writeAtomically } from '../pki/files.ts'
+import { readIfPresent, sharedFolder, writeAtomically } from '../pki/files.ts'
 
 /** Outside the data directory: a machine keeps its name when that is emptied. */
 const nodeIdPath = '/etc/rancher/node/id'
@@ -14,6 +14,6 @@ export async function fullNodeName(
   const known = (await readIfPresent(path))?.trim()
   if (known) return `${nodeName}-${known}`
   const made = randomBytes(4).toString('hex')
-  await writeAtomically(path, `${made}\n`, 0o644)
+  await writeAtomically(path, `${made}\n`, 0o644, sharedFolder)
   return `${nodeName}-${made}`
 }

@@ -1,5 +1,5 @@
 /** The secret by which a node shows that it is the one its name was first used by (k3s-io/k3s pkg/agent/config). */
-import { readIfPresent, writeAtomically } from '../pki/files.ts'
+import { readIfPresent, sharedFolder, writeAtomically } from '../pki/files.ts'
 import { generatePassword } from '../pki/token.ts'
 
 export const nodePasswordPath = '/etc/rancher/node/password'
@@ -9,6 +9,6 @@ export async function readNodePassword(path: string = nodePasswordPath): Promise
   const known = (await readIfPresent(path))?.trim()
   if (known) return known
   const password = generatePassword()
-  await writeAtomically(path, `${password}\n`)
+  await writeAtomically(path, `${password}\n`, 0o600, sharedFolder)
   return password
 }
