@@ -301,8 +301,8 @@ describe('sessions', () => {
     })
     await new Promise<void>(resolve => wire.listen(0, '127.0.0.1', resolve))
     const address = `127.0.0.1:${(wire.address() as { port: number }).port}`
-    const { reasons } = start(ca.node('a'), new ServerList([address]))
-    await until(() => server.tunnels.has('a'))
+    const { reasons, states } = start(ca.node('a'), new ServerList([address]))
+    await until(() => server.tunnels.has('a') && states.get(address)?.phase === 'connected')
     const began = systemClock.now()
     cut = true
     await until(() => !server.tunnels.has('a'))
