@@ -105,10 +105,11 @@ suite('a node that only its tunnel reaches', () => {
     const patch = JSON.stringify({ spec: { template: { spec } } })
     await server.kubectl(['patch', 'deployment/metrics-server', '-n', 'kube-system', '-p', patch])
     await server.kubectl('rollout status deployment/metrics-server -n kube-system')
-    const [pod] = (
-      await server.get<{ items: { spec: { nodeName: string } }[] }>('pods -n kube-system -l k8s-app=metrics-server')
-    ).items
-    expect(pod!.spec.nodeName).toBe('agent-1')
+    // The one it replaces takes its time to go.
+    await server.eventually(async () => {
+      const hosts = 'get pods -n kube-system -l k8s-app=metrics-server -o jsonpath={.items[*].spec.nodeName}'
+      expect(await server.kubectl(hosts)).toBe('agent-1')
+    })
     await server.eventually(async () => expect(await server.kubectl('top node agent-1')).toMatch(/agent-1 +\d+m/), 60)
   }, 120_000)
 
