@@ -23,8 +23,8 @@ export interface CallOptions {
   /** False: one attempt only, for requests that must not be repeated. */
   readonly repeat?: boolean
   readonly signal?: AbortSignal
-  /** Told of every failure that leaves open whether the request had an effect, before it is repeated. */
-  onUnknown?(): void
+  /** Repeated only where it certainly had no effect. */
+  readonly exact?: boolean
 }
 
 /** The one stream that ends with its client's half. */
@@ -32,7 +32,7 @@ export const watchMethod = 'Watch/Watch'
 
 /** A member that does not answer within this is given up for the next one. */
 const attemptMs = 5000
-const defaultLimitMs = 15_000
+export const defaultLimitMs = 15_000
 /** What a call is given while nobody answers. */
 const downMs = 1000
 const firstPauseMs = 30
@@ -81,13 +81,13 @@ export class Connection {
         const error = thrown as EtcdError
         const { failure } = error
         const passing = failure === 'unknown' || failure === 'refused'
-        if (failure === 'unknown') options.onUnknown?.()
         if (passing) this.#leave(index)
         const late = performance.now() + pause >= until
         if (passing && repeat && late) this.#down = true
         // That the time is up says less than what went wrong before.
         if (error.code !== status.DEADLINE_EXCEEDED) said = error
-        if (!passing || !repeat || late || signal.aborted) throw passing ? (said ?? error) : error
+        const open = failure === 'unknown' && options.exact === true
+        if (!passing || !repeat || open || late || signal.aborted) throw passing ? (said ?? error) : error
       }
       await this.#clock.sleep(pause, signal).catch(() => undefined)
     }

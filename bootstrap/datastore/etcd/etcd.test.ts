@@ -239,6 +239,33 @@ describeWithEtcd('a value that is too large', () => {
 })
 
 describeWithEtcd('a write whose answer is lost', () => {
+  test('does not bring back what others have deleted meanwhile', async () => {
+    const server = await startEtcdServer()
+    const proxy = await answerEater(Number(new URL(server.endpoint).port))
+    const store = await openEtcd({ endpoints: [`http://127.0.0.1:${proxy.port}`], clock: systemClock })
+    const other = await openEtcd({ endpoints: [server.endpoint], clock: systemClock })
+    const watch = other.watch('/r/', await other.revision(), new AbortController().signal)[Symbol.asyncIterator]()
+    try {
+      for (let round = 0; round < 3; round++) {
+        const key = `/r/${round}`
+        proxy.eatNextAnswer()
+        const creating = create(store, key)
+        for (let shown = false; !shown; ) {
+          const { changes } = (await watch.next()).value!
+          shown = changes.some(change => change.type === 'put' && change.entry.key === key)
+        }
+        const { entries } = await other.read(key)
+        await other.commit({ op: 'delete', key, revision: entries[0]!.revision })
+        expect(await creating).toBe(entries[0]!.revision)
+        expect((await other.read(key)).entries).toEqual([])
+      }
+    } finally {
+      await Promise.all([store.close(), other.close()])
+      proxy.close()
+      await server.destroy()
+    }
+  })
+
   test('is not taken for a conflict with itself', async () => {
     const server = await startEtcdServer()
     const proxy = await answerEater(Number(new URL(server.endpoint).port))
@@ -254,7 +281,8 @@ describeWithEtcd('a write whose answer is lost', () => {
       const deletion = store.commit({ op: 'delete', key: '/r/a', revision: second })
       await expect(deletion).rejects.toThrow(UnavailableError)
       proxy.eatNextAnswer()
-      expect(await create(store, '/r/a', '3')).toBe(second + 2)
+      const third = await create(store, '/r/a', '3')
+      expect((await store.read('/r/a')).entries).toMatchObject([{ revision: third, createRevision: third }])
       expect(proxy.eaten()).toBe(3)
       proxy.eatNextAnswer()
       await expect(create(store, '/r/a', '4')).rejects.toThrow(ConflictError)

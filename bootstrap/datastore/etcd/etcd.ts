@@ -59,10 +59,10 @@ class EtcdDatastore implements Datastore {
   #asking: Promise<Revision> | undefined
   #next: Promise<Revision> | undefined
 
-  constructor({ clock, log }: EtcdOptions, connection: Connection, revision: Revision) {
+  constructor({ clock, log, limitMs }: EtcdOptions, connection: Connection, revision: Revision) {
     this.#connection = connection
     this.#clock = clock
-    this.#writes = new Writes(connection)
+    this.#writes = new Writes(connection, limitMs)
     const { onChange } = this.#writes
     this.#live = new Live(
       { connection, hub: this.#hub, clock, log, onChange, revision: () => currentRevision(connection) },
