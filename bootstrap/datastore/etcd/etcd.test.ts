@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals
 import { systemClock } from '../../client/clock.ts'
 import { FakeClock, turns } from '../../client/testing/fake-clock.ts'
 import { datastoreContract, type OpenedStore } from '../contract.ts'
-import { CompactedError, ConflictError, type Datastore, UnavailableError } from '../datastore.ts'
+import { type ChangeBatch, CompactedError, ConflictError, type Datastore, UnavailableError } from '../datastore.ts'
 import { answerEater } from '../testing/answer-eater.ts'
 import {
   type EtcdServer,
@@ -251,7 +251,7 @@ describeWithEtcd('a write whose answer is lost', () => {
         proxy.eatNextAnswer()
         const creating = create(store, key)
         for (let shown = false; !shown; ) {
-          const { changes } = (await watch.next()).value!
+          const { changes } = (await watch.next()).value as ChangeBatch
           shown = changes.some(change => change.type === 'put' && change.entry.key === key)
         }
         const { entries } = await other.read(key)
