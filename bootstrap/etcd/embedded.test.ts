@@ -28,7 +28,7 @@ const write = (store: Datastore, key: string) => store.commit({ op: 'create', ke
 
 async function keysOf(server: TestServer): Promise<string[]> {
   const store = await server.store()
-  const { entries } = await store.read('/')
+  const { entries } = await store.read('/r/')
   await store.close()
   return entries.map(entry => entry.key)
 }
