@@ -47,7 +47,8 @@ export class ServerList {
   }
 }
 
-function addressesOf(slice: EndpointSlice): string[] {
+/** `host:port` of the API servers that a slice of the Service kubernetes names. */
+export function addressesOf(slice: EndpointSlice): string[] {
   const port = slice.ports?.find(({ name }) => name === undefined || name === '' || name === 'https')?.port
   if (port === undefined) return []
   return (slice.endpoints ?? [])

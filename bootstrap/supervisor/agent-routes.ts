@@ -1,11 +1,11 @@
 /** What nodes ask a server for: certificates, CAs, the addresses of the servers, and their settings. */
 import { StatusError } from '../api/errors.ts'
-import type { EndpointSlice } from '../api/types.gen.ts'
 import type { UserInfo } from '../apiserver/auth/user.ts'
 import { type ApiRequest, type ApiResponse, headerOf, jsonResponse, textResponse } from '../apiserver/http/message.ts'
 import type { Client } from '../client/client.ts'
 import { endpointSlices } from '../client/resources.ts'
 import type { ControlConfig } from '../join/control-config.ts'
+import { addressesOf } from '../join/server-addresses.ts'
 import type { Pki } from '../pki/pki.ts'
 import { agentGroups } from './access.ts'
 import { type Hiding, refuse, refuseHiding } from './answers.ts'
@@ -100,12 +100,4 @@ async function apiServers(client: Client | undefined): Promise<ApiResponse> {
   const selector = { namespace: 'default', labelSelector: 'kubernetes.io/service-name=kubernetes' }
   const { items } = await client.list(endpointSlices, selector)
   return jsonResponse(200, [...new Set(items.flatMap(addressesOf))])
-}
-
-function addressesOf(slice: EndpointSlice): string[] {
-  const port = slice.ports?.find(({ name }) => name === undefined || name === '' || name === 'https')?.port
-  if (port === undefined) return []
-  return (slice.endpoints ?? [])
-    .filter(({ conditions }) => conditions?.ready !== false)
-    .flatMap(({ addresses }) => addresses.map(ip => (ip.includes(':') ? `[${ip}]:${port}` : `${ip}:${port}`)))
 }

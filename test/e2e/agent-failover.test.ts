@@ -8,21 +8,11 @@ import { type Database, hasDatabase, startDatabase } from '../testbed/databases.
 import { Links } from '../testbed/links.ts'
 import { Network } from '../testbed/network.ts'
 import { type Nodes, startNodes } from '../testbed/nodes.ts'
+import { podOn, webContainers } from '../testbed/pods.ts'
 
 const isPossible = canRunClusters && hasDatabase.etcd
 const suite = isPossible ? describe : describe.skip
 if (!canRunClusters) console.log('agent fail-over: skipped, needs root and containerd')
-
-const pod = (name: string, node: string) => `
-apiVersion: v1
-kind: Pod
-metadata: { name: ${name} }
-spec:
-  nodeName: ${node}
-  terminationGracePeriodSeconds: 0
-  containers:
-  - { name: web, image: 'web:1', imagePullPolicy: Never }
-`
 
 suite('an agent of two servers', () => {
   let network: Network
@@ -53,7 +43,7 @@ suite('an agent of two servers', () => {
 
   /** Runs a pod on the agent's node, asked for at this server. */
   async function runs(name: string, server: Cluster): Promise<void> {
-    await server.apply(pod(name, agent.nodeName))
+    await server.apply(podOn(agent.nodeName, name, webContainers))
     await server.waitFor(`--for=condition=Ready pod/${name}`)
   }
 
@@ -76,7 +66,7 @@ suite('an agent of two servers', () => {
     ].join('\n')
     for (const machine of nodes.all) {
       await machine.exec(['nft', '-f', '-'], { input })
-      await nodes.first.apply(pod(`on-${machine.nodeName}`, machine.nodeName))
+      await nodes.first.apply(podOn(machine.nodeName, `on-${machine.nodeName}`, webContainers))
     }
     for (const { nodeName } of nodes.all) {
       await nodes.first.waitFor(`--for=condition=Ready pod/on-${nodeName}`)
@@ -116,7 +106,7 @@ suite('an agent of two servers', () => {
   test('without any server pods run on, nobody is kept waiting, and what was missed is done afterwards', async () => {
     const { items } = await nodes.first.get<{ items: { status: { podIP: string } }[] }>('pods')
     await Promise.all(nodes.servers.map(server => links.cut(agent.bed, server.bed)))
-    await nodes.first.apply(pod('missed', agent.nodeName))
+    await nodes.first.apply(podOn(agent.nodeName, 'missed', webContainers))
     const rss = async () => Number(/VmRSS:\s+(\d+)/.exec(await agent.exec(['cat', `/proc/${agent.pid}/status`]))?.[1])
     const before = await rss()
     const knock = 'for i in $(seq 400); do busybox nc -w 8 127.0.0.1 6444 </dev/null & done; wait'

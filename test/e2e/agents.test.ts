@@ -6,20 +6,10 @@ import type { Node, Pod, Service } from '../../bootstrap/client/resources.ts'
 import { Bed, canRunClusters } from '../testbed/bed.ts'
 import type { Cluster } from '../testbed/cluster.ts'
 import { type Nodes, startNodes } from '../testbed/nodes.ts'
+import { podOn, webContainers } from '../testbed/pods.ts'
 
 const suite = canRunClusters ? describe : describe.skip
 if (!canRunClusters) console.log('agents: skipped, needs root and containerd')
-
-const pod = (name: string, node: string) => `
-apiVersion: v1
-kind: Pod
-metadata: { name: ${name}, labels: { app: ${name} } }
-spec:
-  nodeName: ${node}
-  terminationGracePeriodSeconds: 0
-  containers:
-  - { name: web, image: 'web:1', imagePullPolicy: Never }
-`
 
 suite('agents', () => {
   let nodes: Nodes
@@ -60,7 +50,7 @@ suite('agents', () => {
   })
 
   test('pods run there, and every node reaches them, by their addresses and as services', async () => {
-    await server.apply(pod('web', agent.nodeName))
+    await server.apply(podOn(agent.nodeName, 'web', webContainers))
     await server.kubectl('expose pod web --port=8000 --target-port=80')
     await server.waitFor('--for=condition=Ready pod/web')
     const { status } = await server.get<Pod>('pod web')
@@ -110,7 +100,7 @@ suite('agents', () => {
     expect(await agent.exec(['busybox', 'wget', '-qO-', `http://${podIP}`])).toBe('web\n')
     await server.restart()
     expect(await started('web')).toBe(before)
-    await server.apply(pod('after', agent.nodeName))
+    await server.apply(podOn(agent.nodeName, 'after', webContainers))
     await server.waitFor('--for=condition=Ready pod/after')
   }, 90_000)
 

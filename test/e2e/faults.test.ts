@@ -4,10 +4,10 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { Bed, canRunClusters } from '../testbed/bed.ts'
 import type { Cluster } from '../testbed/cluster.ts'
 import { type Database, hasDatabase, startDatabase } from '../testbed/databases.ts'
-import { busyboxImage } from '../testbed/images.ts'
 import { Links } from '../testbed/links.ts'
 import { Network } from '../testbed/network.ts'
 import { Nodes } from '../testbed/nodes.ts'
+import { podOn, sleepContainers } from '../testbed/pods.ts'
 import { canSkewClocks, setSkew, skewed } from '../testbed/skew.ts'
 
 const kind = hasDatabase.postgres ? 'postgres' : 'etcd'
@@ -52,18 +52,8 @@ suite('two servers and an agent', () => {
     await network?.destroy()
   }, 60_000)
 
-  const sleeper = (name: string, node: string) => `
-apiVersion: v1
-kind: Pod
-metadata: { name: ${name} }
-spec:
-  nodeName: ${node}
-  terminationGracePeriodSeconds: 0
-  containers: [{ name: c, image: "${busyboxImage}", command: [sleep, infinity] }]
-`
-
   async function runs(server: Cluster, name: string, node: string): Promise<void> {
-    await server.apply(sleeper(name, node))
+    await server.apply(podOn(node, name, sleepContainers))
     await server.waitFor(`--for=condition=Ready pod/${name}`)
   }
 

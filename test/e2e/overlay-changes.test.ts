@@ -5,25 +5,15 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import type { EndpointSlice, Node, Pod, Service } from '../../bootstrap/api/types.gen.ts'
 import { Bed } from '../testbed/bed.ts'
 import { Cluster, canRunClusters } from '../testbed/cluster.ts'
-import { busyboxImage, webImage, writeImages } from '../testbed/images.ts'
+import { writeImages } from '../testbed/images.ts'
 import { Network } from '../testbed/network.ts'
 import { Nodes } from '../testbed/nodes.ts'
+import { podOn, sleepContainers, webContainers } from '../testbed/pods.ts'
 import { hasPrograms } from './overlay-fixture.ts'
 
 const suite = canRunClusters ? describe : describe.skip
 if (!canRunClusters) console.log('changes of the overlay e2e: skipped, needs root and containerd')
 
-const pod = (name: string, node: string, spec: string) => `
----
-apiVersion: v1
-kind: Pod
-metadata: { name: ${name}, labels: { app: ${name} } }
-spec:
-  nodeName: ${node}
-  terminationGracePeriodSeconds: 0
-  ${spec}
-`
-const web = `containers: [{ name: web, image: '${webImage}', readinessProbe: { httpGet: { port: 80 }, periodSeconds: 1 } }]`
 const balanced = `
 apiVersion: v1
 kind: Service
@@ -33,8 +23,6 @@ spec:
   selector: { app: b }
   ports: [{ port: 8088, targetPort: 80 }]
 `
-const sleeper = `containers: [{ name: main, image: '${busyboxImage}', command: [sleep, infinity] }]`
-
 suite('a cluster whose overlay changes', () => {
   let network: Network
   let nodes: Nodes
@@ -60,8 +48,10 @@ suite('a cluster whose overlay changes', () => {
     nodes = new Nodes(network, { servers: 1, network })
     server = await nodes.addServer()
     agent = await nodes.addAgent()
-    const onHost = `hostNetwork: true\n  ${sleeper}`
-    await server.apply(pod('a', 'server-1', sleeper) + pod('b', 'agent-1', web) + pod('host', 'agent-1', onHost))
+    const onHost = `hostNetwork: true\n  ${sleepContainers}`
+    await server.apply(
+      podOn('server-1', 'a', sleepContainers) + podOn('agent-1', 'b', webContainers) + podOn('agent-1', 'host', onHost),
+    )
     await server.apply(balanced)
     for (const name of ['a', 'b', 'host']) {
       await server.waitFor(`--for=condition=Ready pod/${name}`)
@@ -188,7 +178,7 @@ suite('nodes that reach each other at external addresses, and leave the cluster 
       const [ipv4, ipv6] = external(11 + at)
       await cluster.exec(['sh', '-ec', `ip addr add ${ipv4}/24 dev eth0; ip addr add ${ipv6}/64 dev eth0 nodad`])
     }
-    await nodes.first.apply(pod('a', 'server-1', sleeper) + pod('b', 'agent-1', web))
+    await nodes.first.apply(podOn('server-1', 'a', sleepContainers) + podOn('agent-1', 'b', webContainers))
     for (const name of ['a', 'b']) await nodes.first.waitFor(`--for=condition=Ready pod/${name}`)
   }, 120_000)
   afterAll(async () => {
@@ -254,7 +244,7 @@ suite('--flannel-backend=none', () => {
   afterAll(() => cluster?.destroy())
 
   test('nothing is configured and the node is not Ready, until another network comes', async () => {
-    await cluster.apply(pod('a', cluster.nodeName, sleeper))
+    await cluster.apply(podOn(cluster.nodeName, 'a', sleepContainers))
     await cluster.waitFor(`--for=condition=Ready=false node/${cluster.nodeName}`)
     const { spec, status } = await cluster.get<Node>(`node ${cluster.nodeName}`)
     expect(spec!.podCIDR).toBe('10.42.0.0/24')
