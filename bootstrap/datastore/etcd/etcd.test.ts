@@ -27,7 +27,10 @@ const describeWithEtcd = etcdInstalled ? describe : describe.skip
 async function opened(serverOptions: EtcdServerOptions, tls?: EtcdOptions['tls']): Promise<OpenedStore> {
   const server = await startEtcdServer(serverOptions)
   const open = () => openEtcd({ endpoints: [server.endpoint], clock: systemClock, ...(tls ? { tls } : {}) })
-  let store = await open()
+  let store = await open().catch(async error => {
+    await server.destroy()
+    throw error
+  })
   return {
     store,
     reopen: async () => {

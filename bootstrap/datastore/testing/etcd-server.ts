@@ -56,7 +56,8 @@ export async function startEtcdServer(options: EtcdServerOptions = {}): Promise<
   ]
   let child: ChildProcess | undefined
   const start = async () => {
-    child = spawn('etcd', args, { stdio: ['ignore', 'ignore', 'pipe'] })
+    // It ends with the test, however that ends.
+    child = spawn('setpriv', ['--pdeathsig', 'KILL', 'etcd', ...args], { stdio: ['ignore', 'ignore', 'pipe'] })
     let said = ''
     child.stderr!.on('data', (data: Buffer) => {
       said = (said + data).slice(-4000)
