@@ -82,7 +82,7 @@ export async function writtenIn(
   store: Datastore,
 ): Promise<{ readonly written: ReadonlyMap<Revision, string>; readonly newest: Revision }> {
   const written = new Map<Revision, string>()
-  const newest = await store.revision()
+  let newest = await store.revision()
   if (newest === 0) return { written, newest }
   const stop = new AbortController()
   for await (const batch of store.watch('/r/', 0, stop.signal)) {
@@ -90,7 +90,10 @@ export async function writtenIn(
       if (change.type === 'delete') written.set(change.revision, `${change.key} -`)
       else written.set(change.entry.revision, `${change.entry.key} ${textOf(change.entry.value)}`)
     }
-    if (batch.revision >= newest) break
+    if (batch.revision < newest) continue
+    // What a killed process had sent may still have come in meanwhile.
+    newest = batch.revision
+    break
   }
   stop.abort()
   return { written, newest }
