@@ -335,6 +335,8 @@ export function sqlContract(engine: Engine): void {
       stop.abort()
       await Promise.all(loading)
       await Promise.all(watches.map(watch => watch.done))
+      // One may notice a moment before the other that the database is back.
+      await until(async () => (await stores[0].health()).ok)
       const { written, newest } = await writtenIn(stores[0])
       expect(written.size).toBe(newest)
       for (const { key, revision, text } of acknowledged) expect(written.get(revision)).toBe(`${key} ${text}`)
