@@ -9,7 +9,7 @@
  */
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
-import { copyFileSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs'
+import { copyFileSync, mkdirSync, openSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { canRunClusters } from '../test/testbed/bed.ts'
 import { isRunning, known, type Summary, stateDir } from './cluster/state.ts'
@@ -18,6 +18,7 @@ import { parseWish, WishError } from './cluster/wish.ts'
 async function up(): Promise<void> {
   if (!canRunClusters) throw new WishError('this needs root and containerd; run "make setup" as root')
   const wish = parseWish(process.env)
+  for (const image of wish.images) mustBeFile('IMAGES', image)
   if (isRunning(wish.name))
     throw new WishError(`a cluster ${wish.name} is up already: make cluster-down NAME=${wish.name}`)
   const dir = stateDir(wish.name)
@@ -42,7 +43,7 @@ async function up(): Promise<void> {
   console.log(usage(said[0] as Summary))
 }
 
-function usage({ name, kubeconfig, log, machines, ports, token, url }: Summary): string {
+function usage({ name, kubeconfig, logs, machines, ports, token, url }: Summary): string {
   const suffix = name === 'dev' ? '' : ` NAME=${name}`
   return [
     `\nCluster ${name} is up: ${machines.length} nodes.\n`,
@@ -56,7 +57,8 @@ function usage({ name, kubeconfig, log, machines, ports, token, url }: Summary):
     `  make cluster-import${suffix} FILES="image.tar"`,
     'A shell on a node, where "skiff" is this one; a killed skiff is started again after a second:',
     `  make cluster-shell${suffix} HOST=${machines.at(-1)!.node}`,
-    `Further nodes would join ${url} with the token ${token}. All logs: ${log}`,
+    `Further nodes would join ${url} with the token ${token}.`,
+    `Logs, as they are written: ${machines.map(({ node }) => join(logs, `${node}.log`)).join(' ')}`,
     `Remove it:\n  make cluster-down${suffix}`,
   ].join('\n')
 }
@@ -88,10 +90,17 @@ function list(): void {
 }
 
 function importImages(files: readonly string[]): void {
+  if (files.length === 0) throw new WishError('FILES="image.tar": which archives of images?')
+  for (const file of files) mustBeFile('FILES', file)
   const summary = running()
   for (const file of files)
     for (const { data } of summary.machines) copyFileSync(file, join(data, 'agent/images', basename(file)))
   console.log(`${files.join(' ')}: given to ${summary.machines.length} nodes`)
+}
+
+function mustBeFile(variable: string, path: string): void {
+  const found = statSync(path, { throwIfNoEntry: false })
+  if (!found?.isFile()) throw new WishError(`${variable}=${path}: ${found ? 'not a file' : 'no such file'}`)
 }
 
 /** The command that opens a shell on a node. */

@@ -4,7 +4,7 @@
  */
 
 import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs'
-import { basename, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import type { Cluster } from '../../test/testbed/cluster.ts'
 import { type Database, hasDatabase, startDatabase } from '../../test/testbed/databases.ts'
 import { forward, type LoadBalancer, startLoadBalancer } from '../../test/testbed/load-balancer.ts'
@@ -46,18 +46,19 @@ async function start(): Promise<Summary> {
   const kubeconfig = join(stateDir(wish.name), 'kubeconfig.yaml')
   const text = nodes.first.kubeconfig().replace(/server: .*/, `server: https://127.0.0.1:${kubeconfigPort}`)
   writeFileSync(kubeconfig, text.replaceAll(/\bdefault\b/g, `skiff-${wish.name}`), { mode: 0o600 })
+  for (const agent of nodes.agents) giveKubeconfig(agent, nodes.first.kubeconfig())
   return {
     name: wish.name,
     pid: process.pid,
     kubeconfig,
-    log: join(stateDir(wish.name), 'log'),
+    logs: stateDir(wish.name),
     url: `https://${outside}:${apiPort}`,
     token: nodes.token,
     machines: nodes.all.map(node => ({
       node: node.nodeName,
       address: node.bed.address,
       data: node.file(''),
-      enter: shellOn(node),
+      enter: shellOn(node, nodes.agents.includes(node) ? kubeconfigOf(node) : '/etc/rancher/k3s/k3s.yaml'),
     })),
     ports: wish.ports,
   }
@@ -83,6 +84,7 @@ function nodesOn(network: Network, database: Database | undefined): Nodes {
     url: `https://${outside}:${apiPort}`,
     ...(database ? { datastore: database } : datastore === 'embedded-etcd' ? { datastore: 'embedded' } : {}),
     server: { traefik: true },
+    logFile: host => join(stateDir(wish.name), `${host}.log`),
   })
 }
 
@@ -113,10 +115,20 @@ async function bringIn(socket: string, port: number): Promise<number> {
   return way.port
 }
 
-function shellOn(node: Cluster): string {
+/** Agents have no administrator's kubeconfig of their own: for their shells, one that asks whichever server is up. */
+function giveKubeconfig(agent: Cluster, text: string): void {
+  mkdirSync(dirname(kubeconfigOf(agent)))
+  const server = `server: https://${outside}:${apiPort}`
+  writeFileSync(kubeconfigOf(agent), text.replace(/server: .*/, server), { mode: 0o600 })
+}
+
+const homeOf = (node: Cluster): string => join(node.bed.dir, 'home')
+const kubeconfigOf = (agent: Cluster): string => join(homeOf(agent), '.kube/config')
+
+function shellOn(node: Cluster, kubeconfig: string): string {
   const [program, args] = node.bed.enter([])
   const bin = join(import.meta.dirname, '../../bin')
-  const variables = [`HOME=${node.bed.dir}/home`, 'KUBECONFIG=/etc/rancher/k3s/k3s.yaml', `PATH=${bin}:$PATH`]
+  const variables = [`HOME=${homeOf(node)}`, `KUBECONFIG=${kubeconfig}`, `PATH=${bin}:$PATH`]
   return `${variables.join(' ')} ${[program, ...args].join(' ')} bash`
 }
 

@@ -7,7 +7,8 @@ export interface Summary {
   /** The keeper. */
   readonly pid: number
   readonly kubeconfig: string
-  readonly log: string
+  /** The folder of the nodes' logs, HOST.log each, and of the keeper's, log. */
+  readonly logs: string
   /** For nodes that join, from inside. */
   readonly url: string
   readonly token: string

@@ -42,6 +42,10 @@ suite('make cluster', () => {
     })
     const [, kubeconfig] = /export KUBECONFIG=(\S+)/.exec(said) ?? []
     expect(said).toContain('Cluster tried is up: 2 nodes.')
+    const log = (name: string) => readFileSync(join(dir, 'state/tried', name), 'utf8')
+    expect(said).toContain(join(dir, 'state/tried/agent-1.log'))
+    expect(log('server-1.log')).toContain('skiff is up and running')
+    expect(log('agent-1.log')).toContain('joined the cluster')
     const kubectl = async (...args: string[]) =>
       (await run(newestKubectl(), args, { env: { ...variables, KUBECONFIG: kubeconfig } })).stdout
 
@@ -68,9 +72,11 @@ suite('make cluster', () => {
       return textOf(child)
     }
     expect(await shell('agent-1', 'hostname; hostname -I | cut -d" " -f1')).toBe('agent-1\n198.51.100.12\n')
+    expect(await shell('agent-1', 'skiff kubectl get nodes -o name')).toBe('node/agent-1\nnode/server-1\n')
     const version = () => kubectl('get', '--raw', '/version')
-    await shell('server-1', 'pkill -KILL -f skiff.mjs')
+    await shell('server-1', 'kill -KILL $(pgrep -f skiff.mjs)')
     await eventually(async () => expect(await version()).toContain('skiff'))
+    expect(log('log')).toContain('the process on server-1 ended with SIGKILL')
 
     await expect(cluster(['up'])).rejects.toThrow('a cluster tried is up already: make cluster-down NAME=tried')
     expect(await cluster(['down'])).toBe('Cluster tried is gone.\n')
@@ -93,6 +99,11 @@ suite('make cluster', () => {
     const attempt = (env: NodeJS.ProcessEnv) => cluster(['up'], env).catch((error: { stderr: string }) => error.stderr)
     expect(await attempt({ NODES: 'three' })).toBe('cluster: NODES=three: a number\n')
     expect(await attempt({ FLAGS: '--nonsense' })).toMatch(/^cluster: .*nonsense/s)
+    const given = (...files: string[]) =>
+      cluster(['import', ...files]).catch((error: { stderr: string }) => error.stderr)
+    expect(await given('/nonexist.tar')).toBe('cluster: FILES=/nonexist.tar: no such file\n')
+    expect(await given(tmpdir())).toBe(`cluster: FILES=${tmpdir()}: not a file\n`)
+    expect(await given()).toBe('cluster: FILES="image.tar": which archives of images?\n')
     expect(await cluster(['list'])).toContain('There are no clusters.')
   }, 60_000)
 })

@@ -5,7 +5,7 @@
  */
 import type { ChildProcess, SpawnOptions } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { appendFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Bed, type Output, type RunOptions } from './bed.ts'
 import { writeImages } from './images.ts'
@@ -33,6 +33,8 @@ export interface ClusterOptions {
   readonly bed?: Bed
   /** Runs `skiff agent` instead, with its flags; what asks the API asks this server. */
   readonly agentOf?: Cluster
+  /** Where the processes' stderr goes besides, as it comes. */
+  readonly logFile?: string
 }
 
 export interface KubectlOptions extends RunOptions {
@@ -125,11 +127,13 @@ export class Cluster {
       if (this.#options.agentOf) resolve()
       server.stderr!.on('data', data => {
         this.#log += data
+        if (this.#options.logFile !== undefined) appendFileSync(this.#options.logFile, data)
         if (this.#log.includes(upMessage, from)) resolve()
       })
     })
     const ended = once(server, 'exit').then(
-      ([code]) => `the process on ${this.nodeName} ended with ${code}: ${this.#log.slice(from).slice(-3000)}`,
+      ([code, signal]) =>
+        `the process on ${this.nodeName} ended with ${code ?? signal}: ${this.#log.slice(from).slice(-3000)}`,
     )
     this.#ended = ended
     return { up, ended }
