@@ -4,7 +4,7 @@ import { mismatches, mismatchText } from '../join/critical.ts'
 import { AnswerError, accessServer, type ServerAccess } from '../join/server-access.ts'
 import { newKey } from '../pki/certificate.ts'
 import { certificateRequest } from '../pki/request.ts'
-import { formatToken, parsePasswd, TokenError } from '../pki/token.ts'
+import { formatToken, parsePasswd, serverPassword, TokenError } from '../pki/token.ts'
 import { type Bundle, parseBundle, readBundle } from './bundle.ts'
 import { NewerOnDiskError, reconcileFiles } from './reconcile.ts'
 
@@ -39,12 +39,13 @@ const defaultPatienceMs = 5000
 
 /**
  * Writes the cluster's CAs, keys and passwords into the data directory. Rejects with JoinError when the token is wrong, the
- * settings differ where they must not, or another node has the name; with NewerOnDiskError when files here contradict.
+ * settings differ where they must not, or another node has the name; with TokenError for one that is no server's; with NewerOnDiskError when files here contradict.
  * Resolves with the way to that server; undefined when it is away and this one is a member already.
  */
 export async function joinServer(parts: JoinParts): Promise<ServerAccess | undefined> {
   const { token } = parts
   if (token === undefined) throw new JoinError('token is required to join a cluster')
+  serverPassword(token)
   if (parts.member) return await rejoin(parts, token)
   try {
     return await takeOver(parts, token, parts.signal)
@@ -75,7 +76,8 @@ async function rejoin(parts: JoinParts, token: string): Promise<ServerAccess | u
 }
 
 /** Writes nothing once the signal aborts. */
-async function takeOver(parts: JoinParts, token: string, signal: AbortSignal): Promise<ServerAccess> {
+async function takeOver(given: JoinParts, token: string, signal: AbortSignal): Promise<ServerAccess> {
+  const parts = { ...given, log: warningOnce(given.log) }
   const server = await access(parts, 'server', token)
   const text = await server.get('/v1-k3s/server-bootstrap', { timeoutMs: bundleTimeoutMs })
   const bundle = parseBundle(text.toString())
@@ -85,6 +87,18 @@ async function takeOver(parts: JoinParts, token: string, signal: AbortSignal): P
   const written = await reconcileFiles(parts.dataDir, disk, bundle)
   parts.log.info({ files: written.length }, 'Successfully reconciled with remote datastore')
   return server
+}
+
+/** The server is turned to twice, with two tokens: one word about the first is enough. */
+function warningOnce(log: JoinParts['log']): JoinParts['log'] {
+  const said = new Set<string>()
+  return {
+    info: (fields, message) => log.info(fields, message),
+    warn(fields, message) {
+      if (!said.has(message)) log.warn(fields, message)
+      said.add(message)
+    },
+  }
 }
 
 function isUnknownToken(error: unknown): error is AnswerError {

@@ -139,7 +139,9 @@ test('a server that joins has the secrets before it makes any', async () => {
   const server = await joining('second')
   for (const path of ['tls/server-ca.crt', 'tls/client-ca.key', 'tls/service.key', 'cred/passwd', 'cred/ipsec.psk'])
     expect(await file('second', path)).toBe(await file('first', path))
+  const before = logged.length
   await expect(joining('bare', [], { token: 'secret' })).resolves.toBeDefined()
+  expect(logged.slice(before).filter(line => line.includes('does not include a CA hash'))).toHaveLength(1)
   expect(JSON.parse((await server!.get('/db/info')).toString())).toEqual({ members: [] })
 })
 
@@ -167,6 +169,9 @@ test('what may differ does not keep it out', async () => {
 
 test('tokens that are none', async () => {
   await expect(joining('tokens', [], { token: undefined })).rejects.toThrow('token is required to join a cluster')
+  await expect(joining('tokens', [], { token: 'abcdef.0123456789abcdef' })).rejects.toThrow(
+    /^failed to normalize server token; must be in format K10<CA-HASH>::<USERNAME>:<PASSWORD> or <PASSWORD>$/,
+  )
   await expect(joining('tokens', [], { token: 'wrong' })).rejects.toThrow(
     /failed to validate token: .*: 401 not authorized: want the one in server\/token/,
   )
