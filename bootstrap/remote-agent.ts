@@ -84,10 +84,12 @@ async function start(config: AgentConfig, { modules, log, signal }: RemoteAgentD
     },
     files,
   }
+  const isMember = (await files.pair('client-kubelet')) !== undefined
   let joined = await joinCluster(joining, effects)
   balancer?.setServers(joined.servers)
   await files.writeKubeconfigs(url)
-  log.info({ node: nodeName, ms: Math.round(performance.now() - began) }, 'joined the cluster')
+  const what = isMember ? 'back in the cluster' : 'joined the cluster'
+  log.info({ node: nodeName, ms: Math.round(performance.now() - began) }, what)
 
   const pingEveryMs = () => (balancer && balancer.addresses.length > 1 ? pings.several : pings.one)
   const connections = connect(url, () => joined.credentials, { pingEveryMs, onSilence: () => balancer?.giveUp() })

@@ -1,6 +1,7 @@
 /** Asking a server for a node's certificates (k3s-io/k3s pkg/agent/config). Keys stay here: requests carry public ones, and what certificates say is the server's to decide. */
 import { keyPem } from '../pki/certificate.ts'
 import { certificateRequest } from '../pki/request.ts'
+import type { Token } from '../pki/token.ts'
 import type { CaName, CertificateName, KeyPair, NodeFiles } from './node-files.ts'
 import { AnswerError, type Ask, type ServerAccess, type ServerAnswer } from './server-access.ts'
 
@@ -81,11 +82,21 @@ export async function asked(
       // The Node object is gone, so its certificate counts for nothing: the token does.
       log.info({}, 'Node authorization rejected, retrying without client certificate authentication')
       answer = await access.ask(path, { ...ask, client: null })
+      if (answer.status === 403 && isEmpty(access.token)) throw needsToken(`${access.url}${path}`, answer)
     }
     if (answer.status >= 200 && answer.status <= 299) return answer
     if (answer.status !== 429) throw refusal(`${access.url}${path}`, answer, node)
     await pause(Math.min(busiestMs, busyMs * 2 ** Math.min(turn, 5)) * (0.5 + random()))
   }
+}
+
+const isEmpty = ({ password, bootstrap }: Token) => password === undefined && bootstrap === undefined
+
+function needsToken(url: string, answer: ServerAnswer): Error {
+  const { message } = new AnswerError(url, answer)
+  return new Error(
+    `${message}: the node's certificate counts for nothing any more; give a token (--token or K3S_TOKEN)`,
+  )
 }
 
 function refusal(url: string, answer: ServerAnswer, node: JoiningNode | undefined): Error {

@@ -112,6 +112,12 @@ test('a node that was deleted comes back by its token', async () => {
   expect(lines).toContain('Node authorization rejected, retrying without client certificate authentication')
 })
 
+test('a node that was deleted is told that it needs a token', async () => {
+  await joining('tokenless')
+  await expect(joining('tokenless', { token: undefined })).rejects.toThrow('waited long enough')
+  expect(lines.at(-1)).toMatch(/403 forbidden: .* give a token \(--token or K3S_TOKEN\)$/)
+})
+
 test('a name that is taken is refused in words that help, again and again', async () => {
   await joining('taken')
   rmSync(join(folder, 'agent'), { recursive: true })
