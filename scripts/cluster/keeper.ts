@@ -117,7 +117,7 @@ async function bringIn(socket: string, port: number): Promise<number> {
 
 /** Agents have no administrator's kubeconfig of their own: for their shells, one that asks whichever server is up. */
 function giveKubeconfig(agent: Cluster, text: string): void {
-  mkdirSync(dirname(kubeconfigOf(agent)))
+  mkdirSync(dirname(kubeconfigOf(agent)), { recursive: true })
   const server = `server: https://${outside}:${apiPort}`
   writeFileSync(kubeconfigOf(agent), text.replace(/server: .*/, server), { mode: 0o600 })
 }
