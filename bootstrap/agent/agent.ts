@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import type { Client } from '../client/client.ts'
 import type { Clock } from '../client/clock.ts'
 import type { Informers } from '../client/informer.ts'
-import { pods } from '../client/resources.ts'
+import { type Node, nodes, pods } from '../client/resources.ts'
 import type { Metric } from '../metrics.ts'
 import { Containerd } from './containerd/supervisor.ts'
 import { createManager } from './create-manager.ts'
@@ -131,10 +131,14 @@ async function start(options: AgentOptions, deps: AgentDeps, stopping: AbortCont
   events.node('Normal', 'Starting', 'Starting kubelet.')
   followPodCidrs(options.nodeName, deps, runtime, signal)
   registrar.run()
+  followOwnNode(options.nodeName, deps, registrar, signal)
   await manager.start(deps.informers.get(pods, { fieldSelector: `spec.nodeName=${options.nodeName}` }))
   const staticPods = { directory: join(paths.agent, 'pod-manifests'), nodeName: options.nodeName, clock, log, signal }
   await watchStaticPods(staticPods, found => manager.setStaticPods(found))
-  if (imports) void importImages(paths.images, imports, signal)
+  if (imports)
+    void importImages(paths.images, imports, signal)
+      .then(() => registrar.report())
+      .catch(() => undefined)
   void rotateLogs({ clock, signal, log, running: () => manager.running() })
   const kubelet = kubeletHandler(options, paths, deps, manager, runtime)
   const listeners: Listener[] = []
@@ -234,6 +238,12 @@ function kubeletHandler(
     log: deps.log,
     authorize: deps.authorize ?? mastersOnly,
   })
+}
+
+function followOwnNode(name: string, { informers }: AgentDeps, registrar: NodeRegistrar, signal: AbortSignal): void {
+  const seen = (node: Node) => registrar.seen(node)
+  const own = informers.get(nodes, { fieldSelector: `metadata.name=${name}` })
+  signal.addEventListener('abort', own.subscribe({ added: seen, updated: seen }), { once: true })
 }
 
 async function importImages(directory: string, deps: ImportDeps, signal: AbortSignal): Promise<void> {

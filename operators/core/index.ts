@@ -5,7 +5,7 @@ import { autoscalerSettings } from './autoscaling/settings.ts'
 import { ttlAfterFinished } from './lifecycle/finished-jobs.ts'
 import { garbageCollector } from './lifecycle/garbage/collector.ts'
 import { namespaceController } from './lifecycle/namespace.ts'
-import { nodeLifecycleController } from './lifecycle/node-lifecycle.ts'
+import { nodeLifecycleController, nodeMonitorSettings } from './lifecycle/node-lifecycle.ts'
 import { podGarbageCollector } from './lifecycle/pod-gc.ts'
 import { taintEvictionController } from './lifecycle/taint-eviction.ts'
 import { tokenCleaner } from './lifecycle/token-cleaner.ts'
@@ -60,7 +60,7 @@ export function coreOperators(options: CoreOptions): Operator[] {
     garbageCollector(),
     podGarbageCollector(),
     ttlAfterFinished(),
-    nodeLifecycleController(),
+    nodeLifecycleController(nodeMonitorSettings(options.controllerArgs ?? [])),
     taintEvictionController(),
     defaultServiceAccounts(),
     rootCaPublisher(options.ca),

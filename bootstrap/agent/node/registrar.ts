@@ -8,6 +8,7 @@ import { backoffMs, type Clock } from '../../client/clock.ts'
 import { type Lease, leases, type Node, nodes } from '../../client/resources.ts'
 import type { EventRecorder } from '../pods/events.ts'
 import type { AgentLog } from '../pods/services.ts'
+import { isLater } from '../pods/status-writer.ts'
 import type { Runtime, RuntimeCondition } from '../runtime.ts'
 import type { Machine } from './machine.ts'
 import { type NodeSettings, newNode, nodeAnnotations, nodeLabels, nodeStatus, readiness } from './node-object.ts'
@@ -39,6 +40,8 @@ export class NodeRegistrar {
   #status: NodeStatus | undefined
   #reportedAt = 0
   #wasReady = false
+  /** resourceVersion of the last report. */
+  #version: string | undefined
   #uid = ''
 
   constructor(deps: RegistrarDeps) {
@@ -118,6 +121,17 @@ export class NodeRegistrar {
     }
   }
 
+  /**
+   * The Node as the API has it: a node that was silent for long has been given up there, and is back only once it reports,
+   * which it would not do for minutes.
+   */
+  seen({ metadata, status }: Node): void {
+    const told = status?.conditions?.find(({ type }) => type === 'Ready')?.status
+    if (told === (this.#wasReady ? 'True' : 'False') || !isLater(metadata.resourceVersion, this.#version)) return
+    const { log } = this.#deps
+    this.report().catch(error => log.warn({ error: (error as Error).message }, 'node status not reported'))
+  }
+
   /** Reports now, e.g. because images changed. */
   async report(): Promise<void> {
     await this.#report(await this.#conditions())
@@ -156,6 +170,7 @@ export class NodeRegistrar {
       })
     this.#uid = node.metadata.uid ?? this.#uid
     this.#status = node.status ?? status
+    this.#version = node.metadata.resourceVersion
     this.#reportedAt = clock.now()
     const ready = readiness(conditions).status === 'True'
     if (ready !== this.#wasReady)

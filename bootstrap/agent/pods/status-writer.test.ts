@@ -80,6 +80,30 @@ describe('StatusWriter', () => {
     expect(await phase()).toBe('Running')
   })
 
+  test('readiness that somebody else took away is given back; what others add stays, and old news counts for nothing', async () => {
+    const { client, pod, writer, writes } = await make()
+    const status = { phase: 'Running', conditions: [ready('True')] }
+    writer.put('u', pod, status)
+    await writer.flush('u')
+    const published = await client.get(pods, { namespace: 'ns', name: 'p' })
+    writer.put('u', pod, status)
+    await writer.flush('u')
+    expect(writes()).toBe(1)
+    const conditions = [ready('False'), { type: 'DisruptionTarget', status: 'True' }]
+    const marked = await client.update(
+      pods,
+      { ...published, status: { ...published.status, conditions } },
+      { subresource: 'status' },
+    )
+    writer.put('u', marked, status)
+    await writer.flush('u')
+    const after = await client.get(pods, { namespace: 'ns', name: 'p' })
+    expect(after.status?.conditions).toEqual([ready('True'), { type: 'DisruptionTarget', status: 'True' }])
+    writer.put('u', marked, status)
+    await writer.flush('u')
+    expect(writes()).toBe(2)
+  })
+
   test('a failed write is repeated after a pause', async () => {
     const { client, clock, pod, writer, phase } = await make()
     let failures = 2

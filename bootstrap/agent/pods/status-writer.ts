@@ -9,6 +9,8 @@ interface Entry {
   pod: Pod
   /** What the API has, as far as we know. */
   published: PodStatus | undefined
+  /** resourceVersion as of `published`. */
+  version: string | undefined
   wanted: PodStatus
   sending: Promise<void> | undefined
 }
@@ -35,10 +37,12 @@ export class StatusWriter {
   }
 
   put(uid: string, pod: Pod, status: PodStatus): void {
-    const entry = this.#entries.get(uid) ?? { pod, published: pod.status, wanted: status, sending: undefined }
+    const { resourceVersion: version } = pod.metadata
+    const entry = this.#entries.get(uid) ?? { pod, published: pod.status, version, wanted: status, sending: undefined }
     this.#entries.set(uid, entry)
+    notice(entry, pod)
     // A mirror that was deleted and made again knows nothing of what its predecessor was told.
-    if (entry.pod.metadata.uid !== pod.metadata.uid) entry.published = pod.status
+    if (entry.pod.metadata.uid !== pod.metadata.uid) Object.assign(entry, { published: pod.status, version })
     entry.pod = pod
     entry.wanted = status
     entry.sending ??= this.#send(entry).finally(() => {
@@ -65,13 +69,13 @@ export class StatusWriter {
       const { name = '', namespace, uid } = pod.metadata
       const replaced = () => entry.pod.metadata.uid !== uid
       try {
-        await client.patch(
+        const { metadata } = await client.patch(
           pods,
           { namespace, name },
           { metadata: { uid }, status: patch },
           { type: 'strategic', subresource: 'status' },
         )
-        if (!replaced()) entry.published = status
+        if (!replaced()) Object.assign(entry, { published: status, version: metadata.resourceVersion })
         failures = 0
       } catch (error) {
         if (replaced()) continue
@@ -81,6 +85,21 @@ export class StatusWriter {
       }
     }
   }
+}
+
+const readinessOf = (status: PodStatus | undefined) => status?.conditions?.find(({ type }) => type === 'Ready')
+
+/** While a node is silent its pods are marked as not ready by a controller; once it is back, that is for the node to undo. */
+function notice(entry: Entry, { metadata, status }: Pod): void {
+  const [theirs, ours] = [readinessOf(status), readinessOf(entry.published)]
+  if (!theirs || !ours || theirs.status === ours.status || !isLater(metadata.resourceVersion, entry.version)) return
+  const conditions = entry.published?.conditions?.map(condition => (condition === ours ? theirs : condition))
+  entry.published = { ...entry.published, ...(conditions ? { conditions } : {}) }
+}
+
+/** Whether a resource version of the same object is a later one. */
+export function isLater(version: string | undefined, than: string | undefined): boolean {
+  return version !== undefined && than !== undefined && BigInt(version) > BigInt(than)
 }
 
 const equal = (a: unknown, b: unknown): boolean => canonical(a) === canonical(b)

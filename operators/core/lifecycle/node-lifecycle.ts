@@ -1,6 +1,7 @@
 /** Notices nodes that have fallen silent, and taints nodes by their conditions (upstream pkg/controller/nodelifecycle). */
 import { ignoreNotFound } from '../../../bootstrap/api/errors.ts'
 import { keyOf } from '../../../bootstrap/api/object.ts'
+import { parseDuration } from '../../../bootstrap/api/time.ts'
 import type { NodeCondition } from '../../../bootstrap/api/types.gen.ts'
 import { leases, type Node, nodes, type Pod, pods } from '../../../bootstrap/client/resources.ts'
 import { sameJson } from '../../../bootstrap/client/same.ts'
@@ -13,13 +14,35 @@ import { byNode, indexByNode } from './by-node.ts'
 import { taintsOf } from './node-taints.ts'
 
 const leaseNamespace = 'kube-node-lease'
-const graceMs = 40_000
-/** A node that has never reported gets a little longer. */
-const startGraceMs = 60_000
+
+export interface NodeMonitorSettings {
+  /** How long a node may be silent. */
+  readonly graceMs: number
+  /** The same for a node that has never reported. */
+  readonly startGraceMs: number
+}
+
+/** kube-controller-manager's. */
+const defaults: NodeMonitorSettings = { graceMs: 50_000, startGraceMs: 60_000 }
+const settingNames = { 'node-monitor-grace-period': 'graceMs', 'node-startup-grace-period': 'startGraceMs' } as const
+
+/** From "name=value" or "--name=value" arguments; others are left to others. Throws for a value that is no duration. */
+export function nodeMonitorSettings(args: readonly string[]): NodeMonitorSettings {
+  const settings: { -readonly [name in keyof NodeMonitorSettings]: number } = { ...defaults }
+  for (const arg of args) {
+    const [, name = '', value = ''] = /^(?:--)?(node-(?:monitor|startup)-grace-period)=(.*)$/.exec(arg) ?? []
+    if (name === '') continue
+    const ms = parseDuration(value)
+    if (ms === undefined || ms <= 0) throw new Error(`invalid ${arg}: want a duration such as 50s`)
+    settings[settingNames[name as keyof typeof settingNames]] = ms
+  }
+  return settings
+}
+
 const reported = ['Ready', 'MemoryPressure', 'DiskPressure', 'PIDPressure']
 
-export function nodeLifecycleController(): Operator {
-  const monitor = new NodeMonitor()
+export function nodeLifecycleController(settings = defaults): Operator {
+  const monitor = new NodeMonitor(settings)
   return {
     name: 'node-lifecycle-controller',
     watches: [
@@ -46,8 +69,13 @@ export function nodeLifecycleController(): Operator {
 }
 
 class NodeMonitor {
+  readonly #settings: NodeMonitorSettings
   /** When each node last gave a sign of life, by this process' clock: the nodes' own may be wrong. */
   readonly #heard = new Map<string, number>()
+
+  constructor(settings: NodeMonitorSettings) {
+    this.#settings = settings
+  }
 
   heard(node: Node, old: Node | undefined, deleted: boolean, now: number): void {
     const { name = '' } = node.metadata
@@ -63,6 +91,7 @@ class NodeMonitor {
     const node = cluster.informers.get(nodes).get(name)
     if (!node) return done
     const now = cluster.clock.now()
+    const { graceMs, startGraceMs } = this.#settings
     const grace = heartbeat(node) === undefined ? startGraceMs : graceMs
     const left = (this.#heard.get(name) ?? now) + grace - now
     if (!this.#heard.has(name)) this.#heard.set(name, now)

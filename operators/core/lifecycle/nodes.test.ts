@@ -4,7 +4,7 @@ import { node, podsIn } from '../../runtime/testing/builders.ts'
 import { Harness } from '../../runtime/testing/harness.ts'
 import { microTimestamp, timestamp } from '../../runtime/time.ts'
 import { ttlAfterFinished } from './finished-jobs.ts'
-import { nodeLifecycleController } from './node-lifecycle.ts'
+import { nodeLifecycleController, nodeMonitorSettings } from './node-lifecycle.ts'
 import { podGarbageCollector } from './pod-gc.ts'
 import { taintEvictionController } from './taint-eviction.ts'
 
@@ -149,6 +149,18 @@ describe('taint eviction', () => {
     await harness.idle()
     expect(doomed()).toEqual([])
   })
+})
+
+test.each([
+  [[], { graceMs: 50_000, startGraceMs: 60_000 }],
+  [['node-monitor-grace-period=16s', 'v=2'], { graceMs: 16_000, startGraceMs: 60_000 }],
+  [['--node-startup-grace-period=2m'], { graceMs: 50_000, startGraceMs: 120_000 }],
+])('the patience with nodes is as the arguments %j say', (args, expected) => {
+  expect(nodeMonitorSettings(args)).toEqual(expected)
+})
+
+test('a grace period that is none is refused', () => {
+  expect(() => nodeMonitorSettings(['node-monitor-grace-period=soon'])).toThrow('want a duration such as 50s')
 })
 
 describe('pod garbage collection', () => {
