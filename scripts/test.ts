@@ -15,7 +15,7 @@ interface Totals {
 
 const root = join(import.meta.dirname, '..')
 const parts: readonly { name: string; args: readonly string[] }[] = [
-  { name: 'unit', args: ['--testPathIgnorePatterns', '<rootDir>/test/', '/node_modules/'] },
+  { name: 'unit', args: ['--maxWorkers=2', '--testPathIgnorePatterns', '<rootDir>/test/', '/node_modules/'] },
   { name: 'e2e', args: ['--runInBand', '--forceExit', 'test/'] },
 ]
 
