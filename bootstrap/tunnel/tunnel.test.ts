@@ -301,7 +301,7 @@ describe('sessions', () => {
     })
     await new Promise<void>(resolve => wire.listen(0, '127.0.0.1', resolve))
     const address = `127.0.0.1:${(wire.address() as { port: number }).port}`
-    const { reasons, states } = start(ca.node('a'), new ServerList([address]))
+    const { reasons, states, stop } = start(ca.node('a'), new ServerList([address]))
     await until(() => server.tunnels.has('a') && states.get(address)?.phase === 'connected')
     const began = systemClock.now()
     cut = true
@@ -309,7 +309,9 @@ describe('sessions', () => {
     await until(() => reasons.length > 0)
     expect(reasons[0]).toBe('the other end does not answer')
     expect(systemClock.now() - began).toBeGreaterThan(4000)
-    for (const end of ends) end.destroy()
+    // First the agent: it dials again, and a connection accepted after the others are destroyed would stay open for good.
+    await stop()
     wire.close()
+    for (const end of ends) end.destroy()
   }, 40_000)
 })
