@@ -141,9 +141,9 @@ suite('two servers and an agent', () => {
     const attempt = async (hostname: string, host: number, token: string) => {
       const bed = await Bed.create({ network: { network, host }, hostname })
       try {
-        const command = ['timeout', '15', skiff, 'agent', '--server', nodes.url, '--token', token]
-        const running = bed.run([...command, '--data-dir', `${bed.dir}/data`], { timeoutMs: 30_000 })
-        const joined = nodes.first.eventually(() => nodes.first.kubectl(`get node ${hostname} -o name`), 15)
+        const command = ['timeout', '45', skiff, 'agent', '--server', nodes.url, '--token', token]
+        const running = bed.run([...command, '--data-dir', `${bed.dir}/data`], { timeoutMs: 60_000 })
+        const joined = nodes.first.eventually(() => nodes.first.kubectl(`get node ${hostname} -o name`), 40)
         const result = await Promise.race([joined.catch(() => 'not there'), running.then(({ stderr }) => stderr)])
         await running
         return result
@@ -157,5 +157,5 @@ suite('two servers and an agent', () => {
     expect(good).toBe('node/invited\n')
     expect(expired).toMatch(/not there|401|not authorized|token/)
     expect((await nodes.first.tryKubectl('get node late')).stderr).toContain('NotFound')
-  }, 90_000)
+  }, 120_000)
 })

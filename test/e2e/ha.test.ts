@@ -176,7 +176,7 @@ suite('three servers', () => {
       attempt('agent-9', 42, ['agent', '--token', 'guess']),
       attempt('agent-8', 43, ['agent', '--token', `K10${'0'.repeat(64)}::server:${nodes.token}`]),
     ])
-    expect(duplicate).toMatch(/^1: .*duplicate hostname|^1: .*server-2/i)
+    expect(duplicate).toMatch(/^1: .*duplicate (hostname|node name)|^1: .*server-2/i)
     expect(other).toMatch(/^1: .*critical configuration value mismatch between servers: disable servicelb/)
     expect(wrong).toMatch(/^1: .*token/i)
     expect(agent).toMatch(/token|not authorized|401/i)

@@ -112,6 +112,8 @@ export class ApiStore implements Store {
   async #ask(method: string, where: string, body?: object): Promise<Answer> {
     const response = await this.#send(method, where, body)
     const answer = await text(response)
+    // Behind a load balancer a connection leads to one server for as long as it lasts, also to one that cannot serve.
+    if (response.statusCode! >= 500) response.socket.destroy()
     return { status: response.statusCode!, body: answer.startsWith('{') ? JSON.parse(answer) : { message: answer } }
   }
 
