@@ -199,13 +199,19 @@ async function run(
     get pid() {
       return process.pid
     },
-    members: () => local.list(2000),
+    members: () => currentMembers(local),
     async remove(name, address) {
-      const found = (await local.list()).find(other => other.name === name)
+      const found = (await currentMembers(local)).find(other => other.name === name)
       if (!found?.peerURLs?.some(url => hostOf(url) === address)) return
       log.info({}, `Removing name=${name} id=${found.ID} address=${address} from etcd`)
       await local.remove(found.ID)
     },
     stop,
   }
+}
+
+/** etcd 3.4 lists the members its own server knows of; a read that is current first makes that list current too. */
+async function currentMembers(local: Membership): Promise<readonly Member[]> {
+  await local.readable(2000)
+  return local.list(2000)
 }
