@@ -8,6 +8,7 @@ import type { Taint } from '../api/types.gen.ts'
 import { machineAddresses } from './machine-addresses.ts'
 import { anyAddress, clusterDnsOf, networksOf, requireNodeFamilies } from './networks.ts'
 import { ConfigError, type FlagValues } from './parse.ts'
+import { type S3Config, s3Config } from './s3-config.ts'
 
 export interface NodeConfig {
   readonly dataDir: string
@@ -84,6 +85,8 @@ export interface ServerConfig extends NodeConfig, ClusterSettings {
     /** "name=value" each, for etcd's own settings. */
     readonly args: readonly string[]
   }
+  /** Where snapshots go beside the disk, if they do. */
+  readonly s3: S3Config | undefined
   readonly kubeconfig: {
     readonly path: string | undefined
     readonly mode: number | undefined
@@ -167,6 +170,7 @@ export function serverConfig(values: FlagValues, machine: Machine): ServerConfig
       exposeMetrics: values.bool('etcd-expose-metrics'),
       args: values.list('etcd-arg'),
     },
+    s3: s3Config(values),
     kubeconfig: {
       path: values.string('write-kubeconfig'),
       mode: fileMode(values),
