@@ -19,6 +19,26 @@ export interface OpenedStore {
   destroy(): Promise<void>
 }
 
+/** What `open` opens, and opens again; `remove` takes away what is below it. */
+export async function openedBy(open: () => Promise<Datastore>, remove = async () => {}): Promise<OpenedStore> {
+  let store = await open().catch(async error => {
+    await remove()
+    throw error
+  })
+  return {
+    store,
+    reopen: async () => {
+      await store.close()
+      store = await open()
+      return store
+    },
+    destroy: async () => {
+      await store.close()
+      await remove()
+    },
+  }
+}
+
 const bytes = (text: string) => Buffer.from(text)
 const create = (key: Key, value = key) => ({ op: 'create', key, value: bytes(value) }) as const
 const update = (key: Key, revision: Revision, value: string) =>

@@ -1,40 +1,21 @@
 import { readFile, rm, stat } from 'node:fs/promises'
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals'
-import type { Datastore } from '../datastore/datastore.ts'
 import { etcdInstalled, freePort } from '../datastore/testing/etcd-server.ts'
 import { etcdFiles } from './files.ts'
 import { resetCluster } from './reset.ts'
-import { TestCluster, type TestServer } from './testing/members.ts'
+import { keysOf, namesOf, TestCluster, write } from './testing/members.ts'
 
 jest.setTimeout(90_000)
 
 const describeWithEtcd = etcdInstalled ? describe : describe.skip
 
 let cluster: TestCluster
-/** Keeps the test's process awake while all it waits for are timers that do not. */
-let awake: NodeJS.Timeout
 
 beforeEach(async () => {
-  awake = setInterval(() => undefined, 1000)
   cluster = await TestCluster.create()
 })
 
-afterEach(async () => {
-  await cluster.destroy()
-  clearInterval(awake)
-})
-
-const write = (store: Datastore, key: string) => store.commit({ op: 'create', key, value: Buffer.from(key) })
-
-async function keysOf(server: TestServer): Promise<string[]> {
-  const store = await server.store()
-  const { entries } = await store.read('/r/')
-  await store.close()
-  return entries.map(entry => entry.key)
-}
-
-const names = async (server: TestServer) =>
-  (await server.etcd.members()).map(({ name, isLearner }) => `${name}${isLearner ? ' learner' : ''}`).sort()
+afterEach(() => cluster.destroy())
 
 describeWithEtcd('a first server', () => {
   test('keeps its member, name and data over restarts, however it ended', async () => {
@@ -110,11 +91,11 @@ describeWithEtcd('--cluster-reset', () => {
       /^Managed etcd cluster membership was previously reset, please remove the cluster-reset flag/,
     )
     second.etcd = await cluster.start(second)
-    expect(await names(second)).toEqual([second.etcd.name])
+    expect(await namesOf(second)).toEqual([second.etcd.name])
     expect(await keysOf(second)).toEqual(['/r/a'])
     await rm(etcdFiles(first.dataDir).dir, { recursive: true })
     first.etcd = await cluster.start(first, { others: async () => [second.etcd.endpoint] })
-    expect(await names(second)).toHaveLength(2)
+    expect(await namesOf(second)).toHaveLength(2)
     expect(await keysOf(first)).toEqual(['/r/a'])
   })
 })

@@ -1,39 +1,20 @@
 import { rm } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals'
-import type { Datastore } from '../datastore/datastore.ts'
 import { etcdInstalled, freePort } from '../datastore/testing/etcd-server.ts'
 import { etcdFiles, exists } from './files.ts'
-import { TestCluster, type TestServer } from './testing/members.ts'
+import { keysOf, namesOf, TestCluster, type TestServer, write } from './testing/members.ts'
 
 jest.setTimeout(90_000)
 
 const describeWithEtcd = etcdInstalled ? describe : describe.skip
 
 let cluster: TestCluster
-/** Keeps the test's process awake while all it waits for are timers that do not. */
-let awake: NodeJS.Timeout
 
 beforeAll(async () => {
-  awake = setInterval(() => undefined, 1000)
   cluster = await TestCluster.create()
 })
 
-afterAll(async () => {
-  await cluster.destroy()
-  clearInterval(awake)
-})
-
-const write = (store: Datastore, key: string) => store.commit({ op: 'create', key, value: Buffer.from(key) })
-
-async function keysOf(server: TestServer): Promise<string[]> {
-  const store = await server.store()
-  const { entries } = await store.read('/r/')
-  await store.close()
-  return entries.map(entry => entry.key)
-}
-
-const names = async (server: TestServer) =>
-  (await server.etcd.members()).map(({ name, isLearner }) => `${name}${isLearner ? ' learner' : ''}`).sort()
+afterAll(() => cluster.destroy())
 
 // One cluster for all: each test leaves three members that vote.
 describeWithEtcd('three servers', () => {
@@ -55,7 +36,7 @@ describeWithEtcd('three servers', () => {
     stop = true
     await load
     await store.close()
-    expect(await names(first)).toEqual([first, second, third].map(server => server.etcd.name))
+    expect(await namesOf(first)).toEqual([first, second, third].map(server => server.etcd.name))
     for (const server of [first, second, third]) expect(await keysOf(server)).toHaveLength(written)
   })
 
@@ -119,9 +100,9 @@ describeWithEtcd('three servers', () => {
     const [first, second, third] = cluster.servers as [TestServer, TestServer, TestServer]
     const { name, address } = second.etcd
     await third.etcd.remove(name, '127.0.0.9')
-    expect(await names(first)).toHaveLength(3)
+    expect(await namesOf(first)).toHaveLength(3)
     await third.etcd.remove(name, address)
-    expect(await names(first)).toEqual([first.etcd.name, third.etcd.name])
+    expect(await namesOf(first)).toEqual([first.etcd.name, third.etcd.name])
     while (!second.lines.some(line => line.includes('this node has been removed from the cluster')))
       await new Promise(resolve => setTimeout(resolve, 20))
     await second.etcd.stop()
@@ -130,7 +111,7 @@ describeWithEtcd('three servers', () => {
     )
     second.etcd = await cluster.start(second)
     expect(second.etcd.name).not.toBe(name)
-    expect(await names(first)).toHaveLength(3)
+    expect(await namesOf(first)).toHaveLength(3)
   })
 
   test('take back one whose data is lost, and refuse another of the same name', async () => {
@@ -138,11 +119,11 @@ describeWithEtcd('three servers', () => {
     await third.etcd.stop()
     await rm(etcdFiles(third.dataDir).dir, { recursive: true })
     third.etcd = await cluster.start(third)
-    expect(await names(first)).toEqual([first, second, third].map(server => server.etcd.name))
+    expect(await namesOf(first)).toEqual([first, second, third].map(server => server.etcd.name))
     const twin = await cluster.prepare({ nodeName: 'server-1', address: '127.0.0.2' })
     await expect(cluster.start(twin)).rejects.toThrow(
       'duplicate node name found, please use a unique name for this node',
     )
-    expect(await names(first)).toHaveLength(3)
+    expect(await namesOf(first)).toHaveLength(3)
   })
 })

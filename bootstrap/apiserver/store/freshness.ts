@@ -3,6 +3,7 @@
  * cache is waited for (upstream: consistent reads from cache, apiserver pkg/storage/cacher). Any number of readers share a
  * question, but none takes the answer to one that was asked before it came: a write may have been acknowledged since.
  */
+import { SharedQuestion } from '../../datastore/common/shared-question.ts'
 import { type Revision, UnavailableError } from '../../datastore/datastore.ts'
 import type { Clock } from '../../datastore/effects.ts'
 
@@ -26,8 +27,7 @@ const arriveWithinMs = 3000
 
 export class Freshness {
   readonly #parts: FreshnessParts
-  #asking: Promise<Revision> | undefined
-  #next: Promise<void> | undefined
+  readonly #question = new SharedQuestion(() => this.#round())
   /** When it was last known to be current. */
   #knownAt = Number.NEGATIVE_INFINITY
 
@@ -36,13 +36,9 @@ export class Freshness {
   }
 
   /** Resolves once the caches show all that was acknowledged before this call. Throws UnavailableError. */
-  fresh(): Promise<void> {
-    if (!this.#asking) return this.#round()
-    const begin = () => {
-      this.#next = undefined
-      return this.#round()
-    }
-    return (this.#next ??= this.#asking.then(begin, begin))
+  async fresh(): Promise<void> {
+    const { arrived } = await this.#question.ask()
+    await arrived
   }
 
   /** Undefined when the caches have been current within `maxAgeMs`. */
@@ -51,15 +47,15 @@ export class Freshness {
     return age >= 0 && age < maxAgeMs ? undefined : this.fresh()
   }
 
-  async #round(): Promise<void> {
+  /** Asks, and says when the caches have got there: whoever asks next does not wait for that. */
+  async #round(): Promise<{ readonly arrived: Promise<void> }> {
     const began = this.#parts.clock.now()
-    const asking = this.#within(answerWithinMs, this.#parts.ask(), 'no answer')
-    this.#asking = asking
-    const revision = await asking.finally(() => {
-      if (this.#asking === asking) this.#asking = undefined
-    })
-    if (revision > this.#parts.revision()) await this.#reach(revision)
-    this.#knownAt = began
+    const revision = await this.#within(answerWithinMs, this.#parts.ask(), 'no answer')
+    const reached = revision > this.#parts.revision() ? this.#reach(revision) : Promise.resolve()
+    const known = () => {
+      this.#knownAt = began
+    }
+    return { arrived: reached.then(known) }
   }
 
   async #reach(revision: Revision): Promise<void> {

@@ -9,8 +9,8 @@ export interface Watched {
   readonly current: () => Revision
 }
 
-/** Reads the log after `after`, up to `through` at most; the batch says how far it reaches. Throws CompactedError. */
-export type ReadHistory = (prefix: string, after: Revision, through: Revision) => Promise<ChangeBatch>
+/** Reads the log after `after`, to `through` or less far; each batch says how far it reaches. Throws CompactedError. */
+export type ReadHistory = (prefix: string, after: Revision, through: Revision) => AsyncIterable<ChangeBatch>
 
 /** Changes after `after` until aborted. A watcher that lags too far behind the hub reads the log again. */
 export async function* watchLog(
@@ -28,10 +28,13 @@ export async function* watchLog(
     let position = after
     for (;;) {
       while (position < subscription.since) {
-        const batch = await history(prefix, position, subscription.since)
+        for await (const batch of history(prefix, position, subscription.since)) {
+          if (signal.aborted) return
+          position = batch.revision
+          yield batch
+          if (position >= subscription.since) break
+        }
         if (signal.aborted) return
-        position = batch.revision
-        yield batch
       }
       const next = await subscription.next()
       if (!next) return

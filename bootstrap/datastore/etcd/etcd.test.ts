@@ -8,7 +8,7 @@ import { Writable } from 'node:stream'
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals'
 import { systemClock } from '../../client/clock.ts'
 import { FakeClock, turns } from '../../client/testing/fake-clock.ts'
-import { datastoreContract, type OpenedStore } from '../contract.ts'
+import { datastoreContract, type OpenedStore, openedBy } from '../contract.ts'
 import { type ChangeBatch, CompactedError, ConflictError, type Datastore, UnavailableError } from '../datastore.ts'
 import { answerEater } from '../testing/answer-eater.ts'
 import {
@@ -27,22 +27,7 @@ const describeWithEtcd = etcdInstalled ? describe : describe.skip
 async function opened(serverOptions: EtcdServerOptions, tls?: EtcdOptions['tls']): Promise<OpenedStore> {
   const server = await startEtcdServer(serverOptions)
   const open = () => openEtcd({ endpoints: [server.endpoint], clock: systemClock, ...(tls ? { tls } : {}) })
-  let store = await open().catch(async error => {
-    await server.destroy()
-    throw error
-  })
-  return {
-    store,
-    reopen: async () => {
-      await store.close()
-      store = await open()
-      return store
-    },
-    destroy: async () => {
-      await store.close()
-      await server.destroy()
-    },
-  }
+  return openedBy(open, () => server.destroy())
 }
 
 describeWithEtcd('over http', () => {

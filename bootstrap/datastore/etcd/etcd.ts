@@ -2,7 +2,9 @@
 
 import { once } from 'node:events'
 import type { Writable } from 'node:stream'
-import { changesAfter, Subscription, WatchHub } from '../common/watch-hub.ts'
+import { SharedQuestion } from '../common/shared-question.ts'
+import { watchLog } from '../common/watch.ts'
+import { WatchHub } from '../common/watch-hub.ts'
 import {
   type ChangeBatch,
   CompactedError,
@@ -56,8 +58,7 @@ class EtcdDatastore implements Datastore {
   readonly #live: Live
   readonly #background = new AbortController()
   readonly #clock: Clock
-  #asking: Promise<Revision> | undefined
-  #next: Promise<Revision> | undefined
+  readonly #question = new SharedQuestion(() => this.#ask())
 
   constructor({ clock, log, limitMs }: EtcdOptions, connection: Connection, revision: Revision) {
     this.#connection = connection
@@ -76,21 +77,9 @@ class EtcdDatastore implements Datastore {
     return this.#writes.commit(write, this.#live)
   }
 
-  /** Linearizable. Callers who ask while a question is under way share the next one. */
+  /** Linearizable. */
   revision(): Promise<Revision> {
-    if (!this.#asking) {
-      this.#asking = this.#ask().finally(() => {
-        this.#asking = undefined
-      })
-      return this.#asking
-    }
-    this.#next ??= this.#asking
-      .catch(() => undefined)
-      .then(() => {
-        this.#next = undefined
-        return this.revision()
-      })
-    return this.#next
+    return this.#question.ask()
   }
 
   async read(prefix: string, options: ReadOptions = {}): Promise<Page> {
@@ -101,35 +90,10 @@ class EtcdDatastore implements Datastore {
     }
   }
 
-  async *watch(prefix: string, after: Revision, signal: AbortSignal): AsyncGenerator<ChangeBatch> {
-    if (signal.aborted) return
-    const subscription = new Subscription(prefix, this.#live.position)
-    const stop = () => this.#hub.remove(subscription)
-    this.#hub.add(subscription)
-    signal.addEventListener('abort', stop, { once: true })
-    try {
-      let position = after
-      for (;;) {
-        while (position < subscription.since) {
-          for await (const batch of this.#history(prefix, position, signal)) {
-            position = batch.revision
-            yield batch
-            if (position >= subscription.since) break
-          }
-          if (signal.aborted || this.#background.signal.aborted) return
-        }
-        const next = await subscription.next()
-        if (!next) return
-        for (const batch of next) {
-          if (batch.revision <= position) continue
-          yield changesAfter(batch, position)
-          position = batch.revision
-        }
-      }
-    } finally {
-      signal.removeEventListener('abort', stop)
-      stop()
-    }
+  watch(prefix: string, after: Revision, signal: AbortSignal): AsyncIterable<ChangeBatch> {
+    const either = AbortSignal.any([signal, this.#background.signal])
+    const watched = { prefix, after, current: () => this.#live.position }
+    return watchLog(this.#hub, watched, (_, from) => this.#history(prefix, from, either), either)
   }
 
   async compact(before: Revision): Promise<void> {

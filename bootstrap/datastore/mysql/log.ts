@@ -11,6 +11,14 @@ import {
   smallValueBytes,
   type VersionRow,
 } from '../sql/log-connection.ts'
+import {
+  type EntryColumns,
+  entryOf,
+  type HistoryColumns,
+  historyOf,
+  type VersionColumns,
+  versionOf,
+} from '../sql/rows.ts'
 import { bytes, type Session } from './session.ts'
 
 /** The optimizer goes by statistics that a young table has not. */
@@ -39,7 +47,7 @@ export function logConnection(session: Session): LogConnection {
           SELECT MAX(revision) AS revision FROM skiff_log ${byName}
           WHERE ${within(range)} AND revision <= ${at} GROUP BY name ORDER BY name LIMIT ${limit}
         ) k JOIN skiff_log l ON l.revision = k.revision ORDER BY l.name`)
-      return rows.map(versionOf)
+      return rows.map(row => versionOf(row, copied))
     },
 
     async count(range: Range, at: Revision): Promise<number> {
@@ -58,7 +66,7 @@ export function logConnection(session: Session): LogConnection {
                p.revision, p.create_revision, LENGTH(p.value), ${small('p')}
         FROM skiff_log l FORCE INDEX (PRIMARY) LEFT JOIN skiff_log p ON p.revision = l.prev_revision
         WHERE l.revision > ${after} AND l.revision <= ${through} AND ${within(range, 'l.')} ORDER BY l.revision`)
-      return rows.map(historyOf)
+      return rows.map(row => historyOf(row, copied))
     },
 
     async values(revisions: readonly Revision[]): Promise<ReadonlyMap<Revision, Buffer>> {
@@ -170,53 +178,10 @@ async function current(session: Session, name: Key, at: Revision): Promise<Entry
   return { key: name, value: Buffer.from(row[3]), revision: row[0], createRevision: row[1] }
 }
 
-type OwnColumns = [
-  name: Buffer,
-  revision: number,
-  created: number,
-  was: number | null,
-  wasCreated: number | null,
-  wasValue: Buffer | null,
-]
+type OwnColumns = [name: Buffer, revision: number, created: number, ...EntryColumns]
 
-function written(key: Key, [, revision, createRevision, was, wasCreated, wasValue]: OwnColumns): Outcome {
-  const previous =
-    was === null || wasCreated === null || wasValue === null
-      ? undefined
-      : { key, value: Buffer.from(wasValue), revision: was, createRevision: wasCreated }
-  return { written: true, entry: { key, revision, createRevision }, previous }
+function written(key: Key, [, revision, createRevision, ...was]: OwnColumns): Outcome {
+  return { written: true, entry: { key, revision, createRevision }, previous: entryOf(key, was, copied) }
 }
 
-type VersionColumns = [
-  name: Buffer,
-  revision: number,
-  created: number,
-  deleted: number,
-  size: number,
-  value: Buffer | null,
-]
-
-type HistoryColumns = [
-  ...VersionColumns,
-  batch: number,
-  previous: number | null,
-  previousCreated: number | null,
-  previousSize: number | null,
-  previousValue: Buffer | null,
-]
-
-function versionOf([name, revision, createRevision, deleted, size, value]: readonly [...VersionColumns]): VersionRow {
-  return { key: String(name), revision, createRevision, deleted: deleted === 1, size, value: copied(value) }
-}
-
-function historyOf(row: HistoryColumns): HistoryRow {
-  const [name, revision, created, deleted, size, value, batch, was, wasCreated, wasSize, wasValue] = row
-  const previous =
-    was === null || wasCreated === null || wasSize === null
-      ? undefined
-      : { revision: was, createRevision: wasCreated, size: wasSize, value: copied(wasValue) }
-  return { ...versionOf([name, revision, created, deleted, size, value]), batch, previous }
-}
-
-/** Of its own: the client's are views on what came over the wire, all of which they would keep. */
-const copied = (value: Buffer | null): Buffer | undefined => (value === null ? undefined : Buffer.from(value))
+const copied = (value: Buffer) => Buffer.from(value)

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
-import { datastoreContract } from '../contract.ts'
+import { datastoreContract, openedBy } from '../contract.ts'
 import { hasMysql, type MysqlServer, startMysql } from '../testing/mysql-server.ts'
 import { realClock, silent } from '../testing/processes.ts'
 import { openMysql } from './mysql.ts'
@@ -18,17 +18,7 @@ afterAll(async () => {
 ;(hasMysql ? describe : describe.skip)('with a real server', () => {
   datastoreContract('mysql', async () => {
     const source = server.source(`contract_${++databases}`)
-    const open = () => openMysql({ source, tls: {}, clock: realClock, log: silent })
-    let store = await open()
-    return {
-      store,
-      reopen: async () => {
-        await store.close()
-        store = await open()
-        return store
-      },
-      destroy: () => store.close(),
-    }
+    return openedBy(() => openMysql({ source, tls: {}, clock: realClock, log: silent }))
   })
 
   test('a transaction that fails half-way leaves nothing behind: no row, no lock', async () => {

@@ -10,6 +10,14 @@ import {
   smallValueBytes,
   type VersionRow,
 } from '../sql/log-connection.ts'
+import {
+  type EntryColumns,
+  entryOf,
+  type HistoryColumns,
+  historyOf,
+  type VersionColumns,
+  versionOf,
+} from '../sql/rows.ts'
 import { channel } from './schema.ts'
 import type { Session } from './session.ts'
 
@@ -61,7 +69,7 @@ export function logConnection(session: Session, origin: string): LogConnection {
 
     async versions(range: Range, at: Revision, limit: number): Promise<readonly VersionRow[]> {
       const rows = await query<VersionColumns>(sql.versions, [...bounds(range), at, limit], 'versions')
-      return rows.map(versionOf)
+      return rows.map(row => versionOf(row))
     },
 
     async count(range: Range, at: Revision): Promise<number> {
@@ -71,7 +79,7 @@ export function logConnection(session: Session, origin: string): LogConnection {
 
     async history(range: Range, after: Revision, through: Revision): Promise<readonly HistoryRow[]> {
       const rows = await query<HistoryColumns>(sql.history, [...bounds(range), after, through], 'history')
-      return rows.map(historyOf)
+      return rows.map(row => historyOf(row))
     },
 
     async values(revisions: readonly Revision[]): Promise<ReadonlyMap<Revision, Buffer>> {
@@ -142,52 +150,11 @@ const nothing = Buffer.alloc(0)
 
 const bounds = ({ start, end }: Range): [Buffer, Buffer] => [Buffer.from(start), Buffer.from(end)]
 
-type AppendRow = [
-  n: number,
-  revision: number | null,
-  created: number | null,
-  was: number | null,
-  wasCreated: number | null,
-  wasValue: Buffer | null,
-]
+type AppendRow = [n: number, revision: number | null, created: number | null, ...EntryColumns]
 
-function outcomeOf(key: Key, [, revision, createRevision, was, wasCreated, wasValue]: AppendRow): Outcome {
-  const there =
-    was === null || wasCreated === null || wasValue === null
-      ? undefined
-      : { key, value: wasValue, revision: was, createRevision: wasCreated }
+function outcomeOf(key: Key, [, revision, createRevision, ...other]: AppendRow): Outcome {
+  const there = entryOf(key, other)
   return revision === null || createRevision === null
     ? { written: false, current: there }
     : { written: true, entry: { key, revision, createRevision }, previous: there }
-}
-
-type VersionColumns = [
-  key: Buffer,
-  revision: number,
-  created: number,
-  deleted: boolean,
-  size: number,
-  value: Buffer | null,
-]
-
-type HistoryColumns = [
-  ...VersionColumns,
-  batch: number,
-  previous: number | null,
-  previousCreated: number | null,
-  previousSize: number | null,
-  previousValue: Buffer | null,
-]
-
-function versionOf([key, revision, createRevision, deleted, size, value]: readonly [...VersionColumns]): VersionRow {
-  return { key: key.toString(), revision, createRevision, deleted, size, value: value ?? undefined }
-}
-
-function historyOf(row: HistoryColumns): HistoryRow {
-  const [key, revision, created, deleted, size, value, batch, was, wasCreated, wasSize, wasValue] = row
-  const previous =
-    was === null || wasCreated === null || wasSize === null
-      ? undefined
-      : { revision: was, createRevision: wasCreated, size: wasSize, value: wasValue ?? undefined }
-  return { ...versionOf([key, revision, created, deleted, size, value]), batch, previous }
 }

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
-import { datastoreContract } from '../contract.ts'
+import { datastoreContract, openedBy } from '../contract.ts'
 import { type PostgresServer, postgresPrograms, startPostgres } from '../testing/postgres-server.ts'
 import { freePort, realClock, silent } from '../testing/processes.ts'
 import { openPostgres } from './postgres.ts'
@@ -21,17 +21,7 @@ afterAll(async () => {
     const schema = `contract_${++schemas}`
     await server.run(`CREATE SCHEMA ${schema}`)
     const source = `${server.source('postgres')}?search_path=${schema}`
-    const open = () => openPostgres({ source, tls: {}, clock: realClock, log: silent })
-    let store = await open()
-    return {
-      store,
-      reopen: async () => {
-        await store.close()
-        store = await open()
-        return store
-      },
-      destroy: () => store.close(),
-    }
+    return openedBy(() => openPostgres({ source, tls: {}, clock: realClock, log: silent }))
   })
 
   test('of several hosts, the first that takes writes is used', async () => {

@@ -74,7 +74,8 @@ class SqlDatastore implements Datastore {
   }
 
   watch(prefix: string, after: Revision, signal: AbortSignal): AsyncIterable<ChangeBatch> {
-    return watchLog(this.#hub, { prefix, after, current: () => this.#tail.revision }, this.#history, signal)
+    const watched = { prefix, after, current: () => this.#tail.revision }
+    return watchLog(this.#hub, watched, (...range) => this.#history(...range), signal)
   }
 
   /** In steps, each of which one server of all makes; one that finds another at it leaves it to that. */
@@ -108,6 +109,7 @@ class SqlDatastore implements Datastore {
     await Promise.all([this.#following, this.#upkeep])
   }
 
-  readonly #history = (prefix: string, after: Revision, through: Revision): Promise<ChangeBatch> =>
-    this.#link.retried('reader', connection => readHistory(connection, prefix, after, through))
+  async *#history(prefix: string, after: Revision, through: Revision): AsyncGenerator<ChangeBatch> {
+    yield await this.#link.retried('reader', connection => readHistory(connection, prefix, after, through))
+  }
 }

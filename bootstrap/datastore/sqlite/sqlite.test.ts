@@ -4,7 +4,7 @@ import { copyFile, mkdtemp, open as openFile, readdir, rm, stat, writeFile } fro
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
-import { datastoreContract } from '../contract.ts'
+import { datastoreContract, openedBy } from '../contract.ts'
 import { type Datastore, UnavailableError } from '../datastore.ts'
 import type { Clock } from '../effects.ts'
 import { openSqlite } from './sqlite.ts'
@@ -27,18 +27,7 @@ afterEach(async () => {
   await rm(dir, { recursive: true, force: true })
 })
 
-datastoreContract('sqlite', async () => {
-  let store = await open()
-  return {
-    store,
-    reopen: async () => {
-      await store.close()
-      store = await open()
-      return store
-    },
-    destroy: () => store.close(),
-  }
-})
+datastoreContract('sqlite', () => openedBy(open))
 
 const value = (size: number) => Buffer.alloc(size, 'x')
 

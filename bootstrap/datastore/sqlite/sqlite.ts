@@ -90,7 +90,8 @@ class SqliteDatastore implements Datastore {
   }
 
   watch(prefix: string, after: Revision, signal: AbortSignal): AsyncIterable<ChangeBatch> {
-    return watchLog(this.#hub, { prefix, after, current: () => this.#queue.revision }, this.#history, signal)
+    const watched = { prefix, after, current: () => this.#queue.revision }
+    return watchLog(this.#hub, watched, (...range) => this.#history(...range), signal)
   }
 
   compact(before: Revision): Promise<void> {
@@ -142,9 +143,9 @@ class SqliteDatastore implements Datastore {
     }
   }
 
-  readonly #history = async (prefix: string, after: Revision, through: Revision): Promise<ChangeBatch> => {
+  async *#history(prefix: string, after: Revision, through: Revision): AsyncGenerator<ChangeBatch> {
     if (!this.#readable(after)) throw new CompactedError(after, this.#oldest)
-    return readHistory(this.#writer, prefix, after, through)
+    yield await readHistory(this.#writer, prefix, after, through)
   }
 
   readonly #readable = (revision: Revision): boolean => revision >= this.#oldest

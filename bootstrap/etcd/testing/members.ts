@@ -25,6 +25,8 @@ export interface TestServer {
 export class TestCluster {
   readonly servers: TestServer[] = []
   readonly #signal = new AbortController()
+  /** Keeps the test's process awake while all it waits for are timers that do not. */
+  readonly #awake = setInterval(() => undefined, 1000)
   #dir = ''
 
   static async create(): Promise<TestCluster> {
@@ -103,8 +105,23 @@ export class TestCluster {
     this.#signal.abort()
     await Promise.all(this.servers.map(server => server.etcd?.stop()))
     await rm(this.#dir, { recursive: true, force: true })
+    clearInterval(this.#awake)
   }
 }
+
+export const write = (store: Datastore, key: string) => store.commit({ op: 'create', key, value: Buffer.from(key) })
+
+/** What was written, as this server has it. */
+export async function keysOf(server: TestServer): Promise<string[]> {
+  const store = await server.store()
+  const { entries } = await store.read('/r/')
+  await store.close()
+  return entries.map(entry => entry.key)
+}
+
+/** Of the members that this server knows of, in order. */
+export const namesOf = async (server: TestServer) =>
+  (await server.etcd.members()).map(({ name, isLearner }) => `${name}${isLearner ? ' learner' : ''}`).sort()
 
 /** What members do every fifteen seconds, they do twice in one here. */
 const hurried: Clock = {
