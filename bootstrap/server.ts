@@ -8,6 +8,7 @@ import { createInformers } from './client/informers.ts'
 import type { ServerConfig } from './config/server-config.ts'
 import { ensureEmbeddedClass } from './embedded-class.ts'
 import { membersOf } from './embedded-etcd.ts'
+import { kernelSnapshots } from './kernel-snapshots.ts'
 import { writeKubeconfigs } from './kubeconfig.ts'
 import { startLocalAgent } from './local-agent.ts'
 import { lockDataDir } from './lock.ts'
@@ -18,6 +19,7 @@ import type { Pki } from './pki/pki.ts'
 import { portOf } from './port.ts'
 import { serverTunnels } from './server-tunnels.ts'
 import { Stages } from './stages.ts'
+import { answeredRoutes } from './supervisor/answered.ts'
 import { controlOf } from './supervisor/control.ts'
 import { supervisorRoutes } from './supervisor/supervisor.ts'
 import type { Userland } from './userland.ts'
@@ -80,6 +82,7 @@ async function start(config: ServerConfig, deps: ServerDeps, stages: Stages): Pr
   const issuer = `https://kubernetes.default.svc.${config.clusterDomain}`
   let core: AssembledServer | undefined
   const tunnels = serverTunnels({ config, pki, core: () => core, log: log.child({ component: 'tunnel' }) })
+  const answered = answeredRoutes()
   const api = await assembleApiServer({
     datastore,
     clock: systemClock,
@@ -100,6 +103,7 @@ async function start(config: ServerConfig, deps: ServerDeps, stages: Stages): Pr
       tokens,
       bundle: etcd && bundle,
       members: etcd && (() => membersOf(etcd)),
+      answered,
       core: () => core,
       clock: systemClock,
       random: Math.random,
@@ -135,6 +139,8 @@ async function start(config: ServerConfig, deps: ServerDeps, stages: Stages): Pr
   const operators = new AbortController()
   const running = await userland.start({
     ...(etcd ? { etcd } : {}),
+    snapshots: kernelSnapshots({ config, datastore, etcd, tokens }),
+    answer: answered.answer,
     ...(api.store.shared ? { candidate: `${config.nodeName}_${randomUUID()}` } : {}),
     config,
     client: api.client(),

@@ -81,13 +81,21 @@ const kernel: { readonly [part: string]: readonly string[] } = {
   'bootstrap/tunnel': ['bootstrap/client'],
   'bootstrap/join': ['bootstrap/client', 'bootstrap/config', 'bootstrap/pki'],
   'bootstrap/loadbalancer': ['bootstrap/pki'],
-  'bootstrap/etcd': ['bootstrap/client', 'bootstrap/config', 'bootstrap/datastore', 'bootstrap/pki'],
+  'bootstrap/etcd': [
+    'bootstrap/client',
+    'bootstrap/config',
+    'bootstrap/datastore',
+    'bootstrap/pki',
+    'bootstrap/snapshots',
+  ],
+  'bootstrap/snapshots': ['bootstrap/client', 'bootstrap/datastore', 'bootstrap/pki'],
   'bootstrap/cluster': [
     'bootstrap/client',
     'bootstrap/config',
     'bootstrap/datastore',
     'bootstrap/join',
     'bootstrap/pki',
+    'bootstrap/snapshots',
   ],
   'bootstrap/supervisor': [
     'bootstrap/apiserver',

@@ -196,6 +196,7 @@ const serverOnly: readonly Flag[] = [
   int('db', 'etcd-snapshot-retention', 'Number of snapshots to retain', { default: '5' }),
   string('db', 'etcd-snapshot-dir', 'Directory of snapshots (default: server/db/snapshots in the data-dir)'),
   bool('db', 'etcd-snapshot-compress', 'Compress snapshots'),
+  string('db', 'etcd-snapshot-passphrase-file', 'File with a passphrase to encrypt snapshots with'),
   bool('db', 'etcd-s3', 'Enable backup to S3'),
   string('db', 'etcd-s3-endpoint', 'S3 endpoint', { default: 's3.amazonaws.com' }),
   string('db', 'etcd-s3-endpoint-ca', 'CA file of the S3 endpoint'),

@@ -82,6 +82,8 @@ export interface ServerConfig extends NodeConfig, ClusterSettings {
     readonly clusterInit: boolean
     readonly clusterReset: boolean
     readonly exposeMetrics: boolean
+    /** Snapshots are encrypted with what is in it; Skiff's own flag. */
+    readonly snapshotPassphraseFile: string | undefined
     /** "name=value" each, for etcd's own settings. */
     readonly args: readonly string[]
   }
@@ -168,6 +170,7 @@ export function serverConfig(values: FlagValues, machine: Machine): ServerConfig
       clusterInit: values.bool('cluster-init'),
       clusterReset: values.bool('cluster-reset'),
       exposeMetrics: values.bool('etcd-expose-metrics'),
+      snapshotPassphraseFile: values.string('etcd-snapshot-passphrase-file'),
       args: values.list('etcd-arg'),
     },
     s3: s3Config(values),

@@ -57,11 +57,15 @@ export interface SnapshotInfo {
   readonly bytes: number
 }
 
+/** What a snapshot of a datastore is: etcd's own file, an SQLite file, or a dump of keys and values (bootstrap/snapshots/). */
+export type SnapshotForm = 'etcd' | 'sqlite' | 'dump'
+
 export type DatastoreHealth = { readonly ok: true } | { readonly ok: false; readonly reason: string }
 
 export interface Datastore {
   /** Nobody but this process can write to it: whoever has seen the process's own writes has seen all. */
   readonly exclusive?: boolean
+  readonly snapshotForm: SnapshotForm
   /** All keys that start with `prefix`, in key order, as of one revision. CompactedError when `at` is gone, FutureRevisionError when not yet written. */
   read(prefix: string, options?: ReadOptions): Promise<Page>
   /** Resolves with the write's own revision once it is durable; nobody sees it earlier. */
@@ -70,7 +74,10 @@ export interface Datastore {
   watch(prefix: string, after: Revision, signal: AbortSignal): AsyncIterable<ChangeBatch>
   /** Forgets superseded values older than `before`; runs in small steps. */
   compact(before: Revision): Promise<void>
-  /** Streams a consistent copy that the same driver can open. */
+  /**
+   * Streams everything there is as of one revision, in `snapshotForm`, and ends `to`. Writes go on meanwhile. Rejects with what
+   * `to` fails with, with the signal's reason, or with UnavailableError; then `to` is destroyed and nothing else is left.
+   */
   snapshot(to: Writable, signal: AbortSignal): Promise<SnapshotInfo>
   health(): Promise<DatastoreHealth>
   /** Revision of the newest durable write. */

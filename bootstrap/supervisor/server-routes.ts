@@ -3,6 +3,7 @@ import { type ApiRequest, type ApiResponse, jsonResponse, textResponse } from '.
 import type { TokenKeeper } from '../cluster/tokens.ts'
 import { TokenError } from '../pki/token.ts'
 import { serverGroups } from './access.ts'
+import type { AnsweredRoutes } from './answered.ts'
 import { type Hiding, refuse, refuseHiding } from './answers.ts'
 import type { Endpoint, Endpoints } from './endpoint.ts'
 
@@ -12,18 +13,20 @@ export interface ServerRouteParts extends Hiding {
   readonly bundle: (() => Promise<string>) | undefined
   /** The members of the embedded etcd, as /db/info tells them; undefined without one. */
   readonly members: (() => Promise<object>) | undefined
+  readonly answered: AnsweredRoutes
 }
 
 /** Answered 501 until they are built: secrets encryption and the replacement of CAs. */
 const unbuilt = ['/v1-k3s/encrypt/status', '/v1-k3s/encrypt/config', '/v1-k3s/cert/cacerts']
 
 export function serverEndpoints(parts: ServerRouteParts): Endpoints {
+  const { answered } = parts
   const endpoint = (answer: Endpoint['answer']): Endpoint => ({ groups: serverGroups, limited: false, answer })
   return new Map<string, Endpoint>([
     ['/v1-k3s/server-bootstrap', endpoint(request => bootstrap(request, parts))],
     ['/v1-k3s/token', endpoint(request => rotate(request, parts))],
     ['/db/info', { ...endpoint(request => info(request, parts)), local: true }],
-    ['/db/snapshot', { ...endpoint(request => refuse(request, 400, 'etcd datastore disabled')), local: true }],
+    ['/db/snapshot', { ...endpoint(request => answered.respond('/db/snapshot', request, parts)), local: true }],
     ...unbuilt.map(
       path => [path, endpoint(request => refuse(request, 501, 'not supported by this version yet'))] as const,
     ),

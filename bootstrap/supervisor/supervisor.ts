@@ -13,6 +13,7 @@ import type { Logger } from '../log.ts'
 import type { Pki } from '../pki/pki.ts'
 import { accessOf } from './access.ts'
 import { agentEndpoints } from './agent-routes.ts'
+import type { AnsweredRoutes } from './answered.ts'
 import { refuse, refuseHiding } from './answers.ts'
 import type { Endpoint } from './endpoint.ts'
 import { agentLimits, inFlight } from './in-flight.ts'
@@ -33,6 +34,7 @@ export interface SupervisorParts {
   readonly bundle: (() => Promise<string>) | undefined
   /** The members of the embedded etcd; undefined without one. */
   readonly members: (() => Promise<object>) | undefined
+  readonly answered: AnsweredRoutes
   /** Undefined as long as there is none. */
   readonly core: () => Core | undefined
   readonly clock: Clock

@@ -17,6 +17,7 @@ import { type ServerConfig, serverConfig } from '../../bootstrap/config/server-c
 import { createLogger } from '../../bootstrap/log.ts'
 import { openShared } from '../../bootstrap/open-shared.ts'
 import { Stages } from '../../bootstrap/stages.ts'
+import { answeredRoutes } from '../../bootstrap/supervisor/answered.ts'
 import { controlOf } from '../../bootstrap/supervisor/control.ts'
 import { supervisorRoutes } from '../../bootstrap/supervisor/supervisor.ts'
 import { type Answer, HttpClient } from './http-client.ts'
@@ -80,6 +81,7 @@ beforeAll(async () => {
     serviceAccounts: { issuer, audiences: [issuer, 'k3s'], keys: pki.serviceKeys },
     serviceCidrs: ['10.43.0.0/16'],
     routes: supervisorRoutes({
+      answered: answeredRoutes(),
       dataDir: config.dataDir,
       pki,
       control: () => controlOf(config),

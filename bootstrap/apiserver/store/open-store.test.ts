@@ -58,6 +58,7 @@ describe('the store', () => {
   async function breakable(): Promise<{ store: Store; fail(error: Error): Promise<void> }> {
     let broken = new AbortController()
     const delegate: Datastore = {
+      snapshotForm: fixture.datastore.snapshotForm,
       async *watch(prefix, after, signal) {
         const { signal: failure } = broken
         yield* fixture.datastore.watch(prefix, after, AbortSignal.any([signal, failure]))

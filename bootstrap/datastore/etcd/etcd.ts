@@ -52,6 +52,7 @@ export async function openEtcd(options: EtcdOptions): Promise<Datastore> {
 }
 
 class EtcdDatastore implements Datastore {
+  readonly snapshotForm = 'etcd'
   readonly #connection: Connection
   readonly #hub = new WatchHub()
   readonly #writes: Writes

@@ -39,6 +39,7 @@ export function shifted(store: Datastore, by: number): Datastore {
   }
 
   return {
+    snapshotForm: store.snapshotForm,
     async read(prefix: string, options: ReadOptions = {}): Promise<Page> {
       const { at } = options
       // Before the first of its own revisions there is nothing to be had here.

@@ -42,6 +42,7 @@ export async function openSqlDatastore(options: SqlOptions): Promise<Datastore> 
 }
 
 class SqlDatastore implements Datastore {
+  readonly snapshotForm = 'dump'
   readonly #options: SqlOptions
   readonly #link: Link
   readonly #hub = new WatchHub()

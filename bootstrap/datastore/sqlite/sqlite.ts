@@ -53,6 +53,7 @@ export async function openSqlite(options: SqliteOptions): Promise<Datastore> {
 
 class SqliteDatastore implements Datastore {
   readonly exclusive = true
+  readonly snapshotForm = 'sqlite'
   readonly #file: string
   readonly #clock: Clock
   readonly #writer: WriterClient

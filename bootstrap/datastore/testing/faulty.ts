@@ -26,6 +26,10 @@ export class FaultyDatastore implements Datastore {
   /** How many times the revision has been asked for. */
   asked = 0
 
+  get snapshotForm() {
+    return this.#inner.snapshotForm
+  }
+
   constructor(inner: Datastore) {
     this.#inner = inner
   }

@@ -1,0 +1,67 @@
+/** What the kernel gives userland for snapshots of this server's datastore. */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { findProgram } from './agent/containerd/supervisor.ts'
+import { sealedKey, sealedPrefix } from './cluster/seal.ts'
+import type { TokenKeeper } from './cluster/tokens.ts'
+import type { ServerConfig } from './config/server-config.ts'
+import type { Datastore, SnapshotForm } from './datastore/datastore.ts'
+import type { EmbeddedEtcd } from './etcd/embedded.ts'
+import { serverPassword } from './pki/token.ts'
+import { readPassphrase } from './snapshots/passphrase.ts'
+import { type SnapshotPrograms, suffixOf } from './snapshots/snapshot.ts'
+import type { KernelSnapshots } from './userland.ts'
+
+export interface SnapshotParts {
+  readonly config: Pick<ServerConfig, 'dataDir' | 'etcd'>
+  readonly datastore: Datastore
+  readonly etcd: Pick<EmbeddedEtcd, 'name' | 'members'> | undefined
+  readonly tokens: Pick<TokenKeeper, 'current'>
+}
+
+const engines: { readonly [form in SnapshotForm]: KernelSnapshots['engine'] } = {
+  etcd: 'etcd',
+  sqlite: 'sqlite',
+  dump: 'sql',
+}
+
+export const snapshotPrograms: SnapshotPrograms = {
+  etcd: () => findProgram('etcd'),
+  etcdctl: async () => (await findProgram('etcdutl')) ?? (await findProgram('etcdctl')),
+}
+
+export function kernelSnapshots({ config, datastore, etcd, tokens }: SnapshotParts): KernelSnapshots {
+  const { snapshotPassphraseFile } = config.etcd
+  const passphrase = () => readPassphrase(snapshotPassphraseFile)
+  return {
+    engine: engines[datastore.snapshotForm],
+    get tokenHash() {
+      return tokenHashOf(serverPassword(tokens.current().token))
+    },
+    suffix: compress => suffixOf({ compress, encrypt: snapshotPassphraseFile !== undefined }),
+    async take(file, options) {
+      const { takeSnapshot } = await import('./snapshots/take.ts')
+      return takeSnapshot(datastore, { ...options, file, passphrase: await passphrase() })
+    },
+    async inspect(file) {
+      const { inspect } = await import('./snapshots/inspect.ts')
+      return inspect(file)
+    },
+    async verify(file, signal) {
+      const { verifySnapshot } = await import('./snapshots/verify.ts')
+      const dir = await mkdtemp(join(config.dataDir, 'server/db/verify-'))
+      try {
+        return await verifySnapshot(file, { dir, signal, passphrase: await passphrase(), programs: snapshotPrograms })
+      } finally {
+        await rm(dir, { recursive: true, force: true })
+      }
+    },
+    async notReady() {
+      const member = (await etcd?.members())?.find(({ name }) => name === etcd?.name)
+      return member?.isLearner ? 'this server is still a learner of the etcd cluster' : undefined
+    },
+  }
+}
+
+/** As K3s tells tokens apart, without what shows them: the cluster's secrets are under it in the datastore, too. */
+export const tokenHashOf = (password: string): string => sealedKey(password).slice(sealedPrefix.length)
