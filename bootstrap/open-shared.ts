@@ -9,6 +9,7 @@ import { NewerOnDiskError } from './cluster/reconcile.ts'
 import { OtherTokenError } from './cluster/stored.ts'
 import { ConfigError } from './config/parse.ts'
 import type { ServerConfig } from './config/server-config.ts'
+import { UnavailableError } from './datastore/datastore.ts'
 import { EndpointError } from './datastore/endpoint.ts'
 import { type DatastoreSettings, isShared, openDatastore } from './datastore/open.ts'
 import { isNewEtcd, startEtcd, wantsEtcd } from './embedded-etcd.ts'
@@ -113,7 +114,7 @@ function localEtcd({ dataDir }: ServerConfig, { endpoint }: EmbeddedEtcd): Datas
   }
 }
 
-const userErrors = [EndpointError, JoinError, NewerOnDiskError, OtherTokenError, TokenError]
+const userErrors = [EndpointError, JoinError, NewerOnDiskError, OtherTokenError, TokenError, UnavailableError]
 
 /** Before anything is made here: what the cluster has is written to the files that are read below. */
 function joinOthers(config: ServerConfig, url: string, { log, signal }: Pick<SharedEffects, 'log' | 'signal'>) {

@@ -1,6 +1,6 @@
 /** Three servers with embedded etcd behind a TCP load balancer, lost in every way, one at a time. */
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals'
 import { etcdInstalled } from '../../bootstrap/datastore/testing/etcd-server.ts'
 import type { ApiStore } from '../linearizability/api-store.ts'
 import { anomaliesOf, seeded, summary } from '../linearizability/verdict.ts'
@@ -30,6 +30,8 @@ suite('three servers', () => {
     ha = await startHa({ servers: 3, agents: 1, flags, prepare })
   }, 180_000)
   afterAll(() => ha?.destroy(), 60_000)
+  // A test that fails half-way does not hand its faults on to the next.
+  afterEach(() => ha?.links.heal())
 
   /** Off and on again, with the disk it had. */
   async function powerCycle(node: Cluster): Promise<void> {

@@ -1,6 +1,7 @@
 /** Registers as ConfigMaps of one API server, by HTTPS. */
 import type { IncomingMessage } from 'node:http'
 import { Agent, request } from 'node:https'
+import type { Duplex } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import type { Observed, Output } from './history.ts'
 import type { Change } from './revisions.ts'
@@ -29,12 +30,18 @@ const selector = `labelSelector=${encodeURIComponent(label)}`
 export class ApiStore implements Store {
   #access: Access | undefined
   #agent: Agent | undefined
+  /**
+   * Behind a load balancer a connection leads to one server for as long as it lasts, also to one that cannot serve: those
+   * are closed once their answer is read.
+   */
+  readonly #left = new WeakSet<Duplex>()
 
   /** From now on by this way; after a restart the port may be another. */
   connect(access: Access): void {
     this.#agent?.destroy()
     this.#access = access
     this.#agent = new Agent({ keepAlive: true, ...access.tls })
+    this.#agent.keepSocketAlive = (socket: Duplex) => !this.#left.has(socket)
   }
 
   close(): void {
@@ -111,9 +118,8 @@ export class ApiStore implements Store {
 
   async #ask(method: string, where: string, body?: object): Promise<Answer> {
     const response = await this.#send(method, where, body)
+    if (response.statusCode! >= 500) this.#left.add(response.socket)
     const answer = await text(response)
-    // Behind a load balancer a connection leads to one server for as long as it lasts, also to one that cannot serve.
-    if (response.statusCode! >= 500) response.socket.destroy()
     return { status: response.statusCode!, body: answer.startsWith('{') ? JSON.parse(answer) : { message: answer } }
   }
 
