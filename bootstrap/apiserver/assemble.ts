@@ -1,7 +1,6 @@
 /** Puts the API server together from its parts, over one datastore. */
-import { errors, ignoreNotFound } from '../api/errors.ts'
 import type { KubeObject } from '../api/object.ts'
-import type { Client, Resource } from '../client/client.ts'
+import type { Client } from '../client/client.ts'
 import type { Datastore } from '../datastore/datastore.ts'
 import type { PasswdEntry } from '../pki/token.ts'
 import { gitVersion, versionInfo } from '../version.ts'
@@ -12,17 +11,16 @@ import { followAggregation } from './auth/aggregation.ts'
 import { createAuthenticator } from './auth/authenticate.ts'
 import { type Authorizer, createAuthorizer } from './auth/authorizer.ts'
 import { BindingIndex } from './auth/bindings.ts'
-import type { RbacResource, RbacWriter } from './auth/bootstrap-roles.ts'
 import { nodeRules, reconcileBootstrapRoles } from './auth/bootstrap-roles.ts'
 import { createNodeAuthorizer } from './auth/node.ts'
 import { NodePods } from './auth/node-pods.ts'
 import { createRbac, rbacGroup } from './auth/rbac.ts'
+import { rbacResources, rbacWriter } from './auth/rbac-writer.ts'
 import { reviews } from './auth/reviews.ts'
-import type { BoundObject, ServiceAccountTokens } from './auth/tokens.ts'
+import { issuerOf } from './auth/token-issuer.ts'
+import type { ServiceAccountTokens } from './auth/tokens.ts'
 import { serviceAccountTokens } from './auth/tokens.ts'
 import type { UserInfo } from './auth/user.ts'
-import type { BootstrapOptions } from './bootstrap-objects.ts'
-import { bootstrapObjects } from './bootstrap-objects.ts'
 import { discovery } from './discovery/discovery.ts'
 import { type Aggregation, type AggregationOptions, aggregation } from './extension/aggregation/aggregation.ts'
 import type { ProxyIdentity } from './extension/aggregation/connections.ts'
@@ -35,7 +33,7 @@ import { strategyOf } from './kinds/index.ts'
 import type { Strategy } from './kinds/kind.ts'
 import { keepKubernetesService } from './kubernetes-service.ts'
 import { openapi } from './openapi/openapi.ts'
-import { MasterLeases } from './peers/master-leases.ts'
+import { Presence, type PresenceOptions } from './peers/presence.ts'
 import { objectReader } from './reader.ts'
 import { type KindRegistry, kindRegistry } from './schema/registry.ts'
 import { type ApiServer, type ApiServerDeps, createApiServer } from './server.ts'
@@ -47,7 +45,6 @@ import { openStore } from './store/open-store.ts'
 import type { Store } from './store/store.ts'
 import type { ConnectVia } from './subresources/backends.ts'
 import { clusterDialer } from './subresources/direct-dialer.ts'
-import type { TokenIssuer } from './subresources/token.ts'
 import type { WriteHook } from './verbs/call.ts'
 
 /** How long after another server has begun to empty a namespace this one may still let something into it. */
@@ -92,12 +89,6 @@ export interface AssembleOptions
   readonly signal: AbortSignal
 }
 
-export interface StartOptions extends Pick<BootstrapOptions, 'servicePort'> {
-  /** Where this server can be reached, and its port. */
-  readonly advertiseAddresses: readonly string[]
-  readonly securePort: number
-}
-
 interface Logger {
   info(fields: object, message: string): void
   warn(fields: object, message: string): void
@@ -114,7 +105,7 @@ export interface AssembledServer {
   readonly authorizer: Authorizer
   client(user?: UserInfo): Client
   /** Creates the objects every cluster has, then answers requests. */
-  start(options: StartOptions): Promise<void>
+  start(options: PresenceOptions): Promise<void>
   /** Takes this server off the list of those that clients are sent to. */
   leave(): Promise<void>
   /** Clients and nodes reach this server at another address from now on. */
@@ -196,8 +187,7 @@ export async function assembleApiServer(given: AssembleOptions): Promise<Assembl
       ),
     ],
   })
-  let leave = async () => {}
-  let advertise = async (_ip: string) => {}
+  let presence: Presence | undefined
   const client = (user: UserInfo = serverUser) => inProcessClient(server, user)
   return {
     server,
@@ -217,17 +207,19 @@ export async function assembleApiServer(given: AssembleOptions): Promise<Assembl
       })
       await customResources.start(signal)
       const self = client()
-      const leases = store.shared ? leasesOf(options, bootstrap) : undefined
-      await leases?.round()
-      let own = bootstrap.advertiseAddresses
-      const restore = async () => {
-        await leases?.look()
-        const servers = leases?.live ?? own.map(ip => ({ ip, port: bootstrap.securePort }))
-        const { servicePort } = bootstrap
-        await bootstrapObjects(self, { servicePort, servers, serviceAddress: allocator.apiServerAddress })
-      }
+      const place = new Presence(
+        {
+          client,
+          shared: store.shared ? datastore : undefined,
+          clock,
+          serviceAddress: () => allocator.apiServerAddress,
+          onError: err => options.log?.warn({ err }, 'cannot renew the lease of this server'),
+        },
+        bootstrap,
+      )
+      await place.begin()
       await claims?.adopt(Array.from(services.all(), ({ object }) => object))
-      await restore()
+      await place.restore()
       await reconcileBootstrapRoles(rbacWriter(self))
       const clusterRoles = await store.resource(rbacGroup, 'clusterroles', false)
       const update = (role: KubeObject) => self.update(rbacResources.clusterroles, role)
@@ -235,37 +227,22 @@ export async function assembleApiServer(given: AssembleOptions): Promise<Assembl
       background(ensureServiceCidr(self, options.serviceCidrs, clock.now()))
       background(followIpAddresses(await ipAddressParts(store, self, options.log), signal))
       const onError = (err: unknown) => options.log?.error({ err }, 'Service default/kubernetes')
-      background(keepKubernetesService(store, restore, onError, signal))
+      background(keepKubernetesService(store, place.restore, onError, signal))
       await others.start()
       server.setReady()
       if (claims)
         background(claims.run(services, clock, err => options.log?.warn({ err }, 'service allocations'), signal))
-      advertise = async ip => {
-        own = [ip]
-        await leases?.moveTo({ ip, port: bootstrap.securePort })
-        await restore()
-      }
-      if (!leases) return
-      background(leases.run(restore, signal))
-      leave = async () => {
-        await leases.leave()
-        await restore()
-      }
+      background(place.keep(signal))
+      presence = place
     },
-    advertise: ip => advertise(ip),
-    leave: () => leave(),
+    advertise: async ip => presence?.advertise(ip),
+    leave: async () => presence?.leave(),
     close() {
       // First: what follows a closed store is told at once, and for ever, to begin again.
       closing.abort()
       return store.close()
     },
   }
-}
-
-function leasesOf(options: AssembleOptions, { advertiseAddresses, securePort: port }: StartOptions): MasterLeases {
-  const { datastore, clock, log } = options
-  const onError = (err: unknown) => log?.warn({ err }, 'cannot renew the lease of this server')
-  return new MasterLeases({ datastore, clock, own: { ip: advertiseAddresses[0]!, port }, onError })
 }
 
 async function ipAddressParts(store: Store, client: Client, log: Logger | undefined): Promise<IpAddressParts> {
@@ -316,56 +293,4 @@ async function authorization(
   const rbac = createRbac(reader, bindings)
   const node = createNodeAuthorizer({ reader, pods, rules: nodeRules() })
   return { rbac, authorizer: createAuthorizer([node, rbac]) }
-}
-
-const rbacResource = (resource: RbacResource, kind: string, namespaced: boolean): Resource => ({
-  group: rbacGroup,
-  version: 'v1',
-  resource,
-  kind,
-  namespaced,
-})
-
-const rbacResources: { readonly [resource in RbacResource]: Resource } = {
-  roles: rbacResource('roles', 'Role', true),
-  clusterroles: rbacResource('clusterroles', 'ClusterRole', false),
-  rolebindings: rbacResource('rolebindings', 'RoleBinding', true),
-  clusterrolebindings: rbacResource('clusterrolebindings', 'ClusterRoleBinding', false),
-}
-
-function rbacWriter(client: Client): RbacWriter {
-  return {
-    get: (resource, namespace, name) => client.get(rbacResources[resource], { name, namespace }).catch(ignoreNotFound),
-    create: (resource, object) => client.create(rbacResources[resource], object),
-    update: (resource, object) => client.update(rbacResources[resource], object),
-    delete: (resource, { metadata }) =>
-      client.delete(rbacResources[resource], { name: metadata.name ?? '', namespace: metadata.namespace }),
-  }
-}
-
-function issuerOf(tokens: ServiceAccountTokens): TokenIssuer {
-  return async (account, request) => {
-    const spec = (request.spec ?? {}) as {
-      audiences?: readonly string[]
-      expirationSeconds?: number
-      boundObjectRef?: BoundObject
-    }
-    const { name = '', namespace = '' } = account.metadata
-    if (account.metadata.deletionTimestamp) {
-      throw errors.conflict({ group: '', resource: 'serviceaccounts' }, name, 'the service account is being deleted')
-    }
-    const issued = tokens.issueToken({
-      namespace,
-      serviceAccount: name,
-      audiences: spec.audiences,
-      expirationSeconds: spec.expirationSeconds,
-      boundObject: spec.boundObjectRef,
-    })
-    const answered: KubeObject = {
-      ...request,
-      spec: { expirationSeconds: 3600, ...spec, audiences: issued.audiences },
-      status: { token: issued.token, expirationTimestamp: issued.expirationTimestamp },
-    }
-    return answered
-  }
 }
