@@ -3,7 +3,7 @@ SHELL := bash
 NODE := .tools/node/bin/node
 export PATH := $(CURDIR)/.tools/node/bin:$(PATH)
 
-.PHONY: setup up down cluster cluster-down cluster-list cluster-import cluster-shell test lint typecheck bench
+.PHONY: setup up down cluster cluster-down cluster-list cluster-import cluster-shell upgrade-image test lint typecheck bench
 
 setup:
 	@scripts/setup.sh
@@ -29,6 +29,10 @@ cluster-import:
 
 cluster-shell:
 	@shell=$$($(NODE) scripts/cluster.ts shell) && eval "$$shell"
+
+# The image that Plans upgrade nodes with, of dist/skiff; RELEASE= another file, REPOSITORY= another name: docs/upgrades.md
+upgrade-image: setup
+	@$(NODE) upgrade/build.ts $(if $(RELEASE),--release $(RELEASE)) $(if $(REPOSITORY),--repository $(REPOSITORY))
 
 lint: setup
 	@npm run --silent lint

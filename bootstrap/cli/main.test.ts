@@ -47,6 +47,11 @@ test.each([
     ['server', '--secrets-encryption'],
     'skiff: --secrets-encryption is not supported by this version yet: leave it out\n',
   ],
+  [['prepare-upgrade'], "skiff: prepare-upgrade wants one argument, the name of the control plane's Plan\n"],
+  [
+    ['prepare-upgrade', 'server-plan'],
+    'skiff: SYSTEM_UPGRADE_PLAN_LATEST_VERSION is not set: this runs in the Job of a Plan\n',
+  ],
   [['kubectl'], 'skiff: kubectl is not installed: install it, or run "make setup"\n'],
 ])('%j ends with one line and exit code 1', async (args, stderr) => {
   const env = { K3S_CONFIG_FILE: '/dev/null', PATH: '/nowhere' }

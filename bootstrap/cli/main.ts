@@ -59,6 +59,10 @@ const commands: { readonly [name: string]: Command } = {
     summary: 'Manage tokens',
     run: async (args, host) => (await import('./token/command.ts')).runToken(args, host),
   },
+  'prepare-upgrade': {
+    summary: "Wait until a Plan has upgraded the servers, as an agents' Plan does",
+    run: async (args, host) => (await import('./upgrade/prepare.ts')).runPrepareUpgrade(args, host),
+  },
   'check-config': notYet('Run config check'),
   completion: notYet('Install shell completion script'),
   help: { summary: 'Show this list', run: async (_, host) => print(host, overview()) },

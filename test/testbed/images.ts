@@ -1,9 +1,9 @@
 /** Images of this machine's own programs, as archives for agent/images/: nothing is pulled. */
-import { execFileSync } from 'node:child_process'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { ociArchive } from '../../bootstrap/agent/images/oci-archive.ts'
 import type { TarEntry } from '../../bootstrap/agent/images/tar.ts'
+import { busybox, directory, program, unique } from '../../upgrade/files.ts'
 
 /** bash, busybox's commands, getent (the C library's resolver) and `fetch`. */
 export const busyboxImage = 'docker.io/library/busybox:1'
@@ -25,32 +25,13 @@ answer=$(cat <&3; echo .)
 printf %s "\${answer#*$'\r\n\r\n'}" | head -c -1
 `
 
-const directory = (path: string, mode = 0o755): TarEntry => ({ path, type: 'directory', mode })
-
-/** A dynamically linked program, its loader and libraries, at the paths it looks for them. */
-function program(path: string): TarEntry[] {
-  const libraries = [...execFileSync('ldd', [path], { encoding: 'utf8' }).matchAll(/(?:=> )?(\/\S+) \(0x/g)]
-  const files = [path, ...libraries.map(match => match[1]!)]
-  return files.flatMap(file => [...parents(file), { path: file.slice(1), content: readFileSync(file), mode: 0o755 }])
-}
-
-function parents(path: string): TarEntry[] {
-  const parts = path.slice(1).split('/').slice(0, -1)
-  return parts.map((_, index) => directory(parts.slice(0, index + 1).join('/')))
-}
-
 function files(): TarEntry[] {
-  const busybox = '/bin/busybox'
-  const applets = execFileSync(busybox, ['--list'], { encoding: 'utf8' }).trim().split('\n')
   const all: TarEntry[] = [
     ...['bin', 'etc', 'usr', 'usr/bin', 'proc', 'sys', 'dev', 'root', 'var', 'www', 'home'].map(path =>
       directory(path),
     ),
     directory('tmp', 0o1777),
-    { path: 'bin/busybox', content: readFileSync(busybox), mode: 0o755 },
-    ...applets
-      .filter(name => name !== 'busybox')
-      .map(name => ({ path: `bin/${name}`, type: 'symlink' as const, target: '/bin/busybox' })),
+    ...busybox(),
     ...program('/bin/bash'),
     ...program('/usr/bin/getent'),
     { path: 'bin/fetch', content: Buffer.from(fetchScript), mode: 0o755 },
@@ -59,7 +40,7 @@ function files(): TarEntry[] {
     { path: 'etc/group', content: Buffer.from('root:x:0:\nuser:x:1000:\n') },
     { path: 'www/index.html', content: Buffer.from('web\n') },
   ]
-  return [...new Map(all.map(entry => [entry.path, entry])).values()]
+  return unique(all)
 }
 
 /** Writes busybox.tar and web.tar into `folder`. */
