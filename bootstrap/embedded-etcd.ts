@@ -42,11 +42,11 @@ export async function startEtcd(
   const { startEmbedded } = await import('./etcd/embedded.ts')
   const { migrate, prepareMigration } = await import('./etcd/migrate.ts')
   const options = {
-    ...(await optionsOf(config, pki)),
+    ...(await etcdOptions(config, pki)),
     ...(others ? { others: async () => clientUrlsOf(await others()) } : {}),
   }
   const pending = await prepareMigration(config.dataDir, config.etcd.clusterInit)
-  const etcd = await startEmbedded(options, effectsOf(log, signal))
+  const etcd = await startEmbedded(options, etcdEffects(log, signal))
   if (!pending) return etcd
   try {
     await migrate(config.dataDir, etcd.endpoint, options.tls, { clock: systemClock, log })
@@ -65,8 +65,8 @@ export async function resetEtcd(config: ServerConfig, openPki: () => Promise<Pki
   try {
     await mkdir(join(config.dataDir, 'server/tls'), { recursive: true, mode: 0o700 })
     const { resetCluster, resetMessage } = await import('./etcd/reset.ts')
-    const effects = effectsOf(log.child({ component: 'etcd' }), new AbortController().signal)
-    await resetCluster(await optionsOf(config, await openPki()), effects)
+    const effects = etcdEffects(log.child({ component: 'etcd' }), new AbortController().signal)
+    await resetCluster(await etcdOptions(config, await openPki()), effects)
     return resetMessage
   } finally {
     unlock()
@@ -86,7 +86,8 @@ async function clientUrlsOf(server: ServerAccess): Promise<readonly string[]> {
   return members.filter(({ isLearner }) => !isLearner).flatMap(({ clientURLs = [] }) => clientURLs)
 }
 
-async function optionsOf(config: ServerConfig, { etcd, etcdServerCa }: Pki): Promise<EmbeddedOptions> {
+/** ConfigError where etcd is not installed. */
+export async function etcdOptions(config: ServerConfig, { etcd, etcdServerCa }: Pki): Promise<EmbeddedOptions> {
   const program = await findProgram('etcd')
   if (program === undefined)
     throw new ConfigError(
@@ -104,7 +105,7 @@ async function optionsOf(config: ServerConfig, { etcd, etcdServerCa }: Pki): Pro
   }
 }
 
-const effectsOf = (log: Logger, signal: AbortSignal) => ({
+export const etcdEffects = (log: Logger, signal: AbortSignal) => ({
   clock: systemClock,
   random: Math.random,
   uuid: randomUUID,

@@ -1,6 +1,6 @@
 /** A server's start and stop order: PKI, datastore, API, kubeconfig, operators, node agent; and back. */
 import { randomUUID } from 'node:crypto'
-import { mkdir } from 'node:fs/promises'
+import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type AssembledServer, assembleApiServer } from './apiserver/assemble.ts'
 import { systemClock } from './client/clock.ts'
@@ -8,6 +8,7 @@ import { createInformers } from './client/informers.ts'
 import type { ServerConfig } from './config/server-config.ts'
 import { ensureEmbeddedClass } from './embedded-class.ts'
 import { membersOf } from './embedded-etcd.ts'
+import { etcdFiles } from './etcd/files.ts'
 import { kernelSnapshots } from './kernel-snapshots.ts'
 import { writeKubeconfigs } from './kubeconfig.ts'
 import { startLocalAgent } from './local-agent.ts'
@@ -18,6 +19,7 @@ import { claimOwnName } from './own-name.ts'
 import type { Pki } from './pki/pki.ts'
 import { portOf } from './port.ts'
 import { serverTunnels } from './server-tunnels.ts'
+import { settleRestore } from './settle-restore.ts'
 import { Stages } from './stages.ts'
 import { answeredRoutes } from './supervisor/answered.ts'
 import { controlOf } from './supervisor/control.ts'
@@ -70,12 +72,15 @@ async function start(config: ServerConfig, deps: ServerDeps, stages: Stages): Pr
   const { log } = deps
   const began = performance.now()
   stages.started('lock', await lockDataDir(config.dataDir))
+  await settleRestore(config, { log })
   for (const folder of ['server/tls', 'server/db', 'server/cred', 'server/manifests'])
     await mkdir(join(config.dataDir, folder), { recursive: true, mode: 0o700 })
 
   const port = portOf(config, log)
   stages.started('port', () => port.close())
   const { datastore, pki, tokens, bundle, etcd } = await openShared(config, { stages, log, port, signal: deps.signal })
+
+  await rm(etcdFiles(config.dataDir).resetFlag, { force: true })
 
   const background = new AbortController()
   const userland = await deps.userland()

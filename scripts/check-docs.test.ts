@@ -124,7 +124,7 @@ function isRefused(flag: Flag): boolean {
     flagsAskedFor(flag)
     return false
   } catch (error) {
-    return /not supported by this version|invalid flag use/.test((error as Error).message)
+    return /not supported by this version|invalid flag use; --server is required/.test((error as Error).message)
   }
 }
 

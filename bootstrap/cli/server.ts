@@ -1,19 +1,32 @@
 /** `skiff server`: reads the configuration, checks the machine, runs until it is told to stop. */
 import { systemClock } from '../client/clock.ts'
 import { serverFlags } from '../config/flags.ts'
-import { serverConfig, thisMachine } from '../config/server-config.ts'
+import { type ServerConfig, serverConfig, thisMachine } from '../config/server-config.ts'
 import { resetEtcd } from '../embedded-etcd.ts'
 import { fullNodeName } from '../join/node-name.ts'
-import { createLogger } from '../log.ts'
+import { lockDataDir } from '../lock.ts'
+import { createLogger, type Logger } from '../log.ts'
 import { processMemory, returnMemoryWhenIdle } from '../memory.ts'
 import { openPki } from '../open-shared.ts'
 import { preflight } from '../preflight.ts'
 import { startServer } from '../server.ts'
+import { settleRestore } from '../settle-restore.ts'
 import { gitVersion } from '../version.ts'
 import { readCommandLine } from './flags.ts'
 import { homeOf } from './home.ts'
 import type { LoadUserland } from './main.ts'
 import { runUntilAsked, secret } from './process.ts'
+
+/** Resolves with what to tell the user. */
+async function reset(config: ServerConfig, userland: LoadUserland, log: Logger): Promise<string> {
+  if (config.etcd.restorePath === undefined) {
+    const unlock = await lockDataDir(config.dataDir)
+    await settleRestore(config, { log }).finally(unlock)
+    return resetEtcd(config, () => openPki(config), log)
+  }
+  const { restoreCluster } = await import('../restore.ts')
+  return restoreCluster(config, { log, userland, signal: new AbortController().signal })
+}
 
 export async function runServer(
   args: readonly string[],
@@ -36,7 +49,7 @@ export async function runServer(
   log.info({}, `Starting skiff ${gitVersion}`)
   for (const key of line.unknown) log.warn({}, `Unknown flag --${key} found in config.yaml, skipping`)
   if (config.etcd.clusterReset) {
-    log.info({}, await resetEtcd(config, () => openPki(config), log))
+    log.info({}, await reset(config, userland, log))
     return 0
   }
   return await runUntilAsked(host, log, async signal => {

@@ -74,7 +74,10 @@ async function load(parts: ClusterParts, datastore: Datastore, password: string 
 }
 
 /** The servers' password: the user's, or what an earlier start left. */
-async function knownPassword({ dataDir, token }: ClusterParts): Promise<string | undefined> {
+export async function knownPassword({
+  dataDir,
+  token,
+}: Pick<ClusterParts, 'dataDir' | 'token'>): Promise<string | undefined> {
   if (token !== undefined) return serverPassword(token)
   const passwd = parsePasswd((await readIfPresent(join(dataDir, 'server/cred/passwd'))) ?? '')
   const known = passwd.find(({ name }) => name === 'server')?.password

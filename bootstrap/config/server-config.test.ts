@@ -51,10 +51,6 @@ test.each([
   ],
   [['--cluster-reset-restore-path=x'], 'invalid flag use; --cluster-reset required with --cluster-reset-restore-path'],
   [
-    ['--cluster-reset', '--cluster-reset-restore-path', '/x'],
-    '--cluster-reset-restore-path is not supported by this version yet: leave it out',
-  ],
-  [
     ['--cluster-reset', '--server', 'https://a:6443'],
     'cannot perform cluster-reset while server URL is set - remove server from configuration before resetting',
   ],

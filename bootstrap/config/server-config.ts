@@ -81,6 +81,8 @@ export interface ServerConfig extends NodeConfig, ClusterSettings {
   readonly etcd: {
     readonly clusterInit: boolean
     readonly clusterReset: boolean
+    /** A snapshot, or its name in S3, that --cluster-reset is to restore. */
+    readonly restorePath: string | undefined
     readonly exposeMetrics: boolean
     /** Snapshots are encrypted with what is in it; Skiff's own flag. */
     readonly snapshotPassphraseFile: string | undefined
@@ -169,6 +171,7 @@ export function serverConfig(values: FlagValues, machine: Machine): ServerConfig
     etcd: {
       clusterInit: values.bool('cluster-init'),
       clusterReset: values.bool('cluster-reset'),
+      restorePath: values.string('cluster-reset-restore-path') || undefined,
       exposeMetrics: values.bool('etcd-expose-metrics'),
       snapshotPassphraseFile: values.string('etcd-snapshot-passphrase-file'),
       args: values.list('etcd-arg'),
@@ -266,7 +269,7 @@ function refuseConflicts(values: FlagValues): void {
 
 /** Flags whose effect later issues bring: better refused than ignored where ignoring would lose or expose data. */
 function refuseUnbuilt(values: FlagValues): void {
-  const unbuilt = ['cluster-reset-restore-path', 'disable-etcd', 'secrets-encryption', 'rootless', 'docker']
+  const unbuilt = ['disable-etcd', 'secrets-encryption', 'rootless', 'docker']
   const asked = unbuilt.find(name => values.given(name) && values.string(name) !== 'false')
   if (asked !== undefined) throw new ConfigError(`--${asked} is not supported by this version yet: leave it out`)
 }

@@ -133,15 +133,15 @@ async function begin(member: MemberSettings, options: EmbeddedOptions, effects: 
  * A lone member that has never written its state down takes up to ten seconds to elect itself after a restart; one that has,
  * half a second. So the first thing a new cluster does is that.
  */
-async function settle(
+export async function settle(
   member: MemberSettings,
   beginning: Beginning,
-  options: EmbeddedOptions,
+  { program, secluded = false }: { readonly program: string; readonly secluded?: boolean },
   effects: EmbeddedEffects,
 ): Promise<void> {
   const { files } = member
-  await writeAtomically(files.config, etcdSettings(member, beginning, { eager: true }))
-  const process = new EtcdProcess({ ...effects, program: options.program, config: files.config })
+  await writeAtomically(files.config, etcdSettings(member, beginning, { eager: true, secluded }))
+  const process = new EtcdProcess({ ...effects, program, config: files.config })
   const until = effects.clock.now() + settleMs
   process.start()
   try {

@@ -15,6 +15,12 @@ export const resetMessage =
   'Backup and delete $' +
   '{datadir}/server/db on each peer etcd server and rejoin the nodes'
 
+/** A second one in a row is a mistake more often than not. */
+export const previouslyReset = (flag: string) =>
+  new ConfigError(
+    `Managed etcd cluster membership was previously reset, please remove the cluster-reset flag and start skiff normally. If you need to perform another cluster reset, you must first manually delete the file at ${flag}`,
+  )
+
 const startMs = 60_000
 const pollMs = 50
 
@@ -24,10 +30,7 @@ const pollMs = 50
  */
 export async function resetCluster(options: EmbeddedOptions, effects: EmbeddedEffects): Promise<void> {
   const files = etcdFiles(options.dataDir)
-  if (await exists(files.resetFlag))
-    throw new ConfigError(
-      `Managed etcd cluster membership was previously reset, please remove the cluster-reset flag and start skiff normally. If you need to perform another cluster reset, you must first manually delete the file at ${files.resetFlag}`,
-    )
+  if (await exists(files.resetFlag)) throw previouslyReset(files.resetFlag)
   if (!(await exists(files.wal)))
     throw new ConfigError(`--cluster-reset: there is no embedded etcd in ${files.dir}, nothing to reset`)
   const member = await memberOf(files, options, effects)
@@ -49,7 +52,12 @@ export async function resetCluster(options: EmbeddedOptions, effects: EmbeddedEf
   }
 }
 
-async function alone(local: Membership, process: EtcdProcess, { clock, signal }: EmbeddedEffects): Promise<Status> {
+/** Resolves once the member is the only one and can be read. */
+export async function alone(
+  local: Membership,
+  process: EtcdProcess,
+  { clock, signal }: EmbeddedEffects,
+): Promise<Status> {
   const until = clock.now() + startMs
   for (;;) {
     const status = await local.status(1000).catch(() => undefined)

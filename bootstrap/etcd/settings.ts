@@ -30,6 +30,8 @@ export interface Beginning {
   /** "name=peer URL" of all members, this one included. */
   readonly cluster: readonly string[]
   readonly state: 'new' | 'existing'
+  /** Tells this cluster from others with the same members. */
+  readonly token?: string
 }
 
 export const clientUrl = ({ address, ports }: MemberSettings) => `https://${host(address)}:${ports.client}`
@@ -43,6 +45,10 @@ export interface Mode {
   readonly alone?: boolean
   /** Only this server talks to it, and it forgets all other members (--cluster-reset). */
   readonly reset?: boolean
+  /** Only this server talks to it. */
+  readonly secluded?: boolean
+  /** Everything is about to be written: it keeps less of its own log in memory. */
+  readonly bulk?: boolean
   /** It elects itself and writes its state down at once, instead of after thousands of changes. */
   readonly eager?: boolean
 }
@@ -50,11 +56,11 @@ export interface Mode {
 export function etcdSettings(
   member: MemberSettings,
   beginning: Beginning | undefined,
-  { alone = false, reset = false, eager = false }: Mode = {},
+  { alone = false, reset = false, secluded = reset, bulk = false, eager = false }: Mode = {},
 ): string {
   const { files, name, address, loopback, ports, exposeMetrics } = member
   const metrics = (at: string) => `http://${host(at)}:${ports.metrics}`
-  const listenPeer = reset ? `https://${host(loopback)}:${ports.peer}` : peerUrl(member)
+  const listenPeer = secluded ? `https://${host(loopback)}:${ports.peer}` : peerUrl(member)
   const tls = (leaf: string, ca: string) => ({
     'cert-file': join(files.tls, `${leaf}.crt`),
     'key-file': join(files.tls, `${leaf}.key`),
@@ -64,7 +70,7 @@ export function etcdSettings(
   return formatYaml({
     name,
     'data-dir': files.dir,
-    'listen-client-urls': reset ? localUrl(member) : unique([clientUrl(member), localUrl(member)]).join(','),
+    'listen-client-urls': secluded ? localUrl(member) : unique([clientUrl(member), localUrl(member)]).join(','),
     'advertise-client-urls': clientUrl(member),
     'listen-peer-urls': listenPeer,
     'initial-advertise-peer-urls': peerUrl(member),
@@ -82,7 +88,9 @@ export function etcdSettings(
     'log-outputs': ['stderr'],
     'log-level': member.debug ? 'info' : 'warn',
     ...(beginning ? { 'initial-cluster': beginning.cluster.join(','), 'initial-cluster-state': beginning.state } : {}),
+    ...(beginning?.token === undefined ? {} : { 'initial-cluster-token': beginning.token }),
     ...(reset ? { 'force-new-cluster': true } : {}),
+    ...(bulk ? { 'snapshot-count': 5000 } : {}),
     ...Object.fromEntries(member.args.map(argument)),
     ...(eager ? { 'snapshot-count': 1, 'heartbeat-interval': 10, 'election-timeout': 100 } : {}),
   })

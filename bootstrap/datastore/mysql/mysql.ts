@@ -17,14 +17,18 @@ export interface MysqlOptions {
   readonly clock: Clock
   readonly log: Logger
   readonly limits?: Partial<Limits>
+  /** In place of the one that the source names. */
+  readonly database?: string
 }
 
 /** Nobody announces what other servers write: it is looked for, often while they do and seldom while they do not. */
 const lookMs = { least: 20, most: 1000 }
 
 /** Opens the log, creating the database and its tables where they are missing. EndpointError in one line. */
-export async function openMysql({ source: text, tls, clock, log, limits: given }: MysqlOptions): Promise<Datastore> {
-  const source = readSource(text, tls)
+export async function openMysql(options: MysqlOptions): Promise<Datastore> {
+  const { tls, clock, log, limits: given } = options
+  const read = readSource(options.source, tls)
+  const source = { ...read, database: options.database ?? read.database }
   const limits = { ...defaultLimits, lookMs, ...given }
   const dialer: Dialer = { source, clock, limits }
   return openSql({

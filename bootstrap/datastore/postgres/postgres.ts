@@ -18,6 +18,8 @@ export interface PostgresOptions {
   readonly clock: Clock
   readonly log: Logger
   readonly limits?: Partial<Limits>
+  /** Where the tables are, whatever the source says. */
+  readonly schema?: string
 }
 
 /** Others announce what they write; looking all the same is for announcements that went missing. */
@@ -30,8 +32,10 @@ export async function openPostgres({
   clock,
   log,
   limits: given,
+  schema,
 }: PostgresOptions): Promise<Datastore> {
-  const source = readSource(text, tls)
+  const read = readSource(text, tls)
+  const source = { ...read, schema: schema ?? read.schema }
   const limits = { ...defaultLimits, lookMs, ...given }
   const dialer: Dialer = { source, clock, limits }
   const origin = randomUUID()

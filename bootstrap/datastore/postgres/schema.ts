@@ -5,7 +5,7 @@ import type { Session } from './session.ts'
 const format = 1
 
 /** Any number will do as long as all servers take the same. */
-const schemaLock = 7_246_651_001
+export const schemaLock = 7_246_651_001
 
 /** Servers say here that the log moved. */
 export const channel = 'skiff_log'

@@ -188,6 +188,11 @@ export class LogFile {
     return upTo
   }
 
+  /** Revisions go on from `revision`, above all there are: whoever knows an earlier one has to read anew. */
+  moveOn(revision: Revision): void {
+    this.#sql.setMeta.run('compacted', Math.max(revision, this.opened().revision))
+  }
+
   /** One step of giving free pages back to the file system. Returns how many are still free. */
   vacuum(): number {
     this.#db.pragma(`incremental_vacuum(${vacuumStepPages})`)
