@@ -21,6 +21,7 @@ import { ensureCrds } from './runtime/crds.ts'
 import type { Operator } from './runtime/operator.ts'
 import { serviceLb } from './servicelb/operator.ts'
 import { serviceLbCleanup } from './servicelb/release.ts'
+import { fetchSnapshot } from './snapshot/s3/fetch.ts'
 import { runAlone } from './standalone.ts'
 import { startParts } from './start.ts'
 
@@ -120,6 +121,7 @@ function manifestVariables(config: Kernel['config']): { readonly [name: string]:
 export const userland: Userland = {
   embeddedModules,
   parts: Object.keys(parts),
+  fetchSnapshot,
   async start(kernel) {
     const { client, config, signal } = kernel
     await ensureCrds(client, join(kernel.home, 'crds'), systemClock, signal)

@@ -6,13 +6,17 @@ import { type BuildOptions, build, type Plugin } from 'esbuild'
 
 const root = join(import.meta.dirname, '..')
 
-/** Packages of which most processes need none: files of their own beside the bundle. */
+/** What most processes need none of: files of their own beside the bundle. The S3 client is in the module that names what is used of it. */
 const apart: Plugin = {
   name: 'apart',
-  setup: ({ onResolve }) =>
+  setup: ({ onResolve }) => {
     onResolve({ filter: /^(pg|mysql2)$/ }, ({ kind, path }) =>
       kind === 'entry-point' ? undefined : { path: `./${path}.mjs`, external: true },
-    ),
+    )
+    onResolve({ filter: /^\.\/sdk\.ts$/ }, ({ importer }) =>
+      importer.endsWith('/snapshot/s3/connect.ts') ? { path: './s3.mjs', external: true } : undefined,
+    )
+  },
 }
 
 const settings = {
@@ -47,6 +51,13 @@ const programs = await build({
     mysql2: 'mysql2',
   },
 })
+// Of its modules, unlike of its CommonJS form, what is not used can be left out.
+const s3 = await build({
+  ...settings,
+  plugins: [],
+  mainFields: ['module', 'main'],
+  entryPoints: { s3: 'operators/snapshot/s3/sdk.ts' },
+})
 // In pieces, so that an agent holds the text of what it uses and not that of a server: 3 MB less of 95.
 const agent = await build({
   ...settings,
@@ -58,7 +69,7 @@ const agent = await build({
 await mkdir(join(root, 'dist'), { recursive: true })
 for (const name of await readdir(join(root, 'dist')))
   if (/^agent-.*\.mjs/.test(name)) await rm(join(root, 'dist', name))
-for (const { path, text } of [...programs.outputFiles, ...agent.outputFiles])
+for (const { path, text } of [...programs.outputFiles, ...s3.outputFiles, ...agent.outputFiles])
   await writeFile(path, path.endsWith('.mjs') ? inAscii(text) : text)
 
 /** esbuild leaves letters of regular expressions as they are, and one of them makes V8 keep the whole text in two bytes each. */

@@ -4,7 +4,7 @@ import { Agent as HttpAgent, request as httpRequest, type IncomingMessage, type 
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
 import type { Socket } from 'node:net'
 import { type ConnectionOptions, connect as connectTls, createSecureContext } from 'node:tls'
-import { type ProxyVariables, proxyFor } from './proxy.ts'
+import { type ProxyVariables, proxyFor } from '../../runtime/proxy.ts'
 
 export interface TlsSettings {
   /** Certificates (PEM) to trust in place of the system's. */

@@ -1,4 +1,5 @@
 /** What snapshots need of an S3 bucket. Keys are names inside the configured folder: "x.zip", ".metadata/x.zip". */
+import { connectBucket } from './connect.ts'
 import type { S3Settings } from './settings.ts'
 
 export interface StoredObject {
@@ -57,6 +58,5 @@ export interface BucketEffects {
 
 /** Connects and checks that the bucket is there and may be used: S3Error otherwise. Loads the S3 client on first use. */
 export async function openBucket(settings: S3Settings, effects: BucketEffects, signal: AbortSignal): Promise<Bucket> {
-  const { connectBucket } = await import('./connect.ts')
   return connectBucket(settings, effects, signal)
 }

@@ -1,0 +1,227 @@
+/**
+ * Sends a file. Up to one part it is a single request, else several, two at a time; each is repeated by itself. A part is
+ * read twice, once for its checksum, which the signature covers, and once for the network: memory holds none of it.
+ */
+import { createHash } from 'node:crypto'
+import { type FileHandle, open } from 'node:fs/promises'
+import { Readable } from 'node:stream'
+import type { PutObjectCommand, UploadPartCommand } from './sdk.ts'
+import { type Operation, operation, type Session } from './session.ts'
+
+const mebibyte = 1024 * 1024
+/** What is lost at most when a connection breaks. S3 wants 5 MiB at least, and 10,000 parts at most. */
+const usualPartBytes = 8 * mebibyte
+const mostParts = 10_000
+/** Enough to keep the link busy while one part waits for its answer. */
+const sendersAtOnce = 2
+const readBytes = 256 * 1024
+const cleanUpMs = 30_000
+
+/** Where the object goes. */
+export interface Target {
+  readonly Bucket: string
+  readonly Key: string
+}
+
+interface Stretch {
+  readonly number: number
+  readonly start: number
+  readonly bytes: number
+}
+
+/** `location` names the object in errors. Rejects as Bucket.upload. */
+export async function upload(
+  session: Session,
+  file: string,
+  target: Target,
+  location: string,
+  metadata: { readonly [name: string]: string },
+  signal: AbortSignal,
+): Promise<{ readonly bytes: number }> {
+  const object = { ...target, ContentType: contentType(target.Key), Metadata: { ...metadata } }
+  return operation(session, `upload to ${location}`, signal, async task => {
+    const handle = await open(file, 'r')
+    try {
+      const { size } = await handle.stat()
+      if (size <= usualPartBytes) await putWhole(session, handle, size, object, task)
+      else await putParts(session, handle, size, object, task)
+      return { bytes: size }
+    } finally {
+      await handle.close()
+    }
+  })
+}
+
+function contentType(key: string): string {
+  if (key.split('/').at(-2) === '.metadata') return 'application/json'
+  return key.endsWith('.zip') ? 'application/zip' : 'application/octet-stream'
+}
+
+type ObjectToBe = Target & { readonly ContentType: string; readonly Metadata: { [name: string]: string } }
+
+async function putWhole({ client, sdk }: Session, file: FileHandle, size: number, object: ObjectToBe, task: Operation) {
+  await task.attempt(signal =>
+    sendStretch(file, { number: 1, start: 0, bytes: size }, signal, (body, hash, sending) =>
+      client.send(signed(new sdk.PutObjectCommand({ ...object, Body: body, ContentLength: size }), hash), {
+        abortSignal: sending,
+      }),
+    ),
+  )
+}
+
+async function putParts(session: Session, file: FileHandle, size: number, object: ObjectToBe, task: Operation) {
+  const { client, sdk } = session
+  const target = { Bucket: object.Bucket, Key: object.Key }
+  await dropAbandoned(session, target, task)
+  const { UploadId } = await task.attempt(abortSignal =>
+    client.send(new sdk.CreateMultipartUploadCommand(object), { abortSignal }),
+  )
+  const upload = { ...target, UploadId }
+  try {
+    const Parts = await sendAll(session, file, size, upload, task)
+    await complete(session, { ...upload, MultipartUpload: { Parts } }, size, task)
+  } catch (error) {
+    await abandon(session, upload)
+    throw error
+  }
+}
+
+type Upload = Target & { readonly UploadId: string | undefined }
+
+/** Parts in order. The first that fails for good stops the others. */
+async function sendAll({ client, sdk }: Session, file: FileHandle, size: number, upload: Upload, task: Operation) {
+  const stretches = stretchesOf(size)
+  const done: { PartNumber: number; ETag: string | undefined }[] = []
+  const stop = new AbortController()
+  const sender = async () => {
+    for (let next = stretches.next(); !next.done && !stop.signal.aborted; next = stretches.next()) {
+      const stretch = next.value
+      const { ETag } = await task.attempt(signal =>
+        sendStretch(file, stretch, AbortSignal.any([signal, stop.signal]), (body, hash, sending) => {
+          const part = { ...upload, PartNumber: stretch.number, Body: body, ContentLength: stretch.bytes }
+          return client.send(signed(new sdk.UploadPartCommand(part), hash), { abortSignal: sending })
+        }),
+      )
+      done.push({ PartNumber: stretch.number, ETag })
+    }
+  }
+  const senders = Array.from({ length: sendersAtOnce }, () =>
+    sender().catch(error => {
+      stop.abort(error)
+      throw error
+    }),
+  )
+  const results = await Promise.allSettled(senders)
+  if (stop.signal.aborted) throw stop.signal.reason
+  for (const result of results) if (result.status === 'rejected') throw result.reason
+  return done.sort((a, b) => a.PartNumber - b.PartNumber)
+}
+
+function* stretchesOf(size: number): Generator<Stretch, void> {
+  const bytes = Math.max(usualPartBytes, Math.ceil(size / mostParts / mebibyte) * mebibyte)
+  for (let number = 1, start = 0; start < size; number++, start += bytes)
+    yield { number, start, bytes: Math.min(bytes, size - start) }
+}
+
+type Completion = Upload & {
+  readonly MultipartUpload: { readonly Parts: { PartNumber: number; ETag: string | undefined }[] }
+}
+
+/** When an answer was lost, the upload may be gone because it is complete: then the object is there. */
+async function complete(
+  { client, sdk }: Session,
+  completion: Completion,
+  size: number,
+  task: Operation,
+): Promise<void> {
+  let asked = false
+  await task.attempt(async abortSignal => {
+    const again = asked
+    asked = true
+    try {
+      await client.send(new sdk.CompleteMultipartUploadCommand(completion), { abortSignal })
+    } catch (error) {
+      if (!again || (error as Error).name !== 'NoSuchUpload') throw error
+      const { Bucket, Key } = completion
+      const { ContentLength } = await client.send(new sdk.HeadObjectCommand({ Bucket, Key }), { abortSignal })
+      if (ContentLength !== size) throw error
+    }
+  })
+}
+
+/** Reads a stretch of the file for its checksum, then hands it to `send`; a file that cannot be read ends the sending. */
+async function sendStretch<T>(
+  file: FileHandle,
+  { start, bytes }: Stretch,
+  signal: AbortSignal,
+  send: (body: Readable, hash: string, sending: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const hash = createHash('sha256')
+  for await (const chunk of chunksOf(file, start, bytes)) {
+    signal.throwIfAborted()
+    hash.update(chunk)
+  }
+  const body = Readable.from(chunksOf(file, start, bytes), { objectMode: false, highWaterMark: readBytes })
+  const unreadable = new AbortController()
+  body.once('error', error => unreadable.abort(error))
+  try {
+    return await send(body, hash.digest('hex'), AbortSignal.any([signal, unreadable.signal]))
+  } catch (error) {
+    if (unreadable.signal.aborted) throw unreadable.signal.reason
+    throw error
+  } finally {
+    body.destroy()
+    // A read under way ends before the file may be closed.
+    if (!body.closed) await new Promise(resolve => body.once('close', resolve))
+  }
+}
+
+async function* chunksOf(file: FileHandle, start: number, bytes: number): AsyncGenerator<Buffer, void> {
+  for (let at = start; at < start + bytes; ) {
+    const chunk = Buffer.allocUnsafe(Math.min(readBytes, start + bytes - at))
+    const { bytesRead } = await file.read(chunk, 0, chunk.length, at)
+    if (bytesRead === 0) throw new Error('the file became shorter while it was sent')
+    yield chunk.subarray(0, bytesRead)
+    at += bytesRead
+  }
+}
+
+/** The checksum of a body that can be read once only, for the signature. */
+function signed<C extends PutObjectCommand | UploadPartCommand>(command: C, sha256: string): C {
+  const stack = command.middlewareStack as PutObjectCommand['middlewareStack']
+  stack.add(
+    next => args => {
+      ;(args.request as { headers: { [name: string]: string } }).headers['x-amz-content-sha256'] = sha256
+      return next(args)
+    },
+    { step: 'build', name: 'checksumOfBody' },
+  )
+  return command
+}
+
+/** What a process that was killed has left of the same upload. */
+async function dropAbandoned(session: Session, target: Target, task: Operation): Promise<void> {
+  const { client, sdk } = session
+  try {
+    const { Uploads = [] } = await task.attempt(abortSignal =>
+      client.send(new sdk.ListMultipartUploadsCommand({ Bucket: target.Bucket, Prefix: target.Key }), { abortSignal }),
+    )
+    for (const { Key, UploadId } of Uploads) if (Key === target.Key) await abandon(session, { ...target, UploadId })
+  } catch {
+    // Not every key may list them; the upload itself will tell what else is wrong.
+    task.signal.throwIfAborted()
+  }
+}
+
+/** Also after the caller has given up: parts that stay cost money. */
+async function abandon({ client, log, sdk }: Session, upload: Upload): Promise<void> {
+  try {
+    await client.send(new sdk.AbortMultipartUploadCommand(upload), { abortSignal: AbortSignal.timeout(cleanUpMs) })
+  } catch (error) {
+    if ((error as Error).name === 'NoSuchUpload') return
+    log.warn(
+      { key: upload.Key, err: (error as Error).message },
+      'parts of a failed upload could not be removed from S3',
+    )
+  }
+}
