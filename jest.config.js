@@ -8,6 +8,8 @@ export default {
       { jsc: { target: 'es2024', parser: { syntax: 'typescript' } }, module: { type: 'es6' } },
     ],
   },
+  // Ends what hangs, not what a busy machine makes slow.
+  testTimeout: 30_000,
   testMatch: ['<rootDir>/{bootstrap,operators,scripts,test}/**/*.test.ts'],
   modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/.tools/'],
 }
