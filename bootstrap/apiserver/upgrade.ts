@@ -2,6 +2,7 @@
 import { STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { errors, failure } from '../api/errors.ts'
+import { lastWords } from '../streaming/http.ts'
 import type { HandlerParts } from './handler.ts'
 import { identify } from './handler.ts'
 import { forbidden, requestAttributes } from './http/authorize.ts'
@@ -85,5 +86,5 @@ function answer({ status, headers, body }: ApiResponse, socket: Duplex): void {
   const text = Buffer.isBuffer(body) ? body : Buffer.alloc(0)
   const lines = Object.entries({ ...headers, 'content-length': String(text.length), connection: 'close' })
   const start = lines.map(([name, value]) => `${name}: ${String(value)}\r\n`).join('')
-  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${start}\r\n${text}`)
+  lastWords(socket, `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${start}\r\n${text}`)
 }

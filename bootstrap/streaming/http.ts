@@ -36,5 +36,21 @@ export function refuseUpgrade(
     Connection: 'close',
   }
   const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`)
-  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${lines.join('')}\r\n${text}`)
+  lastWords(socket, `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${lines.join('')}\r\n${text}`)
+}
+
+/** How long a client may take to close a connection whose last words it has been sent. */
+const lingerMs = 5000
+
+/**
+ * Ends a socket that Node's server has let go and that nobody reads. What still comes in is thrown away: unread, it would keep
+ * the client's end from being noticed, and the socket open for good. A client that does not end is cut off.
+ */
+export function lastWords(socket: Duplex, text: string): void {
+  socket.on('error', () => socket.destroy())
+  socket.end(text)
+  socket.resume()
+  const timer = setTimeout(() => socket.destroy(), lingerMs)
+  timer.unref()
+  socket.once('close', () => clearTimeout(timer))
 }

@@ -3,6 +3,7 @@ import { STATUS_CODES } from 'node:http'
 import { type Handle, type Listening, type ListenOptions, listen } from '../apiserver/http/listener.ts'
 import type { ApiServer } from '../apiserver/server.ts'
 import type { UpgradeHandler } from '../apiserver/upgrade.ts'
+import { lastWords } from '../streaming/http.ts'
 import { refuse } from './answers.ts'
 
 export type Identity = Pick<ListenOptions, 'key' | 'cert' | 'clientCa' | 'certificateFor'>
@@ -18,8 +19,7 @@ export interface Front {
 export function frontOf(host: string, port: number): Front {
   let handle: Handle = async request => refuse(request, 503, 'starting')
   let upgrade: UpgradeHandler = (_request, socket) => {
-    socket.on('error', () => socket.destroy())
-    socket.end(`HTTP/1.1 503 ${STATUS_CODES[503]}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`)
+    lastWords(socket, `HTTP/1.1 503 ${STATUS_CODES[503]}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`)
   }
   let current: Identity | undefined
   let listening: Promise<Listening> | undefined

@@ -32,6 +32,8 @@ function pass(stream: ServerHttp2Stream, socket: Socket): void {
   stream.once('close', gone)
   socket.once('connect', () => {
     socket.off('error', failed)
+    // Reset, but not yet closed: an answer would throw.
+    if (stream.closed || stream.destroyed) return void gone()
     stream.off('close', gone)
     stream.respond({ ':status': 200 })
     const givenUp = () => stream.destroy()

@@ -91,7 +91,8 @@ test('no session: a kubelet is out of reach in the words of K3s, all else is dia
     port,
   )
   expect(String((await once(past!, 'data'))[0])).toBe('direct')
-  server.close()
+  past!.destroy()
+  await new Promise(resolve => server.close(resolve))
 
   const all = new Metrics()
   all.register(...metrics)

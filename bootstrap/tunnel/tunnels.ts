@@ -53,6 +53,8 @@ export class Tunnels {
     socket.on('error', lost)
     // With this write still pending, HTTP/2 would end the process by an assertion of Node's own.
     switchProtocols(socket, { Connection: 'Upgrade', Upgrade: tunnelProtocol }, head, () => {
+      // The server may have begun to stop meanwhile; nobody would end what begins now.
+      if (this.#closing.signal.aborted) socket.destroy()
       if (!socket.destroyed) this.#begin(node, socket as Socket)
     })
   }

@@ -4,6 +4,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { Pod } from '../../client/resources.ts'
 import type { Metric } from '../../metrics.ts'
+import { lastWords } from '../../streaming/http.ts'
 import type { LogOptions } from '../logs/reader.ts'
 import { readLog } from '../logs/reader.ts'
 import type { PodManager } from '../pods/manager.ts'
@@ -106,7 +107,8 @@ export class KubeletHandler {
     } catch (error) {
       const code = error instanceof HttpError ? error.code : 500
       const { message } = error as Error
-      socket.end(
+      lastWords(
+        socket,
         `HTTP/1.1 ${code} Error\r\nConnection: close\r\nContent-Length: ${Buffer.byteLength(message)}\r\n\r\n${message}`,
       )
     }

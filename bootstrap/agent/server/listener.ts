@@ -3,6 +3,7 @@ import { createServer as createHttpServer, type IncomingMessage } from 'node:htt
 import { createServer } from 'node:https'
 import type { AddressInfo, Server, Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
+import { lastWords } from '../../streaming/http.ts'
 import type { KubeletHandler, KubeletUser } from './handler.ts'
 
 export interface ListenerOptions {
@@ -61,7 +62,9 @@ export async function listenKubelet(
     identify(request, check).then(user => (user ? handler.request(request, response, user) : refuse()), refuse)
   })
   server.on('upgrade', (request, socket, head) => {
-    const refuse = () => void socket.end('HTTP/1.1 401 Unauthorized\r\nConnection: close\r\nContent-Length: 0\r\n\r\n')
+    socket.on('error', () => socket.destroy())
+    const refuse = () =>
+      lastWords(socket, 'HTTP/1.1 401 Unauthorized\r\nConnection: close\r\nContent-Length: 0\r\n\r\n')
     identify(request, check).then(user => (user ? handler.upgrade(request, socket, head, user) : refuse()), refuse)
   })
   const listener = await listening(server, options.port, options.bindAddress)

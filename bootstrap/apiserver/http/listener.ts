@@ -12,6 +12,7 @@ import type { AddressInfo, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { SecureContext, TLSSocket } from 'node:tls'
 import { errors } from '../../api/errors.ts'
+import { lastWords } from '../../streaming/http.ts'
 import { Lifetime } from './lifetime.ts'
 import type { ApiRequest, ApiResponse, RequestHeaders } from './message.ts'
 import { send } from './send.ts'
@@ -91,7 +92,7 @@ export async function listen(handle: Handle, options: ListenOptions): Promise<Li
     socket.once('close', () => lifetime.close())
     socket.on('error', () => lifetime.close())
     if (options.onUpgrade) options.onUpgrade(apiRequest(request, lifetime), socket, head)
-    else socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n')
+    else lastWords(socket, 'HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n')
   })
   withoutHttp1Timeouts(server)
   await new Promise<void>((resolve, reject) => {

@@ -6,6 +6,7 @@ import { errors } from '../../api/errors.ts'
 import { listen } from '../../apiserver/http/listener.ts'
 import { systemClock } from '../../client/clock.ts'
 import { type Issuer, issueCertificate, keyPem, newKey, subjectOf, type Usage } from '../../pki/certificate.ts'
+import { lastWords } from '../../streaming/http.ts'
 import { runTunnels, type ServerSet, type TunnelState } from '../agent.ts'
 import type { AgentIdentity } from '../connect.ts'
 import type { EgressPolicy } from '../policy.ts'
@@ -54,7 +55,7 @@ export async function startTunnelServer(ca: TestCa, port = 0) {
     host: '127.0.0.1',
     clientCa: ca.pem,
     onUpgrade(request, socket, head) {
-      const refuse = (error: { code?: number }) => socket.end(`HTTP/1.1 ${error.code ?? 500} Refused\r\n\r\n`)
+      const refuse = (error: { code?: number }) => lastWords(socket, `HTTP/1.1 ${error.code ?? 500} Refused\r\n\r\n`)
       upgrade(request, socket, head).then(taken => taken || refuse({ code: 404 }), refuse)
     },
   })
