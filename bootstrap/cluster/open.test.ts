@@ -60,6 +60,10 @@ const start = (name: string, more: Partial<ClusterParts> = {}) => {
   })
 }
 
+interface StoredBundle {
+  readonly ServerCA: { readonly Timestamp: string }
+}
+
 const keys = async () => (await datastore.read(sealedPrefix)).entries.map(({ key }) => key)
 const file = (server: string, path: string) => readFile(join(base, server, 'server', path), 'utf8')
 const serverCa = 'tls/server-ca.crt'
@@ -200,8 +204,11 @@ test("agents' own token is that of all servers, even of those that are not told 
 
 describe('files that differ', () => {
   const path = (server: string) => join(base, server, 'server', serverCa)
-  const age = (server: string, seconds: number) => {
-    const time = Date.now() / 1000 + seconds
+  /** Makes the file that much younger than what the datastore has of it. */
+  const age = async (server: string, seconds: number) => {
+    const [entry] = (await datastore.read(sealedPrefix)).entries
+    const stored = JSON.parse((await unseal('secret', entry!.value)).toString()) as StoredBundle
+    const time = Date.parse(stored.ServerCA.Timestamp) / 1000 + seconds
     return utimes(path(server), time, time)
   }
 
@@ -218,7 +225,7 @@ describe('files that differ', () => {
   test('are replaced whatever their age, where they only hold passwords', async () => {
     await start('a')
     const { tokens } = await start('b')
-    const ahead = Date.now() / 1000 + 600
+    const ahead = Date.now() / 1000 + 3600
     await utimes(join(base, 'a/server/cred/passwd'), ahead, ahead)
     await tokens.rotate('changed')
     await start('a', { token: 'changed' })

@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { type AddressInfo, connect, createServer, type Server, Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -53,7 +53,7 @@ beforeEach(() => {
   holes = new Set()
 })
 afterEach(async () => {
-  running?.close()
+  await running?.close()
   await Promise.all(greeters.map(greeter => greeter.stop()))
   rmSync(folder, { recursive: true })
 })
@@ -210,14 +210,24 @@ test("the servers' addresses outlive a restart, under the same URL only", async 
   const written = () => (existsSync(stateFile()) ? JSON.parse(readFileSync(stateFile(), 'utf8')) : {})
   while (written().ServerAddresses?.[0] !== two.address) await new Promise(resolve => setTimeout(resolve, 5))
   expect(written()).toEqual({ ServerURL: `https://${one.address}`, ServerAddresses: [two.address] })
-  balancer.close()
+  await balancer.close()
   const again = await balance(one.address)
   expect(again.addresses).toEqual([two.address])
-  again.close()
+  await again.close()
   expect((await balance('127.0.0.1:1')).addresses).toEqual(['127.0.0.1:1'])
-  running?.close()
+  await running?.close()
   writeFileSync(stateFile(), 'half a fi')
   expect((await balance(one.address)).addresses).toEqual([one.address])
+})
+
+test('a closed balancer has written its last', async () => {
+  const balancer = await balance('127.0.0.1:1')
+  balancer.setServers(['127.0.0.1:2'])
+  const closed = balancer.close()
+  balancer.setServers(['127.0.0.1:3'])
+  await closed
+  expect(JSON.parse(readFileSync(stateFile(), 'utf8')).ServerAddresses).toEqual(['127.0.0.1:2'])
+  expect(readdirSync(folder)).toEqual(['k3s-agent-load-balancer.json'])
 })
 
 test.each([

@@ -46,7 +46,8 @@ export interface LoadBalancer {
   setHealth(address: string, healthy: boolean): void
   /** Whoever is connected gets no answers, though connections are taken: a frozen server. */
   giveUp(): void
-  close(): void
+  /** Resolves when it has written its last; what is told later changes nothing. */
+  close(): Promise<void>
 }
 
 /** More clients than this waiting for a server are turned away. */
@@ -97,6 +98,7 @@ export async function startLoadBalancer(
     relay(client, socket, watchdog.of(address))
   }
 
+  let closed = false
   let saving = Promise.resolve()
   const save = () => {
     saving = saving
@@ -116,16 +118,18 @@ export async function startLoadBalancer(
       return failures.size === 0 ? undefined : `no server answers (${[...failures.values()].join('; ')})`
     },
     setServers(addresses) {
-      if (!pool.setServers(addresses)) return
+      if (closed || !pool.setServers(addresses)) return
       log.info({ servers: pool.addresses }, `Updated load balancer ${name} server addresses`)
       save()
     },
     setHealth: (address, healthy) => pool.tell(address, healthy ? 'checked' : 'failed'),
     giveUp: () => pool.giveUp(),
     close() {
+      closed = true
       close()
       watchdog.close()
       for (const { connections } of pool.servers) for (const socket of connections) socket.destroy()
+      return saving
     },
   }
 }

@@ -51,17 +51,36 @@ export interface TestAnswer {
 
 const noImports = () => []
 
-export async function startServer(
-  corefile: string,
-  given: {
-    objects?: readonly (readonly [Resource, object])[]
-    files?: { readonly [path: string]: string }
-    imports?: (pattern: string) => readonly SourceFile[] | undefined
-    addresses?: readonly string[]
-    random?: () => number
-  } = {},
-): Promise<TestServer> {
+interface Given {
+  readonly objects?: readonly (readonly [Resource, object])[]
+  readonly files?: { readonly [path: string]: string }
+  readonly imports?: (pattern: string) => readonly SourceFile[] | undefined
+  readonly addresses?: readonly string[]
+  readonly random?: () => number
+}
+
+/** A server with this Corefile; throws for one that makes no sense. */
+export async function startServer(corefile: string, given: Given = {}): Promise<TestServer> {
   const folder = mkdtempSync(join(tmpdir(), 'skiff-dns-'))
+  const stop = new AbortController()
+  const end = () => {
+    stop.abort()
+    rmSync(folder, { recursive: true, force: true })
+  }
+  try {
+    return { ...(await serverIn(folder, stop.signal, corefile, given)), stop: end }
+  } catch (error) {
+    end()
+    throw error
+  }
+}
+
+async function serverIn(
+  folder: string,
+  stop: AbortSignal,
+  corefile: string,
+  given: Given,
+): Promise<Omit<TestServer, 'stop'>> {
   const hostPath = (path: string) => join(folder, path)
   for (const [path, text] of Object.entries(given.files ?? {})) {
     mkdirSync(dirname(hostPath(path)), { recursive: true })
@@ -69,7 +88,6 @@ export async function startServer(
   }
   const client = new MemoryClient()
   for (const [resource, object] of given.objects ?? []) await client.create(resource, object as KubeObject)
-  const stop = new AbortController()
   const log: string[] = []
   const clock = { now: 1_000_000 }
   const metrics = new DnsMetrics()
@@ -89,7 +107,7 @@ export async function startServer(
     changed: () => responder.forget(),
     addresses: given.addresses ?? ['10.42.0.2'],
   }
-  const informers = createInformers(client, { clock: systemClock, log: quiet, signal: stop.signal, random })
+  const informers = createInformers(client, { clock: systemClock, log: quiet, signal: stop, random })
   const blocks = parseCorefile(corefile, 'Corefile', given.imports ?? noImports, {})
   const configuration = configure(
     blocks,
@@ -98,7 +116,7 @@ export async function startServer(
     message => void log.push(`FATAL ${message}`),
   )
   const responder: PortResponder = new PortResponder(53, () => configuration, effects, metrics)
-  await configuration.start(stop.signal)
+  await configuration.start(stop)
   configuration.serving()
   const peer = { address: '10.42.0.9', port: 4242 }
   const send = (packet: Buffer, overTcp = false): Promise<Buffer | undefined> =>
@@ -120,10 +138,6 @@ export async function startServer(
       const answer = await send(queryBytes(name, type, options), options.overTcp)
       if (!answer) throw new Error(`no answer to ${name} ${type}`)
       return readable(answer)
-    },
-    stop() {
-      stop.abort()
-      rmSync(folder, { recursive: true, force: true })
     },
   }
 }

@@ -5,7 +5,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
@@ -24,7 +24,7 @@ const coredns = process.env.SKIFF_COREDNS
 const testOrSkip = coredns === undefined ? test.skip : test
 if (coredns === undefined) console.log('coredns: skipped, SKIFF_COREDNS names no coredns program')
 
-const folder = mkdtempSync(join(tmpdir(), 'skiff-coredns-'))
+const folder = join(tmpdir(), `skiff-coredns-${process.pid}`)
 const upstream = createSocket('udp4')
 const children: ChildProcess[] = []
 let server: RunningServer | undefined
@@ -64,6 +64,7 @@ stub.example:${port} {
 
 beforeAll(async () => {
   if (coredns === undefined) return
+  mkdirSync(folder)
   server = await startServer(['--disable', 'coredns'])
   await fill(server.kubeconfig)
   writeFileSync(join(folder, 'NodeHosts'), '192.0.2.2 node-1 node-1.lan\nfd00::2 node-1\n')

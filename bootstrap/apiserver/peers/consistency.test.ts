@@ -54,7 +54,7 @@ describe('two servers over one datastore', () => {
     return { status: response.status, body: String(response.body) }
   }
 
-  /** The second server hears of others' writes only after this has run for a while. */
+  /** The second server hears of others' writes only after this has run for a while; however long that is, the outcome is one. */
   function late(work: Promise<unknown>): Promise<unknown> {
     setTimeout(() => way.flow(), 50)
     return work

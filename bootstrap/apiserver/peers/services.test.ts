@@ -42,10 +42,10 @@ test('no two Services get the same address or port, though no server has heard o
 test('what is asked for by name goes to one, and is free again once it is gone', async () => {
   const spec = { clusterIP: '10.43.0.77', ports: [{ port: 80, nodePort: 30077 }] }
   for (const way of peers.ways) way.hold()
-  setTimeout(() => {
-    for (const way of peers.ways) way.flow()
-  }, 50)
-  const tries = await Promise.allSettled(clients.map((client, i) => client.create(services, service(`s${i}`, spec))))
+  const making = Promise.allSettled(clients.map((client, i) => client.create(services, service(`s${i}`, spec))))
+  while (!(await claimed()).includes('port/30077')) await new Promise(setImmediate)
+  for (const way of peers.ways) way.flow()
+  const tries = await making
   expect(tries.map(({ status }) => status).toSorted()).toEqual(['fulfilled', 'rejected'])
   const lost = tries.findIndex(({ status }) => status === 'rejected')
   const refusal = (tries[lost] as PromiseRejectedResult).reason as StatusError
