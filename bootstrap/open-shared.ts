@@ -127,6 +127,7 @@ function joinOthers(config: ServerConfig, url: string, { log, signal }: Pick<Sha
     control: controlOf(config),
     node: config.disableAgent ? undefined : { name: nodeName, password: () => readNodePassword() },
     member: existsSync(join(dataDir, 'server/db/etcd/member')),
+    clock: systemClock,
     log: log.child({ component: 'cluster' }),
     signal,
   })

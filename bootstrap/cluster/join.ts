@@ -1,4 +1,6 @@
 /** A server that joins others by --server: what it must agree on with them, and what it takes over before it makes anything. */
+import type { Clock } from '../client/clock.ts'
+import { stayUntil } from '../client/stay.ts'
 import type { ControlConfig } from '../join/control-config.ts'
 import { mismatches, mismatchText } from '../join/critical.ts'
 import { AnswerError, accessServer, type ServerAccess } from '../join/server-access.ts'
@@ -22,6 +24,7 @@ export interface JoinParts {
   readonly member: boolean
   /** How long a member waits for the others; 5 s unless told. */
   readonly patienceMs?: number
+  readonly clock: Clock
   readonly log: { info(fields: object, message: string): void; warn(fields: object, message: string): void }
   readonly signal: AbortSignal
 }
@@ -36,6 +39,9 @@ export class JoinError extends Error {
 
 const bundleTimeoutMs = 15_000
 const defaultPatienceMs = 5000
+/** How long a server that joins waits for one that answers, but does not serve yet. */
+const startingMs = 60_000
+const againMs = 1000
 
 /**
  * Writes the cluster's CAs, keys and passwords into the data directory. Rejects with JoinError when the token is wrong, the
@@ -48,11 +54,34 @@ export async function joinServer(parts: JoinParts): Promise<ServerAccess | undef
   serverPassword(token)
   if (parts.member) return await rejoin(parts, token)
   try {
-    return await takeOver(parts, token, parts.signal)
+    return await onceServing(parts, () => takeOver(parts, token, parts.signal))
   } catch (error) {
     if (error instanceof NewerOnDiskError || error instanceof JoinError) throw error
     if (isUnknownToken(error)) throw unknownToken(error)
     throw new JoinError(`cannot join ${parts.url}: ${(error as Error).message}`, { cause: error })
+  }
+}
+
+/**
+ * Behind a load balancer one is led to any server that listens, also to one that is about to join itself. Each attempt has a
+ * connection of its own, and so may reach another.
+ */
+async function onceServing<T>({ clock, log, signal, url }: JoinParts, attempt: () => Promise<T>): Promise<T> {
+  const until = clock.now() + startingMs
+  const waited = new AbortController()
+  stayUntil(waited.signal)
+  try {
+    for (let first = true; ; first = false) {
+      try {
+        return await attempt()
+      } catch (error) {
+        if (!(error instanceof AnswerError && error.status === 503) || clock.now() >= until) throw error
+        if (first) log.info({}, `waiting for ${url}: ${error.message}`)
+        await clock.sleep(againMs, signal)
+      }
+    }
+  } finally {
+    waited.abort()
   }
 }
 

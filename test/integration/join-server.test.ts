@@ -9,6 +9,7 @@ import { afterAll, beforeAll, expect, jest, test } from '@jest/globals'
 import { type AssembledServer, assembleApiServer } from '../../bootstrap/apiserver/assemble.ts'
 import type { Listening } from '../../bootstrap/apiserver/http/listener.ts'
 import { systemClock } from '../../bootstrap/client/clock.ts'
+import { FakeClock } from '../../bootstrap/client/testing/fake-clock.ts'
 import { joinServer } from '../../bootstrap/cluster/join.ts'
 import type { OpenedCluster } from '../../bootstrap/cluster/open.ts'
 import { serverFlags } from '../../bootstrap/config/flags.ts'
@@ -88,7 +89,7 @@ beforeAll(async () => {
       tokens,
       bundle,
       members: async () => ({ members: [] }),
-      core: () => core,
+      core: () => (starting ? undefined : core),
       clock: systemClock,
       random: Math.random,
       log,
@@ -109,6 +110,8 @@ afterAll(async () => {
 })
 
 type Parts = Parameters<typeof joinServer>[0]
+/** As if the server had only begun to start. */
+let starting = false
 
 function joining(name: string, flags: readonly string[] = [], more: Partial<Parts> = {}) {
   const config = configOf(name, ...flags)
@@ -120,6 +123,7 @@ function joining(name: string, flags: readonly string[] = [], more: Partial<Part
     control: controlOf(config),
     node: { name, password: async () => 'p'.repeat(32) },
     member: false,
+    clock: systemClock,
     log,
     signal: stop.signal,
     ...more,
@@ -163,6 +167,25 @@ test.each([
     `failed to validate server configuration: critical configuration value mismatch between servers: ${why}`,
   )
   expect(existsSync(join(base, 'differing/server/tls'))).toBe(false)
+})
+
+test('a server that only starts is waited for, but not for ever', async () => {
+  starting = true
+  const clock = new FakeClock()
+  const hopeless = joining('hopeless', [], { clock })
+  const waiting = async (count: number) => {
+    while (clock.pending < count) await new Promise(resolve => setTimeout(resolve, 5))
+  }
+  await waiting(1)
+  expect(existsSync(join(base, 'hopeless/server/tls'))).toBe(false)
+  await clock.advance(60_000)
+  await expect(hopeless).rejects.toThrow(/^cannot join https:.*: 503 starting$/)
+  const lucky = joining('lucky', [], { clock })
+  await waiting(1)
+  starting = false
+  await clock.advance(1000)
+  await expect(lucky).resolves.toBeDefined()
+  expect(logged.filter(line => line.includes('waiting for https'))).toHaveLength(2)
 })
 
 test('what may differ does not keep it out', async () => {
