@@ -24,6 +24,8 @@ import { serviceLbCleanup } from './servicelb/release.ts'
 import { fetchSnapshot } from './snapshot/s3/fetch.ts'
 import { runAlone } from './standalone.ts'
 import { startParts } from './start.ts'
+import { upgradeOperator } from './upgrade/operator.ts'
+import { defaultController, defaultNamespace } from './upgrade/round.ts'
 
 const parts: { readonly [name: string]: Part } = {
   core: {
@@ -61,6 +63,11 @@ const parts: { readonly [name: string]: Part } = {
     operators: ({ config }) => [helmChartOperator(helmJobs(config))],
     crds: ['helmcharts.helm.cattle.io.yaml', 'helmchartconfigs.helm.cattle.io.yaml'],
   },
+  upgrade: {
+    on: config => !config.disabled.has('system-upgrade'),
+    operators: ({ config }) => [upgrades(config.nodeName)],
+    crds: ['plans.upgrade.cattle.io.yaml'],
+  },
   'metrics-server': {},
   'local-path': {},
   ingress: {},
@@ -70,6 +77,17 @@ const parts: { readonly [name: string]: Part } = {
 function balancers({ config, etcd }: Kernel): Operator {
   const { servicelbNamespace: namespace, pauseImage: image } = config
   return serviceLb({ namespace, image, reserved: reservedPorts(config, etcd !== undefined) })
+}
+
+/** Its settings are the environment of upstream's controller. */
+function upgrades(nodeName: string): Operator {
+  const { env } = process
+  return upgradeOperator({
+    namespace: env.SYSTEM_UPGRADE_CONTROLLER_NAMESPACE || defaultNamespace,
+    controller: env.SYSTEM_UPGRADE_CONTROLLER_NAME || defaultController,
+    nodeName,
+    env,
+  })
 }
 
 function deploy({ config, home }: Kernel): Operator {
