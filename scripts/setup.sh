@@ -10,7 +10,7 @@ say() { echo "setup: $*"; }
 debian_packages() {
   local wanted=(containerd runc crun containernetworking-plugins nftables iproute2 iptables conntrack catatonit busybox-static
     util-linux procps iputils-ping socat iperf3 wireguard-tools wireguard-go openssl ca-certificates haproxy curl dnsutils apache2-utils wrk
-    postgresql mariadb-server-core etcd-server libfaketime) missing=()
+    postgresql mariadb-server-core etcd-server etcd-client libfaketime) missing=()
   local name
   for name in "${wanted[@]}"; do
     [ "$(dpkg-query -W -f '${db:Status-Status}' "$name" 2>/dev/null)" = installed ] || missing+=("$name")

@@ -1,5 +1,13 @@
 /** What every datastore must do. A driver's test calls this with a way to open an empty store of its own. */
+import { mkdtemp, readdir, rm, stat } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Writable } from 'node:stream'
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
+import { openSnapshot } from '../snapshots/open.ts'
+import type { TakeOptions } from '../snapshots/snapshot.ts'
+import { takeSnapshot } from '../snapshots/take.ts'
+import { canOpen, testPrograms } from '../snapshots/testing/programs.ts'
 import {
   type Change,
   type ChangeBatch,
@@ -351,6 +359,102 @@ export function datastoreContract(name: string, open: () => Promise<OpenedStore>
         expect(await store.revision()).toBe(newest)
         expect(await contents('/r/')).toEqual([`/r/a=2@${second}/${first}`])
         expect(await store.commit(create('/r/b'))).toBe(newest + 1)
+      })
+    })
+
+    describe('snapshots', () => {
+      let dir: string
+
+      beforeEach(async () => {
+        dir = await mkdtemp(join(tmpdir(), 'skiff-snapshot-'))
+      })
+
+      afterEach(() => rm(dir, { recursive: true, force: true }))
+
+      const taken = (options: Partial<TakeOptions> = {}) =>
+        takeSnapshot(store, { file: join(dir, 'snapshot'), compress: false, signal: stop.signal, ...options })
+
+      async function opened(file = join(dir, 'snapshot')): Promise<{ revision: Revision; lines: string[] }> {
+        const unpacked = await mkdtemp(join(dir, 'unpacked-'))
+        const snapshot = await openSnapshot(file, { dir: unpacked, signal: stop.signal, programs: testPrograms })
+        const lines: string[] = []
+        for await (const { key, value, revision, createRevision } of snapshot.entries())
+          lines.push(`${key}=${value}@${revision}/${createRevision}`)
+        await snapshot.close()
+        expect(await readdir(unpacked)).toEqual([])
+        return { revision: snapshot.revision, lines }
+      }
+
+      test('hold every key with its revisions, and are readable by their owner only', async () => {
+        const a = await store.commit(create('/r/a', '1'))
+        await store.commit(update('/r/a', a, '2'))
+        const b = await store.commit(create('/r/b'))
+        await store.commit(remove('/r/b', b))
+        for (const key of ['/r/c', '/s/\u00fc', '/r/empty'])
+          await store.commit(create(key, key === '/r/empty' ? '' : key))
+        const newest = await store.revision()
+        const before = await contents('/')
+        const { bytes: size, revision } = await taken()
+        const { mode, size: found } = await stat(join(dir, 'snapshot'))
+        expect([revision, size, mode & 0o777]).toEqual([newest, found, 0o600])
+        expect(await readdir(dir)).toEqual(['snapshot'])
+        if (canOpen(store)) expect(await opened()).toEqual({ revision: newest, lines: before })
+      })
+
+      test('hold one revision while writes go on', async () => {
+        const value = 'x'.repeat(1000)
+        await Promise.all(Array.from({ length: 1000 }, (_, i) => store.commit(create(`/r/${i}`, value))))
+        const last = new Map<Key, Revision>()
+        let writing = true
+        const writers = Array.from({ length: 4 }, async (_, writer) => {
+          for (let i = 0; writing; i++) {
+            const key = `/w/${writer}-${i % 50}`
+            const at = last.get(key)
+            last.set(key, await store.commit(at ? update(key, at, `${i}`) : create(key, `${i}`)))
+          }
+        })
+        const start = await store.revision()
+        await taken()
+        writing = false
+        await Promise.all(writers)
+        expect((await contents('/w/')).length).toBeGreaterThan(0)
+        if (!canOpen(store)) return
+        const { revision, lines } = await opened()
+        expect(revision).toBeGreaterThanOrEqual(start)
+        expect(lines).toEqual(await contents('/', revision))
+      })
+
+      test('leave nothing behind when aborted, and the store works on', async () => {
+        const value = Buffer.alloc(100_000, 1)
+        await Promise.all(Array.from({ length: 100 }, (_, i) => store.commit({ op: 'create', key: `/r/${i}`, value })))
+        await expect(taken({ signal: AbortSignal.abort(new Error('early')) })).rejects.toThrow('early')
+        const late = new AbortController()
+        const to = new Writable({
+          write(_part: Buffer, _encoding, done) {
+            late.abort(new Error('late'))
+            setImmediate(done)
+          },
+        })
+        await expect(store.snapshot(to, late.signal)).rejects.toThrow('late')
+        expect(to.destroyed).toBe(true)
+        expect(await readdir(dir)).toEqual([])
+        expect(await store.commit(create('/r/after'))).toBe(await store.revision())
+        expect((await taken()).revision).toBe(await store.revision())
+      })
+
+      test('say what went wrong where they are written, and the store works on', async () => {
+        const value = Buffer.alloc(100_000, 1)
+        await Promise.all(Array.from({ length: 100 }, (_, i) => store.commit({ op: 'create', key: `/r/${i}`, value })))
+        let room = 1_000_000
+        const full = new Writable({
+          write(part: Buffer, _encoding, done) {
+            room -= part.length
+            done(room < 0 ? Object.assign(new Error('ENOSPC: no space left'), { code: 'ENOSPC' }) : null)
+          },
+        })
+        await expect(store.snapshot(full, stop.signal)).rejects.toThrow('ENOSPC')
+        await expect(taken({ file: join(dir, 'none/snapshot') })).rejects.toThrow('there is no such folder')
+        expect(await store.commit(create('/r/after'))).toBe(await store.revision())
       })
     })
 

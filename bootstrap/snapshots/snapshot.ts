@@ -17,7 +17,7 @@ export type { SnapshotForm }
 /** What is wrong with a snapshot, in one line that names the file: damaged, foreign, not to be written, wrong passphrase. */
 export class SnapshotError extends Error {
   constructor(message: string, options?: ErrorOptions) {
-    super(message, options)
+    super(message.replace(/\s*\n\s*/g, ' ').trim(), options)
     this.name = 'SnapshotError'
   }
 }

@@ -6,7 +6,8 @@ import type { TxnResponse } from './messages.ts'
 
 const intervalMs = 5 * 60_000
 /** The key by which API servers over one etcd agree on who compacts: its version counts the rounds. */
-const roundKey = Buffer.from('compact_rev_key')
+export const compactionKey = 'compact_rev_key'
+const roundKey = Buffer.from(compactionKey)
 
 /**
  * Every five minutes, until aborted, tries to be the server that closes the round; who succeeds compacts to where the log

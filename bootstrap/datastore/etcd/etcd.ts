@@ -1,8 +1,8 @@
 /** The datastore on etcd, embedded or not: keys and revisions are etcd's own. */
 
-import { once } from 'node:events'
 import type { Writable } from 'node:stream'
 import { SharedQuestion } from '../common/shared-question.ts'
+import { orDestroyed, send } from '../common/snapshot-stream.ts'
 import { watchLog } from '../common/watch.ts'
 import { WatchHub } from '../common/watch-hub.ts'
 import {
@@ -110,24 +110,11 @@ class EtcdDatastore implements Datastore {
   }
 
   /** The stream is what etcd itself restores from: the file with its checksum at the end. `revision` is in it at the least. */
-  async snapshot(to: Writable, signal: AbortSignal): Promise<SnapshotInfo> {
-    signal.throwIfAborted()
-    const revision = await this.revision()
-    let bytes = 0
-    try {
-      for await (const { blob } of this.#connection.stream<{ blob?: Buffer }>('Maintenance/Snapshot', {}, signal)) {
-        if (!blob) continue
-        bytes += blob.length
-        if (!to.write(blob)) await once(to, 'drain', { signal })
-      }
-      signal.throwIfAborted()
-      to.end()
-      await once(to, 'finish', { signal })
-    } catch (error) {
-      to.destroy()
-      throw asUnavailable(error, 'taking a snapshot')
-    }
-    return { revision, bytes }
+  snapshot(to: Writable, signal: AbortSignal): Promise<SnapshotInfo> {
+    return orDestroyed(to, signal, async () => {
+      const revision = await this.revision()
+      return { revision, bytes: await send(this.#blobs(signal), to, signal) }
+    })
   }
 
   async health(): Promise<DatastoreHealth> {
@@ -157,6 +144,18 @@ class EtcdDatastore implements Datastore {
     } catch (error) {
       throw asUnavailable(error, 'asking for the revision')
     }
+  }
+
+  async *#blobs(signal: AbortSignal): AsyncGenerator<Buffer> {
+    try {
+      for await (const { blob } of this.#connection.stream<{ blob?: Buffer }>('Maintenance/Snapshot', {}, signal))
+        if (blob) yield blob
+    } catch (error) {
+      throw asUnavailable(error, 'taking a snapshot')
+    }
+    // A stream that was given up ends like one that is over.
+    this.#mustBeOpen()
+    signal.throwIfAborted()
   }
 
   /** Undefined when the revision it had begun with was compacted meanwhile, and the caller had named none. */

@@ -81,6 +81,12 @@ export function logConnection(session: Session): LogConnection {
       return row?.[0]
     },
 
+    async freeze(): Promise<void> {
+      await query(`
+        SET TRANSACTION ISOLATION LEVEL REPEATABLE READ;
+        START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY`)
+    },
+
     async compact(before: Revision, rows: number): Promise<Revision | undefined> {
       const results = await session.transaction(compactStep(before, rows))
       const [row] = results.at(-1) as [[number | null]]

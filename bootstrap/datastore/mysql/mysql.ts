@@ -33,7 +33,6 @@ export async function openMysql(options: MysqlOptions): Promise<Datastore> {
   const dialer: Dialer = { source, clock, limits }
   return openSql({
     name: describe(source),
-    backupTool: 'mysqldump',
     prepare: () => prepare(dialer, log),
     connect: async () => logConnection(await connect(dialer, source.database)),
     limits,

@@ -96,6 +96,12 @@ export function logConnection(session: Session, origin: string): LogConnection {
       return row === undefined ? undefined : (row[0] ?? undefined)
     },
 
+    // Whoever takes the snapshot may be slow for a while: the server does not end the transaction for that.
+    freeze: () =>
+      session.run(
+        "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL idle_in_transaction_session_timeout = '30min'",
+      ),
+
     listen: async onHead => {
       session.onNotification(payload => {
         const [revision, from] = payload.split(' ')

@@ -41,7 +41,6 @@ export async function openPostgres({
   const origin = randomUUID()
   return openSql({
     name: describe(source),
-    backupTool: 'pg_dump',
     prepare: () => prepare(dialer),
     connect: async () => logConnection(await connect(dialer), origin),
     limits,

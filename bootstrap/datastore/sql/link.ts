@@ -78,6 +78,24 @@ export class Link {
     }
   }
 
+  /** Runs `work` on a connection of its own, made for it and closed after it. UnavailableError. */
+  async alone<T>(work: (connection: LogConnection) => Promise<T>): Promise<T> {
+    this.refuseWhenLongAway()
+    try {
+      const connection = await this.#options.connect()
+      try {
+        return await work(connection)
+      } finally {
+        await connection.close().catch(() => undefined)
+      }
+    } catch (error) {
+      if (this.closed.aborted) throw new UnavailableError('the datastore is closed')
+      throw error instanceof ConnectionError || error instanceof StatementError
+        ? this.unavailable(error.message)
+        : error
+    }
+  }
+
   /** Throws UnavailableError when the database has been away for longer than anybody is to wait. */
   refuseWhenLongAway(): void {
     const { limits } = this.#options

@@ -71,6 +71,8 @@ export interface LogConnection {
   batchOf(revision: Revision): Promise<number | undefined>
   /** Forgets up to `rows` revisions of what `before` no longer shows; undefined while another server does. */
   compact(before: Revision, rows: number): Promise<Revision | undefined>
+  /** From now on the connection shows the log as it is at this moment, and takes no writes; until it is closed. */
+  freeze(): Promise<void>
   /** Calls back with every new head from now on; undefined where the engine cannot. */
   readonly listen: ((onHead: (revision: Revision) => void) => Promise<void>) | undefined
   /** Aborted when the connection is gone. */

@@ -2,11 +2,11 @@
 import { type Datastore, UnavailableError } from '../datastore.ts'
 import { EndpointError } from '../endpoint.ts'
 import { monotonicMs } from './limits.ts'
-import { isPassing } from './link.ts'
+import { isPassing, type LinkOptions } from './link.ts'
 import { ConnectionError, StatementError } from './log-connection.ts'
-import { openSqlDatastore, type SqlOptions } from './sql-datastore.ts'
+import { openSqlDatastore } from './sql-datastore.ts'
 
-export interface OpenOptions extends SqlOptions {
+export interface OpenOptions extends LinkOptions {
   /** Makes sure that the log is there. */
   prepare(): Promise<void>
 }

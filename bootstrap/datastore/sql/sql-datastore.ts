@@ -1,33 +1,30 @@
 /** A datastore over a SQL database that any number of servers may share. */
 import type { Writable } from 'node:stream'
+import { writeDump } from '../common/dump.ts'
 import { maintain } from '../common/maintenance.ts'
+import { orDestroyed, send } from '../common/snapshot-stream.ts'
 import { watchLog } from '../common/watch.ts'
 import { WatchHub } from '../common/watch-hub.ts'
-import {
-  type ChangeBatch,
-  type Datastore,
-  type DatastoreHealth,
-  type Page,
-  type ReadOptions,
-  type Revision,
-  type SnapshotInfo,
-  UnavailableError,
-  type Write,
+import type {
+  ChangeBatch,
+  Datastore,
+  DatastoreHealth,
+  Page,
+  ReadOptions,
+  Revision,
+  SnapshotInfo,
+  Write,
 } from '../datastore.ts'
 import { CommitQueue } from './commit-queue.ts'
 import { Link, type LinkOptions } from './link.ts'
 import { readHistory, readPage } from './read.ts'
+import { entriesAt } from './snapshot.ts'
 import { type Position, Tail } from './tail.ts'
 
 const compactRows = 500
 
-export interface SqlOptions extends LinkOptions {
-  /** The program that makes backups of this engine. */
-  readonly backupTool: string
-}
-
 /** Connects and reads where the log stands; `connect` has made sure that the log is there. UnavailableError. */
-export async function openSqlDatastore(options: SqlOptions): Promise<Datastore> {
+export async function openSqlDatastore(options: LinkOptions): Promise<Datastore> {
   const link = new Link(options)
   try {
     const position = await link.retried('tail', async connection => {
@@ -43,7 +40,6 @@ export async function openSqlDatastore(options: SqlOptions): Promise<Datastore> 
 
 class SqlDatastore implements Datastore {
   readonly snapshotForm = 'dump'
-  readonly #options: SqlOptions
   readonly #link: Link
   readonly #hub = new WatchHub()
   readonly #tail: Tail
@@ -51,9 +47,8 @@ class SqlDatastore implements Datastore {
   readonly #following: Promise<void>
   readonly #upkeep: Promise<void>
 
-  constructor(options: SqlOptions, link: Link, position: Position) {
+  constructor(options: LinkOptions, link: Link, position: Position) {
     const { clock, limits, log } = options
-    this.#options = options
     this.#link = link
     this.#tail = new Tail({ link, hub: this.#hub, limits, clock, log }, position)
     this.#queue = new CommitQueue({ link, publisher: this.#tail, limits })
@@ -89,9 +84,17 @@ class SqlDatastore implements Datastore {
     }
   }
 
-  snapshot(_to: Writable, _signal: AbortSignal): Promise<SnapshotInfo> {
-    const { name, backupTool } = this.#options
-    return Promise.reject(new UnavailableError(`${name} is backed up with its own means, such as ${backupTool}`))
+  /** On a connection of its own, in a transaction that sees what there was at its beginning. */
+  snapshot(to: Writable, signal: AbortSignal): Promise<SnapshotInfo> {
+    const until = AbortSignal.any([signal, this.#link.closed])
+    return orDestroyed(to, signal, () =>
+      this.#link.alone(async connection => {
+        await connection.freeze()
+        const { revision } = await connection.head()
+        const bytes = await send(writeDump({ revision }, entriesAt(connection, revision)), to, until)
+        return { revision, bytes }
+      }),
+    )
   }
 
   async health(): Promise<DatastoreHealth> {

@@ -7,6 +7,7 @@ const format = 1
 const lockTimeoutMs = 500
 const compactStep = 500
 const vacuumStepPages = 256
+const backupStepPages = 64
 const pageBytes = 1024 * 1024
 
 /** A row to append; its value is in the block that comes along. */
@@ -99,6 +100,7 @@ function statementsOf(db: Database.Database) {
 export class LogFile {
   readonly #db: Database.Database
   readonly #sql: ReturnType<typeof statementsOf>
+  readonly #stopped = new Set<string>()
 
   /** Opens or creates the file. Throws when it is locked by another process, damaged, or of another format. */
   constructor(file: string) {
@@ -206,8 +208,18 @@ export class LogFile {
 
   /** Copies the file as of one revision, in steps between which other calls are served. Returns that revision. */
   async backup(to: string): Promise<Revision> {
-    await this.#db.backup(to)
+    const progress = () => {
+      if (this.#stopped.delete(to)) throw new Error('stopped')
+      return backupStepPages
+    }
+    await this.#db.backup(to, { progress })
+    this.#stopped.delete(to)
     return this.opened().revision
+  }
+
+  /** The copy that is being made to this path, if any, is given up. */
+  stopBackup(to: string): void {
+    this.#stopped.add(to)
   }
 
   /** Proves that the file can be read and, with `write`, written. */

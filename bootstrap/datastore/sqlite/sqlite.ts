@@ -1,11 +1,12 @@
 /** The default datastore: one SQLite file, owned by a writer thread. */
 import { randomUUID } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { open, rm, stat } from 'node:fs/promises'
+import { open, readdir, rm } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
 import type { Writable } from 'node:stream'
-import { pipeline } from 'node:stream/promises'
 import { keyAfter, rangeOf } from '../common/key-range.ts'
 import { maintain } from '../common/maintenance.ts'
+import { orDestroyed, send } from '../common/snapshot-stream.ts'
 import { watchLog } from '../common/watch.ts'
 import { WatchHub } from '../common/watch-hub.ts'
 import {
@@ -26,10 +27,13 @@ import type { Clock, Logger } from '../effects.ts'
 import { CommitQueue, type Version } from './commit-queue.ts'
 import type { Opened } from './log-file.ts'
 import { readAt, readHistory } from './read.ts'
+import { withTrailer } from './trailer.ts'
 import { WriterClient } from './writer-client.ts'
 
 const indexStep = 5000
 const probeTimeoutMs = 5000
+const flushMs = 100
+const copySuffix = '.snapshot-'
 
 export interface SqliteOptions {
   /** The database file; created, readable by its owner only, when absent. Its folder must exist. */
@@ -44,6 +48,7 @@ export async function openSqlite(options: SqliteOptions): Promise<Datastore> {
   const writer = new WriterClient(options.file)
   try {
     const opened = await writer.call('opened', [])
+    await removeCopies(options.file)
     return new SqliteDatastore(options, writer, opened, await loadIndex(writer, opened.revision))
   } catch (error) {
     await writer.terminate()
@@ -103,17 +108,18 @@ class SqliteDatastore implements Datastore {
     return this.#compaction
   }
 
-  async snapshot(to: Writable, signal: AbortSignal): Promise<SnapshotInfo> {
-    const copy = `${this.#file}.snapshot-${randomUUID()}`
-    try {
-      await createPrivate(copy)
-      const revision = await this.#writer.call('backup', [copy])
-      const { size } = await stat(copy)
-      await pipeline(createReadStream(copy), to, { signal })
-      return { revision, bytes: size }
-    } finally {
-      await rm(copy, { force: true })
-    }
+  /** By way of a copy beside the file, since SQLite copies to files only; that one is gone when this settles. */
+  snapshot(to: Writable, signal: AbortSignal): Promise<SnapshotInfo> {
+    const until = AbortSignal.any([signal, this.#background.signal])
+    return orDestroyed(to, signal, async () => {
+      const copy = `${this.#file}${copySuffix}${randomUUID()}`
+      try {
+        const revision = await this.#backup(copy, until)
+        return { revision, bytes: await send(withTrailer(createReadStream(copy)), to, until) }
+      } finally {
+        await rm(copy, { force: true })
+      }
+    })
   }
 
   async health(): Promise<DatastoreHealth> {
@@ -141,6 +147,35 @@ class SqliteDatastore implements Datastore {
       await this.#writer.call('close', [])
     } finally {
       await this.#writer.terminate()
+    }
+  }
+
+  /** The file system gets what was copied bit by bit: all at once, the last step would hold up commits for as long. */
+  async #backup(copy: string, signal: AbortSignal): Promise<Revision> {
+    await createPrivate(copy)
+    const copied = new AbortController()
+    const flushing = this.#flush(copy, copied.signal)
+    const stop = () => void this.#writer.call('stopBackup', [copy]).catch(() => undefined)
+    try {
+      signal.throwIfAborted()
+      signal.addEventListener('abort', stop, { once: true })
+      return await this.#writer.call('backup', [copy])
+    } finally {
+      signal.removeEventListener('abort', stop)
+      copied.abort()
+      await flushing.catch(() => undefined)
+    }
+  }
+
+  async #flush(file: string, signal: AbortSignal): Promise<void> {
+    const handle = await open(file, 'r')
+    try {
+      while (!signal.aborted) {
+        await handle.datasync()
+        await this.#clock.sleep(flushMs, signal).catch(() => undefined)
+      }
+    } finally {
+      await handle.close()
     }
   }
 
@@ -173,6 +208,13 @@ async function loadIndex(writer: WriterClient, at: Revision): Promise<Map<Key, V
     if (!page.more) return index
     start = keyAfter(page.keys.at(-1)!)
   }
+}
+
+/** Of snapshots in whose middle a process was killed. The file is ours by now, so nobody else is at it. */
+async function removeCopies(file: string): Promise<void> {
+  const beginning = `${basename(file)}${copySuffix}`
+  for (const name of await readdir(dirname(file)))
+    if (name.startsWith(beginning)) await rm(join(dirname(file), name), { force: true })
 }
 
 async function createPrivate(file: string): Promise<void> {
