@@ -12,6 +12,7 @@ import { gitVersion } from '../version.ts'
 import { readCommandLine } from './flags.ts'
 import type { LoadModules } from './main.ts'
 import { runUntilAsked, secret } from './process.ts'
+import { nameProcess } from './service.ts'
 
 /** An agent's heap is small, so collecting it costs little. */
 const worthwhile = 6 * 1024 * 1024
@@ -19,6 +20,7 @@ const worthwhile = 6 * 1024 * 1024
 export async function runAgent(args: readonly string[], host: NodeJS.Process, modules: LoadModules): Promise<number> {
   const line = await readCommandLine('agent', 'Run node agent', agentFlags, args, host)
   if (!line) return 0
+  nameProcess(host, 'agent')
   const dataDir = line.values.string('data-dir')!
   const given = agentConfig(line.values, {
     machine: thisMachine(),

@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { expect, test } from '@jest/globals'
 import { main } from './main.ts'
 
@@ -19,7 +22,7 @@ async function run(args: readonly string[], env: { [name: string]: string } = {}
 
 test('--version says which Kubernetes, help lists the commands', async () => {
   expect(await run(['--version'])).toMatchObject({
-    stdout: expect.stringMatching(/^skiff version v1\.36\.\d+\+skiff\d+\n/),
+    stdout: expect.stringMatching(/^skiff version v1\.36\.\d+\+skiff\d+ \(HEAD\)\nnode version v24\.[\d.]+\n$/),
     code: 0,
   })
   for (const args of [[], ['help'], ['--help']]) {
@@ -58,9 +61,21 @@ test.each([
   expect(await run(args, env)).toEqual({ stdout: '', stderr, code: 1 })
 })
 
-test('called as k3s it is skiff, called as kubectl it is kubectl', async () => {
-  expect((await run(['--version'], { SKIFF_ARGV0: 'k3s' })).stdout).toMatch(/^skiff version/)
+test('called as k3s it is K3s, called as kubectl it is kubectl', async () => {
+  expect((await run(['--version'], { SKIFF_ARGV0: '/usr/local/bin/k3s' })).stdout).toMatch(/^k3s version v1/)
   expect((await run(['get', 'pods'], { SKIFF_ARGV0: '/usr/bin/kubectl', PATH: '/nowhere' })).stderr).toContain(
     'kubectl is not installed',
   )
+})
+
+test('a link that leads back to the program is not the kubectl it looks for', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'skiff-links-'))
+  try {
+    writeFileSync(join(folder, 'k3s'), '', { mode: 0o755 })
+    symlinkSync('k3s', join(folder, 'kubectl'))
+    const { stderr } = await run(['kubectl'], { PATH: folder, SKIFF_FILE: join(folder, 'k3s') })
+    expect(stderr).toMatch(/^skiff: kubectl is not installed: [^\n]*\n$/)
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
 })

@@ -3,7 +3,7 @@ import { basename } from 'node:path'
 import type { EmbeddedModules } from '../agent/embedded/module.ts'
 import { ConfigError } from '../config/parse.ts'
 import type { Userland } from '../userland.ts'
-import { gitVersion } from '../version.ts'
+import { gitVersion, versionText } from '../version.ts'
 
 export type LoadUserland = () => Promise<Userland>
 export type LoadModules = () => Promise<EmbeddedModules>
@@ -70,7 +70,7 @@ const commands: { readonly [name: string]: Command } = {
 
 /** Runs the program; every mistake of the user ends it with one line on stderr and exit code 1. */
 export async function main(host: NodeJS.Process, load: Loaders): Promise<void> {
-  const called = basename(host.env.SKIFF_ARGV0 ?? 'skiff')
+  const called = calledAs(host)
   const args = host.argv.slice(2)
   const [name = 'help', ...rest] = called in commands && called !== 'help' ? [called, ...args] : args
   try {
@@ -83,9 +83,12 @@ export async function main(host: NodeJS.Process, load: Loaders): Promise<void> {
   }
 }
 
+function calledAs(host: NodeJS.Process): string {
+  return basename(host.env.SKIFF_ARGV0 ?? 'skiff')
+}
+
 async function run(name: string, args: readonly string[], host: NodeJS.Process, load: Loaders): Promise<number> {
-  if (name === '--version' || name === '-v')
-    return print(host, `skiff version ${gitVersion}\nnode version ${host.version}\n`)
+  if (name === '--version' || name === '-v') return print(host, versionText(calledAs(host) === 'k3s' ? 'k3s' : 'skiff'))
   if (name === '--help' || name === '-h') return print(host, overview())
   const command = commands[name]
   if (!command) throw new ConfigError(`No help topic for '${name}': see skiff help`)

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { ConfigError, type FlagValues } from '../config/parse.ts'
 import type { Logger } from '../log.ts'
+import { serviceManager } from './service.ts'
 
 /** A secret given by its own flag or, less visibly, as a file. */
 export function secret(values: FlagValues, flag: string, fileFlag: string): string | undefined {
@@ -14,7 +15,7 @@ export function secret(values: FlagValues, flag: string, fileFlag: string): stri
   }
 }
 
-/** Starts something, and stops it when the process is asked to end. Resolves with the exit code. */
+/** Starts something, tells systemd when it is up, and stops it when the process is asked to end. Resolves with the exit code. */
 export async function runUntilAsked(
   host: NodeJS.Process,
   log: Logger,
@@ -22,12 +23,14 @@ export async function runUntilAsked(
 ): Promise<number> {
   const stopAsked = new AbortController()
   const { signal } = stopAsked
+  const tellUp = serviceManager(host.env, log)
   for (const name of ['SIGTERM', 'SIGINT'] as const) host.once(name, () => stopAsked.abort())
   const ended = new Promise<void>(resolve => signal.addEventListener('abort', () => resolve(), { once: true }))
   // Nothing else may hold a process that waits for a server.
   const held = setInterval(() => {}, 2 ** 30)
   try {
     const running = await start(signal)
+    tellUp()
     await ended
     await running.stop()
   } catch (error) {

@@ -16,6 +16,7 @@ import { readCommandLine } from './flags.ts'
 import { homeOf } from './home.ts'
 import type { LoadUserland } from './main.ts'
 import { runUntilAsked, secret } from './process.ts'
+import { nameProcess } from './service.ts'
 
 /** Resolves with what to tell the user. */
 async function reset(config: ServerConfig, userland: LoadUserland, log: Logger): Promise<string> {
@@ -35,6 +36,7 @@ export async function runServer(
 ): Promise<number> {
   const line = await readCommandLine('server', 'Run management server', serverFlags, args, host)
   if (!line) return 0
+  nameProcess(host, 'server')
   const given = serverConfig(line.values, thisMachine())
   const config = {
     ...given,

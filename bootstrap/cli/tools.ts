@@ -1,7 +1,10 @@
 /** `skiff kubectl|ctr|crictl`: the real programs, pointed at this machine's cluster. */
-import { accessSync, constants } from 'node:fs'
+import { accessSync, constants, realpathSync } from 'node:fs'
 import { join } from 'node:path'
 import { ConfigError } from '../config/parse.ts'
+import { homeOf } from './home.ts'
+
+type Environment = { readonly [name: string]: string | undefined }
 
 const kubeconfig = '/etc/rancher/k3s/k3s.yaml'
 const containerdSocket = '/run/k3s/containerd/containerd.sock'
@@ -26,17 +29,41 @@ function replaceBy(
   env: { readonly [name: string]: string },
   host: NodeJS.Process,
 ): number {
-  const path = findProgram(program, host.env)
-  if (path === undefined) throw new ConfigError(`${program} is not installed: install it, or run "make setup"`)
-  const { SKIFF_ARGV0: _, ...inherited } = host.env
+  const path = programsNamed(program, host.env).find(candidate => !isOurselves(candidate, host))
+  if (path === undefined) throw new ConfigError(`${program} is not installed: ${advice(host)}`)
+  const { SKIFF_ARGV0: _, SKIFF_FILE: __, SKIFF_HOME: ___, ...inherited } = host.env
   host.execve!(path, [program, ...args], { ...env, ...inherited })
   return 1
 }
 
+function advice({ env }: NodeJS.Process): string {
+  return env.SKIFF_FILE === undefined
+    ? 'install it, or run "make setup"'
+    : 'install it (docs/install.md names packages)'
+}
+
+/** A link named kubectl that leads back to this program. */
+function isOurselves(path: string, host: NodeJS.Process): boolean {
+  const own = host.env.SKIFF_FILE ?? join(homeOf(host), 'bin/skiff')
+  return realpathSync(path) === realpathOf(own)
+}
+
+function realpathOf(path: string): string | undefined {
+  try {
+    return realpathSync(path)
+  } catch {
+    return undefined // it has been replaced or removed meanwhile
+  }
+}
+
 /** Looks in SKIFF_TOOLS first (where the set-up put programs the distribution has none of), then in PATH. */
-export function findProgram(name: string, env: { readonly [name: string]: string | undefined }): string | undefined {
+export function findProgram(name: string, env: Environment): string | undefined {
+  return programsNamed(name, env)[0]
+}
+
+function programsNamed(name: string, env: Environment): string[] {
   const folders = [env.SKIFF_TOOLS ?? '', ...(env.PATH ?? '').split(':')].filter(folder => folder !== '')
-  return folders.map(folder => join(folder, name)).find(isExecutable)
+  return folders.map(folder => join(folder, name)).filter(isExecutable)
 }
 
 function isExecutable(path: string): boolean {
