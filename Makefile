@@ -3,7 +3,7 @@ SHELL := bash
 NODE := .tools/node/bin/node
 export PATH := $(CURDIR)/.tools/node/bin:$(PATH)
 
-.PHONY: setup up down cluster cluster-down cluster-list cluster-import cluster-shell upgrade-image test lint typecheck bench
+.PHONY: setup up down cluster cluster-down cluster-list cluster-import cluster-shell release upgrade-image test lint typecheck bench
 
 setup:
 	@scripts/setup.sh
@@ -29,6 +29,10 @@ cluster-import:
 
 cluster-shell:
 	@shell=$$($(NODE) scripts/cluster.ts shell) && eval "$$shell"
+
+# VERSION=v1.36.4+skiff2 ARCH=arm64 : docs/install.md
+release: setup
+	@$(NODE) scripts/release/main.ts
 
 # The image that Plans upgrade nodes with, of dist/skiff; RELEASE= another file, REPOSITORY= another name: docs/upgrades.md
 upgrade-image: setup

@@ -10,6 +10,8 @@ export default {
   },
   // Ends what hangs, not what a busy machine makes slow.
   testTimeout: 30_000,
+  globalSetup: '<rootDir>/test/testbed/run-setup.js',
+  globalTeardown: '<rootDir>/test/testbed/run-teardown.js',
   testMatch: ['<rootDir>/{bootstrap,operators,scripts,test}/**/*.test.ts'],
   modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/.tools/'],
 }

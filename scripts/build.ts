@@ -1,10 +1,15 @@
-/** Bundles the program into dist/: skiff.mjs, agent.mjs, what runs in threads beside it, the base class for operators of others, and source maps. */
+/**
+ * Bundles the program into dist/: skiff.mjs, agent.mjs, what runs in threads beside it, the base class for operators of others,
+ * and source maps. `node scripts/build.ts FOLDER BUILD` does it elsewhere, for a release: BUILD is what bootstrap/version.ts
+ * is to know, as JSON.
+ */
 
 import { copyFile, mkdir, readdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type BuildOptions, build, type Plugin } from 'esbuild'
 
 const root = join(import.meta.dirname, '..')
+const [dist = join(root, 'dist'), buildFacts] = process.argv.slice(2)
 
 /** What most processes need none of: files of their own beside the bundle. The S3 client is in the module that names what is used of it. */
 const apart: Plugin = {
@@ -22,7 +27,7 @@ const apart: Plugin = {
 const settings = {
   absWorkingDir: root,
   plugins: [apart],
-  outdir: 'dist',
+  outdir: dist,
   outExtension: { '.js': '.mjs' },
   bundle: true,
   format: 'esm',
@@ -36,6 +41,7 @@ const settings = {
   banner: {
     js: "import{createRequire as __createRequire}from'node:module';const require=__createRequire(import.meta.url);",
   },
+  ...(buildFacts === undefined ? {} : { define: { SKIFF_BUILD: buildFacts } }),
   logLevel: 'warning',
   write: false,
 } as const satisfies BuildOptions
@@ -47,6 +53,7 @@ const programs = await build({
     'sqlite-writer': 'bootstrap/datastore/sqlite/writer.ts',
     'helm-render': 'operators/helmchart/render/worker.ts',
     operator: 'operators/sdk/index.ts',
+    settle: 'bootstrap/release/main.ts',
     pg: 'pg',
     mysql2: 'mysql2',
   },
@@ -66,9 +73,8 @@ const agent = await build({
   chunkNames: 'agent-[hash]',
 })
 
-await mkdir(join(root, 'dist'), { recursive: true })
-for (const name of await readdir(join(root, 'dist')))
-  if (/^agent-.*\.mjs/.test(name)) await rm(join(root, 'dist', name))
+await mkdir(dist, { recursive: true })
+for (const name of await readdir(dist)) if (/^agent-.*\.mjs/.test(name)) await rm(join(dist, name))
 for (const { path, text } of [...programs.outputFiles, ...s3.outputFiles, ...agent.outputFiles])
   await writeFile(path, path.endsWith('.mjs') ? inAscii(text) : text)
 
@@ -79,4 +85,4 @@ function inAscii(text: string): string {
 
 // Read beside the bundle at run time, when first needed.
 for (const name of ['schema.gen.json', 'descriptions.gen.json'])
-  await copyFile(join(root, 'bootstrap/apiserver/schema', name), join(root, 'dist', name))
+  await copyFile(join(root, 'bootstrap/apiserver/schema', name), join(dist, name))

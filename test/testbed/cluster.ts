@@ -33,6 +33,8 @@ export interface ClusterOptions {
   readonly bed?: Bed
   /** Runs `skiff agent` instead, with its flags; what asks the API asks this server. */
   readonly agentOf?: Cluster
+  /** The program to run, e.g. a release file (release.ts); that of the source tree unless told. */
+  readonly program?: string
   /** Where the processes' stderr goes besides, as it comes. */
   readonly logFile?: string
 }
@@ -79,6 +81,10 @@ export class Cluster {
   constructor(bed: Bed, options: ClusterOptions) {
     this.bed = bed
     this.#options = options
+  }
+
+  get #program(): string {
+    return this.#options.program ?? skiff
   }
 
   get nodeName(): string {
@@ -153,7 +159,7 @@ export class Cluster {
 
   #spawn(args: readonly string[]): ChildProcess {
     const { path, env } = this.#options
-    return this.bed.spawn(['sh', '-c', asService, 'sh', skiff, ...args], {
+    return this.bed.spawn(['sh', '-c', asService, 'sh', this.#program, ...args], {
       stdio: ['ignore', 'ignore', 'pipe', 'pipe'],
       env: { ...env, ...(path === undefined ? {} : { PATH: `${path}:${process.env.PATH}` }) },
     })
@@ -166,7 +172,7 @@ export class Cluster {
 
   /** Runs `skiff` with other arguments on the cluster's machine. */
   skiff(args: readonly string[], options: RunOptions = {}): Promise<Output> {
-    return this.bed.run([skiff, ...args], options)
+    return this.bed.run([this.#program, ...args], options)
   }
 
   /** Asks the server to end; resolves with the milliseconds it took. Throws when it takes over 5 s or fails. */
