@@ -21,6 +21,8 @@ import { ensureCrds } from './runtime/crds.ts'
 import type { Operator } from './runtime/operator.ts'
 import { serviceLb } from './servicelb/operator.ts'
 import { serviceLbCleanup } from './servicelb/release.ts'
+import { snapshotConfigMap } from './snapshot/config-map.ts'
+import { snapshotOperator } from './snapshot/operator.ts'
 import { fetchSnapshot } from './snapshot/s3/fetch.ts'
 import { runAlone } from './standalone.ts'
 import { startParts } from './start.ts'
@@ -44,6 +46,15 @@ const parts: { readonly [name: string]: Part } = {
     everywhere: true,
     operators: ({ config, etcd }) =>
       etcd ? [etcdMembers(etcd), ...(config.disableAgent ? [] : [etcdNode(config.nodeName, etcd)])] : [],
+  },
+  'etcd-snapshot': {
+    everywhere: true,
+    operators: kernel => snapshotOperator(kernel),
+    crds: ['etcdsnapshotfiles.k3s.cattle.io.yaml'],
+  },
+  'etcd-snapshot-configmap': {
+    operators: () => [snapshotConfigMap()],
+    crds: ['etcdsnapshotfiles.k3s.cattle.io.yaml'],
   },
   'cloud-controller': { on: config => !config.disableCloudController, operators: () => [cloudNodes] },
   coredns: { on: config => !config.disabled.has('coredns'), operators: () => [nodeHosts] },

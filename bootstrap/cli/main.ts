@@ -52,7 +52,10 @@ const commands: { readonly [name: string]: Command } = {
     summary: 'Run ctr',
     run: async (args, host) => (await import('./tools.ts')).runCtr(args, host),
   },
-  'etcd-snapshot': notYet('Manage snapshots'),
+  'etcd-snapshot': {
+    summary: 'Manage snapshots of the datastore',
+    run: async (args, host) => (await import('./etcd-snapshot/command.ts')).runEtcdSnapshot(args, host),
+  },
   'secrets-encrypt': notYet('Control secrets encryption and keys rotation'),
   certificate: notYet('Manage certificates'),
   token: {

@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Flag } from './flags.ts'
-import { ConfigError } from './parse.ts'
+import { ConfigError, isNamed } from './parse.ts'
 
 export interface FileConfig {
   readonly args: readonly string[]
@@ -28,7 +28,7 @@ export async function readConfigFiles(path: string, flags: readonly Flag[]): Pro
   const args: string[] = []
   const unknown: string[] = []
   for (const [key, value] of merged) {
-    const known = flags.some(flag => flag.name === key || flag.short === key)
+    const known = flags.some(flag => isNamed(flag, key))
     if (known) args.push(...expand(key, value))
     else unknown.push(key)
   }

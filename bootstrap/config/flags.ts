@@ -23,6 +23,8 @@ export type FlagGroup =
 export interface Flag {
   readonly name: string
   readonly short?: string
+  /** Other long names. */
+  readonly aliases?: readonly string[]
   readonly type: FlagType
   readonly default?: string
   readonly env?: string

@@ -13,7 +13,7 @@ export function commandHelp(command: string, summary: string, flags: readonly Fl
 }
 
 function flagLine(flag: Flag, group: string): string {
-  const names = `--${flag.name}${flag.short === undefined ? '' : `, -${flag.short}`}${flag.type === 'bool' ? '' : ' value'}`
+  const names = `--${[flag.name, ...(flag.aliases ?? [])].join(', --')}${flag.short === undefined ? '' : `, -${flag.short}`}${flag.type === 'bool' ? '' : ' value'}`
   const fallback = flag.default === undefined ? '' : ` (default: ${flag.default})`
   const env = flag.env === undefined ? '' : ` [$${flag.env}]`
   return `   ${names.padEnd(44)} (${group}) ${flag.usage}${fallback}${env}`

@@ -98,8 +98,13 @@ function* readArgs(flags: readonly Flag[], args: readonly string[]): Generator<[
   }
 }
 
+/** Whether a flag goes by this name, without dashes. */
+export function isNamed({ name, short, aliases }: Flag, given: string): boolean {
+  return name === given || short === given || (aliases?.includes(given) ?? false)
+}
+
 function findFlag(flags: readonly Flag[], name: string): Flag {
-  const flag = flags.find(candidate => candidate.name === name || candidate.short === name)
+  const flag = flags.find(candidate => isNamed(candidate, name))
   if (flag) return flag
   const near = nearest(
     name,

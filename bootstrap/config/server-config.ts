@@ -9,6 +9,7 @@ import { machineAddresses } from './machine-addresses.ts'
 import { anyAddress, clusterDnsOf, networksOf, requireNodeFamilies } from './networks.ts'
 import { ConfigError, type FlagValues } from './parse.ts'
 import { type S3Config, s3Config } from './s3-config.ts'
+import { type SnapshotSettings, snapshotSettings } from './snapshot-settings.ts'
 
 export interface NodeConfig {
   readonly dataDir: string
@@ -91,6 +92,8 @@ export interface ServerConfig extends NodeConfig, ClusterSettings {
   }
   /** Where snapshots go beside the disk, if they do. */
   readonly s3: S3Config | undefined
+  /** Snapshots of whichever datastore it is. */
+  readonly snapshots: SnapshotSettings
   readonly kubeconfig: {
     readonly path: string | undefined
     readonly mode: number | undefined
@@ -177,6 +180,7 @@ export function serverConfig(values: FlagValues, machine: Machine): ServerConfig
       args: values.list('etcd-arg'),
     },
     s3: s3Config(values),
+    snapshots: snapshotSettings(values, node.dataDir),
     kubeconfig: {
       path: values.string('write-kubeconfig'),
       mode: fileMode(values),

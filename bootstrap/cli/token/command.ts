@@ -2,6 +2,7 @@
 import type { Flag } from '../../config/flags.ts'
 import { commandHelp } from '../../config/help.ts'
 import { ConfigError, type FlagValues, parseFlags } from '../../config/parse.ts'
+import { splitArguments } from '../arguments.ts'
 import { createFlags, listFlags, rotateFlags, tokenFlags } from './flags.ts'
 import { createToken, deleteTokens, generateToken, listTokens } from './manage.ts'
 import { rotateToken } from './rotate.ts'
@@ -56,26 +57,9 @@ export async function runToken(args: readonly string[], host: NodeJS.Process): P
     host.stdout.write(commandHelp(`token ${name}`, subcommand.summary, subcommand.flags))
     return 0
   }
-  const { flags, others } = split(subcommand.flags, rest)
+  const { flags, others } = splitArguments(subcommand.flags, rest)
   await subcommand.run(parseFlags(subcommand.flags, [], flags, host.env), others, host)
   return 0
-}
-
-/** Arguments that are no flags, nor values of flags, are tokens. */
-function split(known: readonly Flag[], args: readonly string[]): { flags: string[]; others: string[] } {
-  const flags: string[] = []
-  const others: string[] = []
-  for (let at = 0; at < args.length; at++) {
-    const text = args[at]!
-    const [, name, value] = /^--?([A-Za-z][\w-]*)(=)?/.exec(text) ?? []
-    if (name === undefined) others.push(text)
-    else {
-      flags.push(text)
-      const takesNext = value === undefined && known.some(flag => flag.name === name || flag.short === name)
-      if (takesNext && at + 1 < args.length) flags.push(args[++at]!)
-    }
-  }
-  return { flags, others }
 }
 
 function overview(): string {

@@ -44,11 +44,14 @@ export class MemoryClient implements Client {
   /** Called before each request; what it throws is the answer. */
   before: (call: Call) => void = () => {}
   readonly #now: () => number
+  readonly #whole: ReadonlySet<string>
   #uids = 0
   #names = 0
 
-  constructor(options: { now?: () => number; resources?: readonly Resource[] } = {}) {
+  /** `whole`: custom resources without a status subresource, whose status is written with all else. */
+  constructor(options: { now?: () => number; resources?: readonly Resource[]; whole?: readonly Resource[] } = {}) {
     this.#now = options.now ?? (() => 0)
+    this.#whole = new Set((options.whole ?? []).map(({ resource }) => resource))
     this.resources = [...(options.resources ?? builtInResources)]
   }
 
@@ -95,7 +98,7 @@ export class MemoryClient implements Client {
     this.#called('create', resource, options.name ?? object.metadata.name ?? '', subresource)
     if (subresource !== '') return this.#createSubresource(resource, object, subresource, options.name)
     const made = draftOf(object) as Draft<KubeObject>
-    delete made.status
+    if (!this.#whole.has(resource.resource)) delete made.status
     return this.#insert(resource, made)
   }
 
@@ -202,7 +205,7 @@ export class MemoryClient implements Client {
       )
     if (resourceVersion !== undefined && resourceVersion !== old.metadata.resourceVersion)
       throw errors.stale(resource, name)
-    const result = settle(old, next, subresource)
+    const result = settle(old, next, this.#whole.has(resource.resource) ? 'whole' : subresource)
     const path = pathOf(resource as Resource)
     if (sameJson(result, old)) return old
     if (mayGo(result)) return this.store.remove(path, result) as unknown as T
@@ -259,8 +262,10 @@ function settle(old: KubeObject, next: Draft<KubeObject>, subresource: string): 
     ...(old.metadata.deletionTimestamp === undefined ? {} : { deletionTimestamp: old.metadata.deletionTimestamp }),
   }
   if (subresource === 'status') return { ...old, metadata, status: next.status } as KubeObject
-  const { status: _dropped, ...rest } = next
-  const result = { ...rest, metadata, ...('status' in old ? { status: old.status } : {}) } as KubeObject
+  const { status, ...rest } = next
+  const [owner, value] = subresource === 'whole' ? [next, status] : [old, old.status]
+  const kept = 'status' in owner ? { status: value } : {}
+  const result = { ...rest, metadata, ...kept } as KubeObject
   if (sameJson(result.spec, old.spec)) return result
   return { ...result, metadata: { ...metadata, generation: (old.metadata.generation ?? 0) + 1 } }
 }

@@ -1,0 +1,102 @@
+/** Snapshots on this machine's disk: files of one folder, and what was noted with them in `.metadata` beside it. */
+import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import { createdOf } from './snapshot.ts'
+
+export interface SnapshotFile {
+  readonly name: string
+  readonly path: string
+  /** In milliseconds since the epoch, whole seconds. */
+  readonly created: number
+  readonly size: number
+}
+
+/** The folder cannot be used: in one line, why. */
+export class FolderError extends Error {
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.name = 'FolderError'
+  }
+}
+
+type Metadata = { readonly [name: string]: string }
+
+export class Folder {
+  readonly path: string
+  /** Made on use; any other has to be there. */
+  readonly #isDefault: boolean
+  readonly #metadata: string
+
+  constructor(path: string, isDefault: boolean) {
+    this.path = path
+    this.#isDefault = isDefault
+    this.#metadata = join(dirname(path), '.metadata')
+  }
+
+  file(name: string): string {
+    return join(this.path, name)
+  }
+
+  /** Throws FolderError when there is no such folder. */
+  async ensure(): Promise<void> {
+    try {
+      if (this.#isDefault) await mkdir(this.path, { recursive: true, mode: 0o700 })
+      if (!(await stat(this.path)).isDirectory()) throw new Error(`${this.path} is not a directory`)
+    } catch (error) {
+      throw new FolderError(`failed to get etcd-snapshot-dir: ${(error as Error).message}`, { cause: error })
+    }
+  }
+
+  /** What is hidden, as files still being written are, is none. */
+  async list(): Promise<SnapshotFile[]> {
+    await this.ensure()
+    const names = (await readdir(this.path)).filter(name => !name.startsWith('.'))
+    const found = await Promise.all(names.map(name => this.find(name)))
+    return found.filter(file => file !== undefined)
+  }
+
+  async find(name: string): Promise<SnapshotFile | undefined> {
+    if (basename(name) !== name || name === '') return undefined
+    const path = this.file(name)
+    const info = await stat(path).catch(ignoreMissing)
+    if (!info?.isFile()) return undefined
+    return { name, path, created: createdOf(name, info.mtimeMs), size: info.size }
+  }
+
+  /** Whether it was there. */
+  async remove(name: string): Promise<boolean> {
+    const found = await this.find(name)
+    if (found) await rm(found.path, { force: true })
+    if (basename(name) === name) await rm(join(this.#metadata, name), { force: true })
+    return found !== undefined
+  }
+
+  metadataFile(name: string): string {
+    return join(this.#metadata, name)
+  }
+
+  async readMetadata(name: string): Promise<Metadata | undefined> {
+    const text = await readFile(this.metadataFile(name), 'utf8').catch(ignoreMissing)
+    return text === undefined ? undefined : metadataIn(text)
+  }
+
+  async writeMetadata(name: string, metadata: Metadata): Promise<void> {
+    await mkdir(this.#metadata, { recursive: true, mode: 0o700 })
+    await writeFile(this.metadataFile(name), JSON.stringify(metadata), { mode: 0o600 })
+  }
+}
+
+/** Undefined for what is no object of texts. */
+export function metadataIn(text: string): Metadata | undefined {
+  try {
+    const value: unknown = JSON.parse(text)
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined
+    return Object.values(value).every(each => typeof each === 'string') ? (value as Metadata) : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function ignoreMissing(error: NodeJS.ErrnoException): undefined {
+  if (error.code !== 'ENOENT' && error.code !== 'ENOTDIR') throw error
+}
