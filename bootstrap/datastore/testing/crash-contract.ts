@@ -10,6 +10,8 @@ import { type Acknowledged, writtenIn } from './crash-load.ts'
 
 const program = fileURLToPath(new URL('./crash-load.ts', import.meta.url))
 const seed = 20_261_120
+/** Longer than a datastore tries a write again. */
+const standstillMs = 60_000
 
 export interface Crashing {
   /** As --datastore-endpoint has it. */
@@ -22,13 +24,25 @@ export interface Crashing {
 async function killAfter(endpoint: string, count: number): Promise<Acknowledged[]> {
   const child = spawn(execPath, [program, endpoint], { stdio: ['ignore', 'pipe', 'inherit'] })
   const acknowledged: Acknowledged[] = []
+  // A load that stands still is told as such, with how far it came; the process must not outlive the test.
+  let stuck = false
+  const standsStill = () => {
+    stuck = true
+    child.kill('SIGKILL')
+  }
+  let patience = setTimeout(standsStill, standstillMs)
   for await (const line of createInterface({ input: child.stdout })) {
     const [, key, revision, text] = /^(\S+) (\d+) (\S+)$/.exec(line) ?? []
     if (key === undefined || text === undefined) continue
     acknowledged.push({ key, revision: Number(revision), text })
+    clearTimeout(patience)
+    patience = setTimeout(standsStill, standstillMs)
     if (acknowledged.length === count) child.kill('SIGKILL')
   }
+  clearTimeout(patience)
   if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
+  if (stuck)
+    throw new Error(`no write was acknowledged for ${standstillMs / 1000} s, after ${acknowledged.length} of ${count}`)
   expect(child.signalCode).toBe('SIGKILL')
   return acknowledged
 }
@@ -55,5 +69,6 @@ export function crashContract(name: string, start: () => Promise<Crashing>, roun
     } finally {
       await crashing.destroy()
     }
-  }, 60_000)
+    // A busy machine with a slow disk takes a second for a hundred writes.
+  }, 300_000)
 }
