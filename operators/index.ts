@@ -31,11 +31,16 @@ import { defaultController, defaultNamespace } from './upgrade/round.ts'
 
 const parts: { readonly [name: string]: Part } = {
   core: {
+    lease: 'kube-controller-manager',
     operators: ({ caPem, candidate, config }) =>
       coreOperators({ ca: caPem, several: candidate !== undefined, controllerArgs: config.controllerArgs }),
   },
-  scheduler: { on: config => !config.disableScheduler, operators: () => [schedulerOperator()] },
-  'node-ipam': { operators: ({ config }) => [nodeIpam(config)] },
+  scheduler: {
+    lease: 'kube-scheduler',
+    on: config => !config.disableScheduler,
+    operators: () => [schedulerOperator()],
+  },
+  'node-ipam': { lease: 'kube-controller-manager', operators: ({ config }) => [nodeIpam(config)] },
   'node-password': { operators: () => [nodePasswords()] },
   'control-plane-role': {
     everywhere: true,
@@ -56,10 +61,19 @@ const parts: { readonly [name: string]: Part } = {
     operators: () => [snapshotConfigMap()],
     crds: ['etcdsnapshotfiles.k3s.cattle.io.yaml'],
   },
-  'cloud-controller': { on: config => !config.disableCloudController, operators: () => [cloudNodes] },
+  'cloud-controller': {
+    lease: 'k3s-cloud-controller-manager',
+    on: config => !config.disableCloudController,
+    operators: () => [cloudNodes],
+  },
   coredns: { on: config => !config.disabled.has('coredns'), operators: () => [nodeHosts] },
-  servicelb: { on: config => !config.disabled.has('servicelb'), operators: kernel => [balancers(kernel)] },
+  servicelb: {
+    lease: 'k3s-cloud-controller-manager',
+    on: config => !config.disabled.has('servicelb'),
+    operators: kernel => [balancers(kernel)],
+  },
   'servicelb-cleanup': {
+    lease: 'k3s-cloud-controller-manager',
     on: config => config.disabled.has('servicelb'),
     operators: ({ config }) => [serviceLbCleanup(config.servicelbNamespace)],
   },

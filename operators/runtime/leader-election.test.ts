@@ -22,11 +22,11 @@ afterEach(() => {
   for (const stop of stops.values()) stop.abort()
 })
 
-function candidate(identity: string): void {
+function candidate(identity: string, name = 'skiff'): void {
   const stop = new AbortController()
-  stops.set(identity, stop)
+  stops.set(`${identity} ${name}`.replace(' skiff', ''), stop)
   const log = { info: () => {}, warn: () => {} }
-  const place = { name: 'skiff', namespace: 'kube-system' }
+  const place = { name, namespace: 'kube-system' }
   const options = { client, clock, elapsed: () => clock.now(), log, random: () => 0, signal: stop.signal, ...place }
   void runAsLeader({ ...options, identity }, async ({ signal, client: fenced }) => {
     leading.push(identity)
@@ -45,6 +45,20 @@ test('one of two leads, and keeps the lease renewed', async () => {
   await clock.advance(60_000)
   expect(leading).toEqual(['a'])
   expect((await lease()).spec).toMatchObject({ holderIdentity: 'a', leaseTransitions: 0, leaseDurationSeconds: 15 })
+})
+
+test('leases of one server that were taken at different times are renewed in the same moment', async () => {
+  candidate('a')
+  await clock.advance(700)
+  candidate('a', 'other')
+  await clock.advance(10_000)
+  const renewed: { [name: string]: number[] } = {}
+  client.before = ({ verb, name }) => {
+    if (verb === 'update') (renewed[name] ??= []).push(clock.now())
+  }
+  for (let step = 0; step < 100; step++) await clock.advance(100)
+  expect(renewed.skiff).toHaveLength(5)
+  expect(renewed.other).toEqual(renewed.skiff)
 })
 
 test('a released lease is taken at once', async () => {

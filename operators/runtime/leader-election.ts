@@ -118,7 +118,7 @@ class Tenure {
     const { clock, elapsed, signal } = this.#options
     try {
       while (!signal.aborted && this.#left > 0) {
-        await quietly(clock.sleep(Math.min(this.#timing.retryMs, this.#left), signal))
+        await quietly(clock.sleep(Math.min(this.#untilNext, this.#left), signal))
         if (signal.aborted || this.#left <= 0) return
         const asked = elapsed()
         const outcome = await Promise.race([candidate.renew(), this.#tooLate()])
@@ -128,6 +128,13 @@ class Tenure {
     } finally {
       this.#over.abort(new Error('leader lease lost'))
     }
+  }
+
+  /** Whoever holds several leases renews them in the same moment: the datastore commits them together. */
+  get #untilNext(): number {
+    const { retryMs } = this.#timing
+    const ms = Math.ceil(retryMs - (this.#options.elapsed() % retryMs))
+    return ms < retryMs / 10 ? ms + retryMs : ms
   }
 
   get #left(): number {

@@ -65,8 +65,8 @@ suite('two servers over one PostgreSQL', () => {
   }
 
   /** Which of the two leads, by its node's name. */
-  async function leader(client: Client): Promise<string> {
-    const lease = await client.get(leases, { name: 'kube-controller-manager', namespace: 'kube-system' })
+  async function leader(client: Client, of = 'kube-controller-manager'): Promise<string> {
+    const lease = await client.get(leases, { name: of, namespace: 'kube-system' })
     return lease.spec.holderIdentity?.split('_')[0] ?? ''
   }
   const peer = (node: string) => peers[node === 'one' ? 0 : 1]!
@@ -149,7 +149,8 @@ suite('two servers over one PostgreSQL', () => {
     const other = peer(second).client
     await works(other, 'before')
     await peer(first).server.stop()
-    await until(async () => (await leader(other)) === second)
+    for (const lease of ['kube-controller-manager', 'kube-scheduler', 'k3s-cloud-controller-manager', 'k3s'])
+      await until(async () => (await leader(other, lease)) === second)
     await works(other, 'stopped')
     expect(await addresses(other)).toBe(1)
     peers[first === 'one' ? 0 : 1] = await start(first, peer(first).server.dataDir)
