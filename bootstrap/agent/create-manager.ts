@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { parseQuantity } from '../api/quantity.ts'
 import { type Pod, runtimeClasses, services } from '../client/resources.ts'
 import type { AgentDeps } from './agent.ts'
+import { hasGuests, withGuests } from './embedded/guests.ts'
 import { ImagePuller } from './images/puller.ts'
 import type { Machine } from './node/machine.ts'
 import { allocatable, type NodeSettings } from './node/node-object.ts'
@@ -57,7 +58,11 @@ export async function createManager(parts: ManagerParts): Promise<PodManager> {
   const classes = informers.get(runtimeClasses)
   const serviceInformer = informers.get(services)
   await Promise.all([classes.whenSynced(), serviceInformer.whenSynced()])
-  const runtimeOf = (pod: Pod) => (pod.spec.runtimeClassName === embeddedHandler && embedded ? embedded : runtime)
+  const mixed = embedded ? withGuests(runtime, embedded) : runtime
+  const runtimeOf = (pod: Pod) => {
+    if (pod.spec.runtimeClassName === embeddedHandler && embedded) return embedded
+    return hasGuests(pod) ? mixed : runtime
+  }
   const handlerOf = (pod: Pod) => {
     const name = pod.spec.runtimeClassName ?? ''
     if (name === '' || (name === embeddedHandler && embedded)) return name

@@ -312,9 +312,15 @@ export interface StreamRequest {
 
 /**
  * Runs the compiled-in modules as containers. Container images are module names; logs are CRI log files; exec, attach and
- * port-forward URLs are not offered (they reject with UNIMPLEMENTED).
+ * port-forward URLs are not offered (they reject with UNIMPLEMENTED). Guests are its containers in sandboxes of another
+ * runtime.
  */
-export type EmbeddedRuntime = Runtime
+export interface EmbeddedRuntime extends Runtime {
+  holds(containerId: string): boolean
+  createGuest(sandboxId: string, config: ContainerConfig, sandbox: PodSandboxConfig): Promise<string>
+  stopGuests(sandboxId: string): Promise<void>
+  removeGuests(sandboxId: string): Promise<void>
+}
 
 /** A runtime's refusal; `code` is the gRPC status code. */
 export class RuntimeError extends Error {
@@ -331,6 +337,7 @@ export const runtimeCode = {
   cancelled: 1,
   deadlineExceeded: 4,
   notFound: 5,
+  failedPrecondition: 9,
   unimplemented: 12,
   unavailable: 14,
 } as const

@@ -41,15 +41,22 @@ const isMap = (value: unknown): value is { readonly [name: string]: unknown } =>
 
 /** kubectl's hash of a Secret: forty bits in letters that make no words. */
 export function secretHash({ metadata, data, immutable, type }: Secret): string {
-  const sorted = data && Object.fromEntries(Object.entries(data).sort(([a], [b]) => (a < b ? -1 : 1)))
-  const text = JSON.stringify({
-    data: sorted ?? null,
-    ...(immutable === undefined ? {} : { immutable }),
-    kind: 'Secret',
-    name: metadata.name,
-    type: type ?? '',
+  const text = `{${Object.entries({
+    data: data === undefined ? 'null' : sortedJson(data),
+    ...(immutable === undefined ? {} : { immutable: String(immutable) }),
+    kind: '"Secret"',
+    name: JSON.stringify(metadata.name ?? ''),
+    type: JSON.stringify(type ?? ''),
   })
+    .map(([name, json]) => `"${name}":${json}`)
+    .join()}}`
   const letters: { readonly [digit: string]: string } = { 0: 'g', 1: 'h', 3: 'k', a: 'm', e: 't' }
   const digits = createHash('sha256').update(text).digest('hex').slice(0, 10)
   return [...digits].map(digit => letters[digit] ?? digit).join('')
+}
+
+/** An object of JavaScript would have keys that are numbers first. */
+function sortedJson(data: { readonly [key: string]: string }): string {
+  const keys = Object.keys(data).sort()
+  return `{${keys.map(key => `${JSON.stringify(key)}:${JSON.stringify(data[key])}`).join()}}`
 }

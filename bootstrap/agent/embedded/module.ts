@@ -27,6 +27,11 @@ export interface EmbeddedContext {
 }
 
 export interface EmbeddedModule {
+  /**
+   * Whether it may be a container of an ordinary pod, that is, of anybody's: it does nothing that its client's rights do not
+   * allow, and leaves the machine alone.
+   */
+  readonly guest?: true
   /** Runs until done or aborted; resolves with the exit code. A throw is exit code 1 with the message on stderr. */
   run(context: EmbeddedContext): Promise<number>
 }

@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from '@jest/globals'
 import type { Client } from '../../client/client.ts'
-import type { ContainerConfig, PodSandboxConfig, RuntimeEvent } from '../runtime.ts'
+import type { ContainerConfig, Mount, PodSandboxConfig, Runtime, RuntimeEvent } from '../runtime.ts'
+import { withGuests } from './guests.ts'
 import type { EmbeddedContext, EmbeddedModule } from './module.ts'
 import { EmbeddedPodRuntime } from './runtime.ts'
 
@@ -183,4 +184,43 @@ test('a module that ends too late is cut off from the cluster', async () => {
 test('images of modules satisfy pods that must not run as root', async () => {
   const { runtime } = runtimeWith({ run: async () => 0 })
   expect((await runtime.imageStatus('embedded/m'))?.uid).toBeGreaterThan(0)
+})
+
+test('a module that may be a guest runs beside the containers of another runtime, with the token of its pod only', async () => {
+  const guest: EmbeddedModule = { guest: true, run: async () => 0 }
+  const { runtime } = runtimeWith(guest)
+  const real: string[] = []
+  const sandboxes = {
+    stopPodSandbox: async (id: string) => void real.push(`stop ${id}`),
+    removePodSandbox: async () => {},
+  }
+  const containers = { listContainers: async () => [{ id: 'real' }], createContainer: async () => 'real' }
+  const mixed = withGuests({ ...sandboxes, ...containers } as unknown as Runtime, runtime)
+  const config = containerConfig('embedded/m')
+  const token = {
+    containerPath: '/var/run/secrets/kubernetes.io/serviceaccount',
+    hostPath: '/t',
+    readonly: true,
+  } as Mount
+  const withToken = { ...config, mounts: [...config.mounts, token] }
+
+  await expect(mixed.createContainer('s', config, sandboxConfig())).rejects.toThrow(
+    'needs the token of a service account',
+  )
+  expect(await mixed.createContainer('s', containerConfig('busybox'), sandboxConfig())).toBe('real')
+  const id = await mixed.createContainer('s', withToken, sandboxConfig())
+  await mixed.startContainer(id)
+  expect((await mixed.listContainers()).map(container => container.id)).toEqual(['real', id])
+  expect(await mixed.imageStatus('embedded/m')).toMatchObject({ id: 'embedded/m' })
+  await mixed.stopPodSandbox('s')
+  expect(real).toEqual(['stop s'])
+  expect(await mixed.containerStatus(id)).toMatchObject({ state: 'CONTAINER_EXITED' })
+  await mixed.removePodSandbox('s')
+  expect(runtime.holds(id)).toBe(false)
+})
+
+test('a module that is none may not be run in ordinary pods', async () => {
+  const { runtime } = runtimeWith({ run: async () => 0 })
+  const refused = runtime.createGuest('s', containerConfig('embedded/m'), sandboxConfig())
+  await expect(refused).rejects.toThrow('module m runs in pods of the runtime class embedded only')
 })

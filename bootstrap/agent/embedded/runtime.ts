@@ -6,12 +6,12 @@ import {
   type ContainerConfig,
   type ContainerFilter,
   type ContainerStats,
+  type EmbeddedRuntime,
   type ExecResult,
   type FilesystemUsage,
   type PodSandbox,
   type PodSandboxConfig,
   type PodSandboxStatus,
-  type Runtime,
   type RuntimeContainer,
   type RuntimeContainerStatus,
   RuntimeError,
@@ -23,7 +23,7 @@ import {
 import type { AddressPool } from './addresses.ts'
 import { EmbeddedContainer } from './container.ts'
 import { EventFan } from './event-fan.ts'
-import type { EmbeddedContext, EmbeddedModules } from './module.ts'
+import type { EmbeddedContext, EmbeddedModule, EmbeddedModules } from './module.ts'
 
 /** "embedded/coredns:1" names the module coredns; a tag says nothing, the module is the program's own. */
 function moduleName(image: string): string {
@@ -32,6 +32,8 @@ function moduleName(image: string): string {
 
 /** A module runs as no user of its own; pods that insist on not being root are not refused for that. */
 const moduleUid = 65532
+/** Where pods have the token of their service account. */
+const tokenPath = '/var/run/secrets/kubernetes.io/serviceaccount'
 
 export interface EmbeddedRuntimeDeps {
   readonly modules: EmbeddedModules
@@ -52,7 +54,7 @@ interface Sandbox {
   ready: boolean
 }
 
-export class EmbeddedPodRuntime implements Runtime {
+export class EmbeddedPodRuntime implements EmbeddedRuntime {
   readonly #deps: EmbeddedRuntimeDeps
   readonly #sandboxes = new Map<string, Sandbox>()
   readonly #containers = new Map<string, EmbeddedContainer>()
@@ -105,16 +107,52 @@ export class EmbeddedPodRuntime implements Runtime {
 
   async createContainer(sandboxId: string, config: ContainerConfig, sandbox: PodSandboxConfig): Promise<string> {
     const { ips } = this.#sandbox(sandboxId)
-    const { metadata } = sandbox
-    const name = config.image.image
-    const load = this.#deps.modules.get(moduleName(name))
-    if (!load) throw new RuntimeError(`no embedded module is called "${name}"`, runtimeCode.notFound)
+    return this.#create(sandboxId, ips, config, sandbox)
+  }
+
+  /** Anybody may create ordinary pods: only modules made for that, and with no rights but those of the pod's own token. */
+  async createGuest(sandboxId: string, config: ContainerConfig, sandbox: PodSandboxConfig): Promise<string> {
+    const { image } = config.image
+    const module = await this.#loader(image)()
+    if (module.guest !== true)
+      throw new RuntimeError(
+        `module ${moduleName(image)} runs in pods of the runtime class embedded only`,
+        runtimeCode.failedPrecondition,
+      )
+    if (!config.mounts.some(({ containerPath }) => containerPath === tokenPath))
+      throw new RuntimeError(
+        `module ${moduleName(image)} needs the token of a service account at ${tokenPath}`,
+        runtimeCode.failedPrecondition,
+      )
+    return this.#create(sandboxId, [], config, sandbox)
+  }
+
+  holds(containerId: string): boolean {
+    return this.#containers.has(containerId)
+  }
+
+  async stopGuests(sandboxId: string): Promise<void> {
+    await Promise.all(this.#of(sandboxId).map(container => container.stop(0)))
+  }
+
+  async removeGuests(sandboxId: string): Promise<void> {
+    await this.stopGuests(sandboxId)
+    for (const container of this.#of(sandboxId)) this.#containers.delete(container.id)
+  }
+
+  #create(
+    sandboxId: string,
+    ips: readonly string[],
+    config: ContainerConfig,
+    { metadata, logDirectory }: PodSandboxConfig,
+  ): string {
+    const load = this.#loader(config.image.image)
     const id = randomBytes(32).toString('hex')
     const pod = { ...metadata, nodeName: this.#deps.nodeName, ips }
     const container = new EmbeddedContainer(id, sandboxId, config, {
       load,
       context: { pod, client: this.#deps.clientOf(metadata), certificate: this.#deps.certificate },
-      logDirectory: sandbox.logDirectory,
+      logDirectory,
       now: () => this.#deps.clock.now(),
       exited: (containerId, exitCode) => this.#events.emit({ type: 'exited', containerId, exitCode }),
     })
@@ -204,6 +242,12 @@ export class EmbeddedPodRuntime implements Runtime {
   async close(graceMs: number): Promise<void> {
     await Promise.all([...this.#containers.values()].map(container => container.stop(graceMs)))
     for (const id of [...this.#sandboxes.keys()]) await this.stopPodSandbox(id)
+  }
+
+  #loader(image: string): () => Promise<EmbeddedModule> {
+    const load = this.#deps.modules.get(moduleName(image))
+    if (!load) throw new RuntimeError(`no embedded module is called "${image}"`, runtimeCode.notFound)
+    return load
   }
 
   #of(sandboxId: string): EmbeddedContainer[] {
