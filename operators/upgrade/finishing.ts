@@ -85,7 +85,8 @@ export class Finishing {
     const known = conditionOf(plan.status ?? {}, 'Complete')?.message
     if (known?.startsWith(text)) return known
     const detail = await failureDetail(job, cluster)
-    const cordoned = debtOf(node, plan.metadata.name ?? '') === 'schedulable' ? 'the node stays cordoned' : undefined
+    const owed = node.spec?.unschedulable && debtOf(node, plan.metadata.name ?? '') === 'schedulable'
+    const cordoned = owed ? 'the node stays cordoned' : undefined
     const message = [text, detail, cordoned].filter(part => part !== undefined).join('; ')
     cluster.events.event(plan, 'Warning', 'JobFailed', message)
     return message

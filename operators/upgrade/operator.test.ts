@@ -306,6 +306,7 @@ describe('the end of a Job', () => {
     await h().addPlan({ cordon: true })
     const [node = ''] = h().running
     const job = h().job(node)!
+    await h().changeNode(node, { spec: { unschedulable: true } })
     await h().end(node, 'Failed', {
       reason: 'BackoffLimitExceeded',
       message: 'Job has reached the specified backoff limit',

@@ -10,10 +10,15 @@ const imagePrefix = 'embedded/'
 
 const isEmbedded = (image: string): boolean => image.startsWith(imagePrefix)
 
-export function hasGuests({ spec }: Pod): boolean {
-  const { initContainers = [], containers, ephemeralContainers = [] } = spec
+export function hasGuests(pod: Pod): boolean {
+  const { initContainers = [], containers, ephemeralContainers = [] } = pod.spec
   const all: readonly Container[] = [...initContainers, ...containers, ...(ephemeralContainers as readonly Container[])]
-  return all.some(({ image = '' }) => isEmbedded(image))
+  return all.some(container => isGuest(pod, container))
+}
+
+/** A guest ends with this process, and the next knows nothing of it: other than a lost container it has not failed. */
+export function isGuest({ spec }: Pod, { image = '' }: Container): boolean {
+  return spec.runtimeClassName !== 'embedded' && isEmbedded(image)
 }
 
 /** The runtime for pods with guests: what concerns a guest goes to `embedded`, everything else to `runtime`. */

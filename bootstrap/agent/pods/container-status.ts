@@ -2,6 +2,7 @@
 import { rfc3339 } from '../../api/time.ts'
 import type { Container, ContainerState, ContainerStatus, VolumeMountStatus } from '../../api/types.gen.ts'
 import type { Pod } from '../../client/resources.ts'
+import { isGuest } from '../embedded/guests.ts'
 import type { RuntimeContainerStatus } from '../runtime.ts'
 import { isSidecar } from './identity.ts'
 import { containersNamed, hasEnded, type PodView, restartCountOf, shouldRestart } from './view.ts'
@@ -70,14 +71,17 @@ export function containerStatus(
 ): ContainerStatus {
   const [newest, older] = containersNamed(facts.view, container.name)
   const initial = kind === 'app' && (pod.spec.initContainers?.length ?? 0) > 0 ? 'PodInitializing' : 'ContainerCreating'
-  let state: ContainerState = newest ? stateOf(newest) : { waiting: { reason: initial } }
+  const forgotten = !newest && isGuest(pod, container)
+  const kept = forgotten ? previous?.state?.terminated : undefined
+  let state: ContainerState = newest ? stateOf(newest) : kept ? { terminated: kept } : { waiting: { reason: initial } }
   let lastState: ContainerState = older && hasEnded(older) ? terminated(older) : {}
-  if (!newest && previous?.state?.terminated) lastState = { terminated: previous.state.terminated }
+  if (forgotten) lastState = previous?.lastState ?? {}
+  else if (!newest && previous?.state?.terminated) lastState = { terminated: previous.state.terminated }
   else if (!newest && previous?.state?.running) lastState = lost(previous)
   else if (!older && previous?.lastState?.terminated) lastState = previous.lastState
   const waiting = facts.waiting.get(container.name)
-  const initSucceeded =
-    kind === 'init' && newest?.state === 'CONTAINER_EXITED' && newest.exitCode === 0 && !isSidecar(container)
+  const succeeded = newest?.state === 'CONTAINER_EXITED' ? newest.exitCode === 0 : kept?.exitCode === 0
+  const initSucceeded = kind === 'init' && succeeded && !isSidecar(container)
   const restarts = kind !== 'ephemeral' && !initSucceeded && shouldRestart(pod, container, newest)
   if (waiting && (restarts || !newest)) {
     if (state.terminated) lastState = state

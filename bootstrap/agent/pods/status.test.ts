@@ -33,6 +33,39 @@ const run = (name: string) => testContainer(name)
 const done = (name: string) => testContainer(name, { exitCode: 0 })
 const failed = (name: string) => testContainer(name, { exitCode: 1 })
 
+describe('a guest that the next process knows nothing of', () => {
+  const spec: Partial<PodSpec> = {
+    restartPolicy: 'Never',
+    initContainers: [{ name: 'i', image: 'embedded/m' }],
+    containers: [{ name: 'c' }],
+  }
+  const entry = {
+    name: 'i',
+    image: 'embedded/m',
+    imageID: '',
+    ready: false,
+    restartCount: 0,
+    containerID: 'containerd://x',
+  }
+  const following = (state: object, containers: readonly ViewedContainer[] = []) =>
+    statusOf(testPod(spec), containers, {
+      previous: { initContainerStatuses: [{ ...entry, state }] } as unknown as PodStatus,
+    })
+
+  test('has not failed when it was running', () => {
+    const status = following({ running: { startedAt: now } })
+    expect(status.phase).toBe('Pending')
+    expect(status.initContainerStatuses?.[0]).toMatchObject({ state: { waiting: {} }, lastState: {}, ready: false })
+  })
+
+  test('is done when it was done', () => {
+    const status = following({ terminated: { exitCode: 0, reason: 'Completed' } }, [run('c')])
+    expect(status.phase).toBe('Running')
+    expect(status.initContainerStatuses?.[0]).toMatchObject({ state: { terminated: { exitCode: 0 } }, ready: true })
+    expect(status.conditions?.find(({ type }) => type === 'Initialized')).toMatchObject({ status: 'True' })
+  })
+})
+
 describe('phase', () => {
   test.each<[string, Partial<PodSpec>, ViewedContainer[], boolean, string]>([
     ['nothing yet', {}, [], false, 'Pending'],
