@@ -47,11 +47,13 @@ async function sessionFor(settings: S3Settings, { log, env }: BucketEffects): Pr
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',
     expectContinueHeader: false,
-    maxAttempts: 1,
     requestHandler: { httpAgent: agent, httpsAgent: agent, connectionTimeout: stallMs, socketTimeout: stallMs },
   } as const satisfies S3ClientConfig
   const sdk = await import('./sdk.ts')
   const client = await clientWithCredentials(sdk, settings, common)
+  // Its own cannot repeat a body that is read once, and says so on the console; `operation` repeats.
+  const once = { name: 'retryMiddleware', step: 'finalizeRequest', priority: 'high', override: true } as const
+  client.middlewareStack.add(next => next, once)
   return { sdk, client, settings, log, clock: systemClock, random: Math.random }
 }
 

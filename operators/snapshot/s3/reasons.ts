@@ -63,6 +63,7 @@ const again = new Set([
   'TooManyRequestsException',
   'XAmzContentSHA256Mismatch',
 ])
+const missing = new Set(['NoSuchKey', 'NotFound'])
 const expired = new Set(['ExpiredToken', 'ExpiredTokenException', 'TokenRefreshRequired'])
 
 /** `error` is anything that a request, its body or its answer failed with. */
@@ -89,7 +90,7 @@ function ofConnection(failure: Failure, settings: S3Settings): Reason {
     )
   if (code === 'EPROTO' || code.startsWith('ERR_SSL'))
     return lasting(
-      `${endpoint} does not speak TLS as expected (${oneLine(message)}): for plain HTTP set etcd-s3-insecure`,
+      `${endpoint} does not speak TLS as expected (${tlsText(message)}): for plain HTTP set etcd-s3-insecure`,
     )
   if (code === 'ERR_PROXY_TUNNEL') return { ...lasting(oneLine(message)), retriable: true }
   if (name === 'CredentialsProviderError' || name === 'TokenProviderError')
@@ -109,6 +110,7 @@ function ofAnswer(failure: Failure, status: number, settings: S3Settings): Reaso
 
 function textOf(failure: Failure, name: string, status: number, settings: S3Settings): string {
   const { accessKey, bucket, region } = settings
+  if (missing.has(name)) return 'there is no such object'
   if (name === 'SignatureDoesNotMatch')
     return `the secret key does not belong to access key ${accessKey} (SignatureDoesNotMatch)`
   if (name === 'InvalidAccessKeyId') return `access key ${accessKey} is not known to S3 (InvalidAccessKeyId)`
@@ -135,5 +137,8 @@ function answered(failure: Failure, status: number, { endpoint }: S3Settings): s
     ? `${name} (HTTP ${status})`
     : `${name}: ${oneLine(message)} (HTTP ${status})`
 }
+
+/** Of "write EPROTO 40:error:0A:SSL routines:function:wrong version number:file:line". */
+const tlsText = (message: string): string => /SSL routines:[^:]*:([^:]+)/.exec(message)?.[1] ?? oneLine(message)
 
 const oneLine = (text: string): string => text.split('\n', 1)[0]!.trim().slice(0, 300)

@@ -10,6 +10,7 @@ import type { S3Settings } from './settings.ts'
 const mostAttempts = 6
 const firstPauseMs = 200
 const longestPauseMs = 5000
+const longestTimerMs = 2 ** 31 - 1
 /** By an answer's date the client learns how wrong this machine's clock is; a request that taught it this much deserves another. */
 const wrongClockMs = 60_000
 
@@ -55,8 +56,10 @@ export async function operation<T>(
 ): Promise<T> {
   signal.throwIfAborted()
   const { settings } = session
-  const limit = AbortSignal.timeout(Math.max(1, settings.timeoutMs))
-  const both = AbortSignal.any([signal, limit])
+  const limit = new AbortController()
+  // It also keeps a process that does nothing else alive between two attempts.
+  const timer = setTimeout(() => limit.abort(), Math.min(Math.max(1, settings.timeoutMs), longestTimerMs))
+  const both = AbortSignal.any([signal, limit.signal])
   let last: Failed | undefined
   const attempt = <R>(step: (signal: AbortSignal) => Promise<R>): Promise<R> =>
     repeated(session, both, step, failed => {
@@ -67,9 +70,11 @@ export async function operation<T>(
   } catch (error) {
     signal.throwIfAborted()
     if (error instanceof S3Error) throw error
-    if (limit.aborted) throw new S3Error(tooLate(what, settings, last), { retriable: true, cause: error })
+    if (limit.signal.aborted) throw new S3Error(tooLate(what, settings, last), { retriable: true, cause: error })
     const reason = error instanceof Failed ? error.reason : reasonOf(error, settings)
     throw new S3Error(`${what}: ${reason.text}`, { ...reason, cause: error })
+  } finally {
+    clearTimeout(timer)
   }
 }
 
