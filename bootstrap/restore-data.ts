@@ -149,6 +149,7 @@ async function prepareSqlite(
     ...aside(config.dataDir, relative(dir), `server/db/etcd-old-${suffix}`),
     ...sqliteAside(config.dataDir, file, suffix),
     { do: 'place', from: staged, to: file },
+    { do: 'remove', path: dirname(staged) },
     { do: 'remove', path: relative(migrating) },
   ]
   return { steps, keys: entries.count }

@@ -34,7 +34,7 @@ export async function prepareDatabase(
   } finally {
     await used.close()
   }
-  const beside = await besideOf(config, log)
+  const beside = (await besideOf(config, log))!
   const entries = counted(ownEntries(source, snapshot.entries()))
   try {
     const store = await beside.open(at)
@@ -47,7 +47,7 @@ export async function prepareDatabase(
     await beside.drop().catch(() => undefined)
     throw error
   }
-  return { steps: [{ do: 'exchange', suffix }], keys: entries.count }
+  return { steps: [{ do: 'exchange', database: beside.name, suffix }], keys: entries.count }
 }
 
 /** Of a database it is not seen whose it is, but its secrets open with the token of its servers, and name their CA. */
@@ -68,7 +68,7 @@ async function refuseOthers(config: ServerConfig, used: Datastore, bundle: Bundl
   )
 }
 
-async function besideOf({ datastore }: ServerConfig, log: Logger): Promise<Beside> {
+async function besideOf({ datastore }: ServerConfig, log: Logger): Promise<Beside | undefined> {
   const engine = engineOf(datastore.endpoint)
   const tls = await readTlsFiles(datastore)
   switch (engine.name) {
@@ -81,12 +81,24 @@ async function besideOf({ datastore }: ServerConfig, log: Logger): Promise<Besid
       return besideMysql({ source: engine.source, tls, clock: systemClock, log })
     }
     default:
-      throw new ConfigError('a restore into a database is not finished: start with its --datastore-endpoint')
+      return undefined
   }
 }
 
-/** Once more does no harm. */
-export async function exchangeDatabase(config: ServerConfig, suffix: string, log: Logger): Promise<void> {
-  const kept = await (await besideOf(config, log)).exchange(suffix)
-  if (kept !== undefined) log.info({}, `what the database held before is kept in its ${kept}`)
+/** Once more does no harm. ConfigError where it cannot be done now: with other flags, or a database that is away. */
+export async function exchangeDatabase(
+  config: ServerConfig,
+  database: string,
+  suffix: string,
+  log: Logger,
+): Promise<void> {
+  const beside = await besideOf(config, log)
+  if (beside?.name !== database)
+    throw new ConfigError(`a restore into ${database} is not finished: start with its --datastore-endpoint`)
+  try {
+    const kept = await beside.exchange(suffix)
+    if (kept !== undefined) log.info({}, `what the database held before is kept in its ${kept}`)
+  } catch (error) {
+    throw new ConfigError(`a restore into ${database} is not finished: ${(error as Error).message}`)
+  }
 }

@@ -12,9 +12,10 @@ import { knownPassword } from './cluster/open.ts'
 import { decide, forgetPrepared, restorePaths, restoreState } from './cluster/restore/journal.ts'
 import { revisionAfterRestore } from './cluster/restore/load.ts'
 import { RestoreTokenError, sealedEntries, unsealBundle } from './cluster/restore/secrets.ts'
-import type { Step } from './cluster/restore/steps.ts'
+import { immovable, type Step } from './cluster/restore/steps.ts'
 import { ConfigError } from './config/parse.ts'
 import type { ServerConfig } from './config/server-config.ts'
+import { UnavailableError } from './datastore/datastore.ts'
 import { EndpointError } from './datastore/endpoint.ts'
 import { etcdFiles } from './etcd/files.ts'
 import { previouslyReset, resetMessage } from './etcd/reset.ts'
@@ -54,14 +55,21 @@ export async function restoreCluster(config: ServerConfig, effects: RestoreEffec
     return messageFor(config)
   } catch (error) {
     await dropPrepared(config.dataDir)
-    if (userErrors.some(kind => error instanceof kind)) throw new ConfigError((error as Error).message)
-    throw error
+    throw explained(error as Error & { code?: string }, source)
   } finally {
     unlock()
   }
 }
 
 const userErrors = [SnapshotError, RestoreTokenError, EndpointError]
+/** The machine's, not ours: disk full, over quota, read-only, failing, not allowed. */
+const machineErrors = /\b(ENOSPC|EDQUOT|EROFS|EIO|EACCES|EPERM|SQLITE_FULL|SQLITE_IOERR|disk is full|disk I\/O error)\b/
+
+function explained(error: Error & { code?: string }, source: string): Error {
+  if (userErrors.some(kind => error instanceof kind)) return new ConfigError(error.message)
+  const passing = error instanceof UnavailableError || machineErrors.test(`${error.code} ${error.message}`)
+  return passing ? new ConfigError(`cannot restore ${source}: ${error.message}`) : error
+}
 
 async function dropPrepared(dataDir: string): Promise<void> {
   if ((await restoreState(dataDir)).state === 'none') await forgetPrepared(dataDir)
@@ -94,11 +102,11 @@ async function restore(config: ServerConfig, source: string, effects: RestoreEff
   } finally {
     await snapshot.close()
   }
-  await decide(dataDir, {
-    source,
-    engine: data.engine,
-    steps: [...fileSteps(dataDir, data.suffix), ...data.steps, ...lastSteps],
-  })
+  const steps = [...fileSteps(dataDir, data.suffix), ...data.steps, ...lastSteps]
+  const mounted = await immovable(steps, dataDir)
+  if (mounted !== undefined)
+    throw new ConfigError(`${mounted} is a mount point and cannot be moved aside: mount its parent folder instead`)
+  await decide(dataDir, { source, engine: data.engine, steps })
   await step?.('decided')
   await settleRestore(config, effects)
 }

@@ -22,9 +22,9 @@ export async function settleRestore(config: ServerConfig, { log, step }: SettleE
       return undefined
     case 'decided': {
       log.info({ snapshot: state.journal.source }, 'completing the restore')
-      const exchange = async (suffix: string) => {
+      const exchange = async (database: string, suffix: string) => {
         const { exchangeDatabase } = await import('./restore-database.ts')
-        await exchangeDatabase(config, suffix, log)
+        await exchangeDatabase(config, database, suffix, log)
       }
       await finish(dataDir, state.journal, { exchange, ...(step ? { step } : {}) })
       return state.journal.source

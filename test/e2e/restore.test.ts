@@ -1,8 +1,11 @@
 /** Snapshots restored by the command of the guides: with real containers, from engine to engine, on three servers. */
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import type { Node, Pod } from '../../bootstrap/api/types.gen.ts'
 import { etcdInstalled } from '../../bootstrap/datastore/testing/etcd-server.ts'
+import { Bed } from '../testbed/bed.ts'
 import { type Cluster, canRunClusters, startCluster } from '../testbed/cluster.ts'
+import { Disk } from '../testbed/disk.ts'
 import { busyboxImage } from '../testbed/images.ts'
 import { type Nodes, startNodes } from '../testbed/nodes.ts'
 
@@ -76,10 +79,14 @@ const configMaps = async (cluster: Cluster) =>
 
 suite('a server with SQLite', () => {
   let cluster: Cluster
+  let disk: Disk
   let sqlite: string
 
   beforeAll(async () => {
-    cluster = await startCluster({ flags: ['--disable', 'coredns,metrics-server,local-storage,servicelb'] })
+    const bed = await Bed.create()
+    // The datastore has a disk of its own, so nothing can be renamed from elsewhere.
+    disk = await Disk.create(bed, join(bed.dir, 'data/server/db'), 400)
+    cluster = await startCluster({ bed, flags: ['--disable', 'coredns,metrics-server,local-storage,servicelb'] })
   }, limitMs)
   afterAll(() => cluster?.destroy(), 60_000)
 
@@ -90,18 +97,19 @@ suite('a server with SQLite', () => {
       await runs(cluster, 'kept', 100_001, cluster)
       await runs(cluster, 'lost', 100_002, cluster)
       const before = { kept: await containerOf(cluster, 'kept'), processes: await processes(cluster, 100_001) }
-      const kubeconfig = cluster.kubeconfig()
+      await cluster.exec(['tee', '/tmp/before.yaml'], { input: cluster.kubeconfig() })
       sqlite = await save(cluster, 'first')
       await cluster.kubectl('delete configmap stage-1')
       await cluster.kubectl('create configmap stage-2')
       await cluster.kubectl('delete pod lost')
       await runs(cluster, 'later', 100_003, cluster)
-      expect(await processes(cluster, 100_002)).toBe('')
+      await cluster.eventually(async () => expect(await processes(cluster, 100_002)).toBe(''), patience)
       await stop(cluster)
 
       await restored(cluster, sqlite)
       await cluster.restart()
-      expect(cluster.kubeconfig()).toBe(kubeconfig)
+      // The CAs are those of the snapshot, so what they signed is good.
+      expect(await cluster.kubectl('--kubeconfig /tmp/before.yaml get configmap stage-1 -o name')).not.toBe('')
       expect(await configMaps(cluster)).toEqual(['configmap/stage-1'])
       await cluster.waitFor('--for=condition=Ready pod/lost', patience)
       await cluster.eventually(async () => expect(await processes(cluster, 100_003)).toBe(''), patience)
@@ -127,6 +135,10 @@ suite('a server with SQLite', () => {
         expect([code, stderr]).toEqual([1, expect.stringContaining(`/tmp/${file}`)])
         expect(stderr).not.toMatch(/^ +at /m)
       }
+      await disk.fill()
+      const full = await restore(cluster, sqlite)
+      await disk.empty()
+      expect([full.code, full.stderr]).toEqual([1, expect.stringMatching(/ENOSPC|full/)])
       const wrong = await restore(cluster, sqlite, '--token', 'another')
       expect([wrong.code, wrong.stderr]).toEqual([1, expect.stringContaining('encrypted with different token')])
       expect(await contents(cluster)).toBe(before)

@@ -8,7 +8,7 @@ import { decide, finish, forgetPrepared, type Journal, restorePaths, restoreStat
 
 let dir: string
 const exchanged: string[] = []
-const exchange = async (suffix: string) => void exchanged.push(suffix)
+const exchange = async (database: string, suffix: string) => void exchanged.push(`${database} ${suffix}`)
 
 const write = async (path: string, text: string) => {
   await mkdir(dirname(join(dir, path)), { recursive: true })
@@ -25,7 +25,7 @@ const journal: Journal = {
     { do: 'aside', from: 'server/db/state.db', to: 'server/db/sqlite-old-7/state.db' },
     { do: 'aside', from: 'server/db/state.db-wal', to: 'server/db/sqlite-old-7/state.db-wal' },
     { do: 'place', from: 'server/db/restoring/state.db', to: 'server/db/state.db' },
-    { do: 'exchange', suffix: '7' },
+    { do: 'exchange', database: 'db', suffix: '7' },
     { do: 'remove', path: 'agent/etc/balancer.json' },
     { do: 'mark', path: 'server/db/reset-flag' },
   ],
@@ -91,7 +91,7 @@ test.each(journal.steps.map((_, i) => i + 1))('ended after step %i, it is comple
   expect(state).toEqual({ state: 'decided', journal })
   await finish(dir, journal, { exchange })
   expect(await files()).toEqual(after)
-  expect(exchanged.length).toBeGreaterThan(0)
+  expect(exchanged).toContain('db 7')
   expect(existsSync(restorePaths(dir).journal)).toBe(false)
   expect(await restoreState(dir)).toEqual({ state: 'none', leftovers: false })
 })

@@ -15,11 +15,11 @@ export type Step =
   | { readonly do: 'remove'; readonly path: string }
   /** Makes an empty file. */
   | { readonly do: 'mark'; readonly path: string }
-  /** Exchanges the log in the database for the one prepared there; `suffix` names what becomes of the old one. */
-  | { readonly do: 'exchange'; readonly suffix: string }
+  /** Exchanges the log in the database of this name for the one prepared there; `suffix` names what becomes of the old one. */
+  | { readonly do: 'exchange'; readonly database: string; readonly suffix: string }
 
 export interface StepEffects {
-  exchange(suffix: string): Promise<void>
+  exchange(database: string, suffix: string): Promise<void>
 }
 
 export async function take(step: Step, dataDir: string, effects: StepEffects): Promise<void> {
@@ -37,8 +37,19 @@ export async function take(step: Step, dataDir: string, effects: StepEffects): P
       await writeAtomically(resolve(dataDir, step.path), '')
       return syncFolder(dirname(resolve(dataDir, step.path)))
     case 'exchange':
-      return effects.exchange(step.suffix)
+      return effects.exchange(step.database, step.suffix)
   }
+}
+
+/** What cannot be renamed, because it is a disk of its own; asked before anything is decided. */
+export async function immovable(steps: readonly Step[], dataDir: string): Promise<string | undefined> {
+  for (const step of steps) {
+    if (step.do !== 'aside') continue
+    const from = resolve(dataDir, step.from)
+    const [own, folder] = await Promise.all([lstat(from), lstat(dirname(from))])
+    if (own.dev !== folder.dev) return from
+  }
+  return undefined
 }
 
 async function move(dataDir: string, step: { readonly from: string; readonly to: string }): Promise<void> {

@@ -5,7 +5,7 @@ import { connect } from './connect.ts'
 import { type MysqlOptions, openMysql } from './mysql.ts'
 import { prepareSchema } from './schema.ts'
 import { bytes, type Session } from './session.ts'
-import { readSource } from './source.ts'
+import { describe, readSource } from './source.ts'
 
 const tables = ['skiff_log', 'skiff_meta']
 const quoted = (name: string) => `\`${name.replaceAll('`', '``')}\``
@@ -26,6 +26,7 @@ export function besideMysql(options: MysqlOptions): Beside {
   }
   const drop = `DROP DATABASE IF EXISTS ${quoted(prepared)}`
   return {
+    name: describe(source),
     async open(at) {
       await within(undefined, session => session.query(`${drop}; CREATE DATABASE ${quoted(prepared)}`))
       await within(prepared, async session => {

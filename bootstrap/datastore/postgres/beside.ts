@@ -5,7 +5,7 @@ import { connect } from './connect.ts'
 import { openPostgres, type PostgresOptions } from './postgres.ts'
 import { prepareSchema, schemaLock } from './schema.ts'
 import type { Session } from './session.ts'
-import { readSource } from './source.ts'
+import { describe, readSource } from './source.ts'
 
 const schema = 'skiff_restore'
 
@@ -22,6 +22,7 @@ export function besidePostgres(options: PostgresOptions): Beside {
     }
   }
   return {
+    name: describe(source),
     async open(at) {
       await within(source, session => session.run(`DROP SCHEMA IF EXISTS ${schema} CASCADE; CREATE SCHEMA ${schema}`))
       await within({ ...source, schema }, async session => {

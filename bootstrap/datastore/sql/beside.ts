@@ -2,6 +2,8 @@
 import type { Datastore, Revision } from '../datastore.ts'
 
 export interface Beside {
+  /** The database in use, without its password. */
+  readonly name: string
   /** Makes it empty, in place of one that was left there, and opens it: its first write gets the revision after `at`. */
   open(at: Revision): Promise<Datastore>
   /**
