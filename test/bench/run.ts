@@ -30,6 +30,7 @@ const figures = [
   'ingress',
   'tunnel',
   'failover',
+  'restore',
   'overlay',
 ]
 
