@@ -11,7 +11,7 @@ import { ownEntries } from './cluster/restore/secrets.ts'
 import type { Step } from './cluster/restore/steps.ts'
 import { ConfigError } from './config/parse.ts'
 import type { ServerConfig } from './config/server-config.ts'
-import type { Datastore, Revision } from './datastore/datastore.ts'
+import type { Revision } from './datastore/datastore.ts'
 import { engineOf } from './datastore/endpoint.ts'
 import { etcdEffects, etcdOptions } from './embedded-etcd.ts'
 import { etcdFiles } from './etcd/files.ts'
@@ -104,7 +104,7 @@ async function prepareEtcd(
   const etcdctl = snapshot.form === 'etcd' ? await findProgram('etcdctl') : undefined
   const content =
     etcdctl === undefined
-      ? ({ from: 'entries', fill: async (store: Datastore) => void (await load(entries, store)) } as const)
+      ? ({ from: 'entries', entries } as const)
       : ({ from: 'snapshot', file: snapshot.nativeFile, etcdctl } as const)
   if (content.from === 'snapshot') for await (const _ of entries);
   await stageEtcd({ options, dir, at, content }, etcdEffects(log.child({ component: 'etcd' }), signal))

@@ -7,8 +7,9 @@ import { mkdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { ConfigError } from '../config/parse.ts'
-import type { Datastore, Revision } from '../datastore/datastore.ts'
+import type { Datastore, Entry, Revision } from '../datastore/datastore.ts'
 import { openEtcd } from '../datastore/etcd/etcd.ts'
+import { fillEtcd } from '../datastore/etcd/fill.ts'
 import { shiftKey } from '../datastore/etcd/shifted.ts'
 import { writeAtomically } from '../pki/files.ts'
 import { type EmbeddedEffects, type EmbeddedOptions, memberOf, settle } from './embedded.ts'
@@ -29,8 +30,7 @@ export interface EtcdStage {
   readonly at: Revision
   readonly content: /** etcd's own snapshot, and the program that restores it. */
     | { readonly from: 'snapshot'; readonly file: string; readonly etcdctl: string }
-    /** Fills the empty datastore. */
-    | { readonly from: 'entries'; readonly fill: (store: Datastore) => Promise<void> }
+    | { readonly from: 'entries'; readonly entries: AsyncIterable<Entry> }
 }
 
 /** Resolves once the member's folder is complete and nothing uses it any more. */
@@ -49,8 +49,10 @@ export async function stageEtcd({ options, dir, at, content }: EtcdStage, effect
     etcdSettings(member, beginning, { alone: true, secluded: true, bulk: true }),
   )
   await whileRunning(member, options, effects, async () => {
-    if (content.from === 'entries') await using(member, options, effects, content.fill)
-    await using(member, options, effects, store => goOnAt(store, at))
+    const way = { endpoints: [localUrl(member)], tls: options.tls, clock: effects.clock }
+    if (content.from === 'entries') await fillEtcd(way, content.entries)
+    const store = await openEtcd(way)
+    await goOnAt(store, at).finally(() => store.close())
   })
   await writeAtomically(member.files.alone, '')
 }
@@ -107,20 +109,6 @@ async function whileRunning(
   } finally {
     local.close()
     await process.stop()
-  }
-}
-
-async function using(
-  member: MemberSettings,
-  { tls }: EmbeddedOptions,
-  { clock }: EmbeddedEffects,
-  work: (store: Datastore) => Promise<void>,
-): Promise<void> {
-  const store = await openEtcd({ endpoints: [localUrl(member)], tls, clock })
-  try {
-    await work(store)
-  } finally {
-    await store.close()
   }
 }
 

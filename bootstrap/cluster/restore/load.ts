@@ -1,4 +1,5 @@
 /** From a snapshot into a datastore that is empty. */
+import { sideBySide } from '../../datastore/common/side-by-side.ts'
 import type { Datastore, Entry, Revision } from '../../datastore/datastore.ts'
 
 /** Written side by side: enough for one batch after the other, little enough for memory. */
@@ -16,31 +17,9 @@ export function revisionAfterRestore(nowMs: number, snapshot: Revision): Revisio
 }
 
 /** Creates every key; resolves with their number once all is durable. */
-export async function load(entries: AsyncIterable<Entry>, target: Datastore): Promise<number> {
-  const writing = new Set<Promise<void>>()
-  let bytes = 0
-  let keys = 0
-  let failure: unknown
-  for await (const { key, value } of entries) {
-    if (failure !== undefined) break
-    const written = target.commit({ op: 'create', key, value }).then(
-      () => undefined,
-      (error: unknown) => {
-        failure ??= error
-      },
-    )
-    const done = written.then(() => {
-      writing.delete(done)
-      bytes -= value.length
-    })
-    writing.add(done)
-    bytes += value.length
-    keys++
-    while (writing.size >= mostWrites || (bytes > mostBytes && writing.size > 0)) await Promise.race(writing)
-  }
-  await Promise.all(writing)
-  if (failure !== undefined) throw failure
-  return keys
+export function load(entries: AsyncIterable<Entry>, target: Datastore): Promise<number> {
+  const bounds = { count: mostWrites, weight: mostBytes, weigh: ({ value }: Entry) => value.length }
+  return sideBySide(entries, bounds, ({ key, value }) => target.commit({ op: 'create', key, value }))
 }
 
 export interface Counted<T> extends AsyncIterable<T> {
