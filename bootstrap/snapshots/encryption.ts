@@ -55,7 +55,7 @@ export function sealed(
       check: check.toString('hex'),
       nonce: nonce.toString('hex'),
     })
-    yield head
+    yield Buffer.from(head)
     const reader = byteReader(source)
     try {
       let chunk = await reader.read(chunkBytes)

@@ -7,11 +7,10 @@ import { pipeline } from 'node:stream/promises'
 import { type Datastore, UnavailableError } from '../datastore/datastore.ts'
 import { sealed } from './encryption.ts'
 import { asWriteError } from './errors.ts'
+import { sinkOf } from './sink.ts'
 import { SnapshotError, type Taken, type TakeOptions } from './snapshot.ts'
 import { zipped } from './zip/write.ts'
 
-/** Given to the disk in portions, so that the end has little left to wait for and others little to wait behind. */
-const flushBytes = 16 * 1024 * 1024
 const bufferBytes = 256 * 1024
 const partial = /^\.snapshot-.*\.partial$/
 const staleMs = 60 * 60 * 1000
@@ -31,7 +30,6 @@ export async function takeSnapshot(datastore: Datastore, options: TakeOptions): 
     try {
       await removeStale(folder, (await handle.stat()).mtimeMs)
       const taken = await write(datastore, handle, options)
-      await handle.sync()
       await handle.close()
       signal.throwIfAborted()
       await rename(unfinished, file)
@@ -80,27 +78,7 @@ async function through(
   let stages: AsyncIterable<Buffer> = source
   if (compress) stages = zipped({ name, modified: mtime })(stages)
   if (passphrase !== undefined) stages = sealed({ form: snapshotForm, compressed: compress }, passphrase)(stages)
-  let bytes = 0
-  let unflushed = 0
-  await pipeline(
-    stages,
-    async pieces => {
-      for await (const piece of pieces as AsyncIterable<Buffer>) {
-        await writeAll(handle, piece)
-        bytes += piece.length
-        unflushed += piece.length
-        if (unflushed < flushBytes) continue
-        await handle.datasync()
-        unflushed = 0
-      }
-    },
-    { signal },
-  )
-  return bytes
-}
-
-async function writeAll(handle: FileHandle, piece: Buffer): Promise<void> {
-  for (let done = 0; done < piece.length; ) done += (await handle.write(piece, done)).bytesWritten
+  return await pipeline(stages, sinkOf(handle), { signal })
 }
 
 /** What a process left that was killed in the middle: nobody has written to it for long. */

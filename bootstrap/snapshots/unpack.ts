@@ -1,13 +1,14 @@
 /** From a snapshot's file to what the engine made: decrypted, decompressed, and held against its checksum. */
 import { createHash, randomUUID } from 'node:crypto'
-import { createReadStream, createWriteStream } from 'node:fs'
-import { rm } from 'node:fs/promises'
+import { createReadStream } from 'node:fs'
+import { open, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { unsealed } from './encryption.ts'
 import { asSnapshotError, asUnpackError } from './errors.ts'
 import { known, layerOf, tellingBytes, trailers } from './forms.ts'
 import { inspect } from './inspect.ts'
+import { release, sinkOf } from './sink.ts'
 import { type Inspected, type ReadOptions, SnapshotError, type SnapshotForm } from './snapshot.ts'
 import { unzipped } from './zip/read.ts'
 
@@ -30,7 +31,7 @@ export async function unpack(file: string, options: Omit<ReadOptions, 'programs'
   try {
     const content = checked(plain(file, what, options), file)
     if (!copies) {
-      for await (const _ of content.pieces) signal.throwIfAborted()
+      for await (const piece of content.pieces) release(piece)
       return { form: content.form(), file, ours: false }
     }
     await write(content.pieces, copy, signal)
@@ -72,11 +73,6 @@ async function* plain(
 
 /** What fails at writing is told apart from what fails at reading. */
 async function write(source: AsyncIterable<Buffer>, path: string, signal: AbortSignal): Promise<void> {
-  const to = createWriteStream(path, { mode: 0o600, flags: 'wx' })
-  let failure: unknown
-  to.once('error', error => {
-    failure ??= error
-  })
   let reading: unknown
   async function* read() {
     try {
@@ -87,9 +83,14 @@ async function write(source: AsyncIterable<Buffer>, path: string, signal: AbortS
     }
   }
   try {
-    await pipeline(read, to, { signal })
+    const handle = await open(path, 'wx', 0o600)
+    try {
+      await pipeline(read, sinkOf(handle), { signal })
+    } finally {
+      await handle.close()
+    }
   } catch (error) {
-    throw reading ?? (failure ? asUnpackError(failure, dirname(path)) : error)
+    throw reading ?? asUnpackError(error, dirname(path))
   }
 }
 
@@ -104,23 +105,41 @@ function checked(source: AsyncIterable<Buffer>, file: string): Checked {
   let form: SnapshotForm | undefined
   async function* pieces() {
     const hash = createHash('sha256')
+    // What may be the trailer, as long as nothing follows it.
     let held: Buffer = Buffer.alloc(0)
-    for await (const piece of source) {
-      held = held.length === 0 ? piece : Buffer.concat([held, piece])
-      if (held.length < tellingBytes) continue
-      form ??= formOf(held, file)
-      const { bytes } = trailers[form]
-      const part = held.subarray(0, held.length - bytes)
-      held = Buffer.from(held.subarray(part.length))
-      if (part.length === 0) continue
-      hash.update(part)
-      yield part
+    for await (const piece of beginningTogether(source)) {
+      form ??= formOf(piece, file)
+      const passing = Math.max(0, held.length + piece.length - trailers[form].bytes)
+      const first = held.subarray(0, passing)
+      const second = piece.subarray(0, passing - first.length)
+      held = Buffer.concat([held.subarray(first.length), piece.subarray(second.length)])
+      for (const part of [first, second]) {
+        if (part.length === 0) continue
+        hash.update(part)
+        yield part
+      }
+      release(piece)
     }
     if (!form) throw new SnapshotError(`${file} is not a snapshot, or cut off at its beginning`)
     checkTrailer(form, held, hash.digest(), file)
     if (trailers[form].magic.length === 0) yield held
   }
   return { pieces: pieces(), form: () => form! }
+}
+
+/** The same, the first piece being long enough to tell the form by; nothing where there is not as much. */
+async function* beginningTogether(source: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  let beginning: Buffer | undefined = Buffer.alloc(0)
+  for await (const piece of source) {
+    if (!beginning) {
+      yield piece
+      continue
+    }
+    beginning = Buffer.concat([beginning, piece])
+    if (beginning.length < tellingBytes) continue
+    yield beginning
+    beginning = undefined
+  }
 }
 
 function formOf(beginning: Buffer, file: string): SnapshotForm {

@@ -26,6 +26,7 @@ const figures = [
   'datastore',
   'databases',
   'etcd',
+  'snapshots',
   'dns',
   'ingress',
   'tunnel',

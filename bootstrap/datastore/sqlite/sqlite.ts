@@ -33,6 +33,7 @@ import { WriterClient } from './writer-client.ts'
 const indexStep = 5000
 const probeTimeoutMs = 5000
 const flushMs = 100
+const readBytes = 256 * 1024
 const copySuffix = '.snapshot-'
 
 export interface SqliteOptions {
@@ -115,7 +116,10 @@ class SqliteDatastore implements Datastore {
       const copy = `${this.#file}${copySuffix}${randomUUID()}`
       try {
         const revision = await this.#backup(copy, until)
-        return { revision, bytes: await send(withTrailer(createReadStream(copy)), to, until) }
+        return {
+          revision,
+          bytes: await send(withTrailer(createReadStream(copy, { highWaterMark: readBytes })), to, until),
+        }
       } finally {
         await rm(copy, { force: true })
       }

@@ -2,8 +2,8 @@
  * A .zip with one file in it, written while it is made: https://pkware.cachefly.net/webdocs/APPNOTE/APPNOTE-6.3.9.TXT. Sizes and
  * checksum follow the data, and the directory at the end repeats them, in the 64-bit form where they need it.
  */
-import { pipeline } from 'node:stream/promises'
-import { crc32, createDeflateRaw } from 'node:zlib'
+import { crc32, createDeflateRaw, type DeflateRaw } from 'node:zlib'
+import { release } from '../sink.ts'
 import { dosTime, extra64, flags, max32, method, needs, signature, version } from './format.ts'
 
 export interface ZipEntry {
@@ -20,17 +20,12 @@ export function zipped(entry: ZipEntry): (source: AsyncIterable<Buffer>) => Asyn
     let checksum = 0
     let size = 0
     let compressed = 0
-    async function* counted() {
-      for await (const piece of source) {
-        checksum = crc32(piece, checksum)
-        size += piece.length
-        yield piece
-      }
-    }
-    const header = localHeader(name, time)
-    yield header
+    yield localHeader(name, time)
     const deflate = createDeflateRaw({ chunkSize: 64 * 1024 })
-    const feeding = pipeline(counted, deflate)
+    const feeding = feed(source, deflate, piece => {
+      checksum = crc32(piece, checksum)
+      size += piece.length
+    })
     feeding.catch(() => undefined)
     for await (const piece of deflate) {
       compressed += piece.length
@@ -38,9 +33,25 @@ export function zipped(entry: ZipEntry): (source: AsyncIterable<Buffer>) => Asyn
     }
     await feeding
     const facts = { name, time, checksum, size, compressed }
-    const descriptor = dataDescriptor(facts)
-    yield descriptor
-    yield directory(facts, header.length + compressed + descriptor.length)
+    yield dataDescriptor(facts)
+    yield directory(facts, localBytes + name.length + compressed + descriptorBytes(facts))
+  }
+}
+
+/** As fast as `to` takes it. Memory is given back as soon as it has been compressed. */
+async function feed(source: AsyncIterable<Buffer>, to: DeflateRaw, seen: (piece: Buffer) => void): Promise<void> {
+  try {
+    for await (const piece of source) {
+      seen(piece)
+      await new Promise<void>((resolve, reject) => {
+        to.write(piece, error => (error ? reject(error) : resolve()))
+      })
+      release(piece)
+    }
+    to.end()
+  } catch (error) {
+    to.destroy(error as Error)
+    throw error
   }
 }
 
@@ -52,10 +63,12 @@ interface Facts {
   readonly compressed: number
 }
 
+const localBytes = 30
+const descriptorBytes = (facts: Facts) => (isLarge(facts) ? 24 : 16)
 const isLarge = ({ size, compressed }: Facts) => size >= max32 || compressed >= max32
 
 function localHeader(name: Buffer, time: number): Buffer {
-  const header = Buffer.alloc(30)
+  const header = Buffer.alloc(localBytes)
   header.writeUInt32LE(signature.local, 0)
   header.writeUInt16LE(needs.plain, 4)
   header.writeUInt16LE(flags.sizesFollow | flags.utf8, 6)
@@ -66,11 +79,10 @@ function localHeader(name: Buffer, time: number): Buffer {
 }
 
 function dataDescriptor(facts: Facts): Buffer {
-  const large = isLarge(facts)
-  const descriptor = Buffer.alloc(large ? 24 : 16)
+  const descriptor = Buffer.alloc(descriptorBytes(facts))
   descriptor.writeUInt32LE(signature.descriptor, 0)
   descriptor.writeUInt32LE(facts.checksum, 4)
-  if (large) {
+  if (isLarge(facts)) {
     descriptor.writeBigUInt64LE(BigInt(facts.compressed), 8)
     descriptor.writeBigUInt64LE(BigInt(facts.size), 16)
   } else {

@@ -22,7 +22,10 @@ afterAll(() => rm(dir, { recursive: true, force: true }))
 
 async function zip(pieces: readonly Buffer[]): Promise<string> {
   const file = join(dir, 'some.zip')
-  await pipeline(zipped({ name: 'some', modified })(Readable.from(pieces)), createWriteStream(file))
+  await pipeline(
+    zipped({ name: 'some', modified })(Readable.from(pieces.map(piece => Buffer.from(piece)))),
+    createWriteStream(file),
+  )
   return file
 }
 
