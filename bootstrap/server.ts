@@ -122,6 +122,8 @@ async function start(config: ServerConfig, deps: ServerDeps, stages: Stages): Pr
     signal: background.signal,
   })
   core = api
+  const following = { clock: systemClock, log, signal: background.signal }
+  if (!datastore.exclusive) void tokens.follow(following)
   stages.started('API server', () => api.close())
   stages.started('background work', () => background.abort())
   const { listening, serving } = await port.handOver(api.server)

@@ -3,14 +3,16 @@ import { existsSync } from 'node:fs'
 import { mkdtemp, readFile, rm, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
+import { afterAll, afterEach, beforeEach, describe, expect, test } from '@jest/globals'
 import { systemClock } from '../client/clock.ts'
 import { FakeClock } from '../client/testing/fake-clock.ts'
 import type { Datastore } from '../datastore/datastore.ts'
 import { openSqlite } from '../datastore/sqlite/sqlite.ts'
+import { FaultyDatastore } from '../datastore/testing/faulty.ts'
 import { ensurePki } from '../pki/pki.ts'
 import { parsePasswd } from '../pki/token.ts'
 import { type ClusterParts, openCluster } from './open.ts'
+import { announcedPassword, announceRotation, rotationKey } from './rotation.ts'
 import { seal, sealedKey, sealedPrefix, unseal } from './seal.ts'
 import { moveBundle } from './stored.ts'
 
@@ -183,6 +185,57 @@ describe('tokens', () => {
     await tokens.rotate('again')
     expect(await keys()).toContain(sealedKey('again'))
     expect(await keys()).not.toContain(sealedKey('changed'))
+  })
+
+  describe('rotated through another server', () => {
+    const shared = { openData: async () => new FaultyDatastore(datastore) }
+    const passwords = ({ tokens }: Awaited<ReturnType<typeof start>>) =>
+      tokens.current().passwd.map(({ password }) => password)
+    const stop = new AbortController()
+    afterAll(() => stop.abort())
+    const follow = ({ tokens }: Awaited<ReturnType<typeof start>>) =>
+      void tokens.follow({ clock: systemClock, log, signal: stop.signal })
+
+    test('taken over by the others while they run, on disk too, and so the next time', async () => {
+      const [a, b] = [await start('a', shared), await start('b', shared)]
+      follow(a)
+      follow(b)
+      await a.tokens.rotate('changed')
+      await until(() => passwords(b).every(password => password === 'changed'))
+      expect(await file('b', 'token')).toBe(await file('a', 'token'))
+      await b.tokens.rotate('again')
+      await until(() => passwords(a).every(password => password === 'again'))
+      expect(await keys()).toEqual([sealedKey('again')])
+      await start('a', { ...shared, token: undefined })
+    })
+
+    test('agents keep a token of their own', async () => {
+      const own = { ...shared, agentToken: 'agents' }
+      const [a, b] = [await start('a', own), await start('b', own)]
+      follow(b)
+      await a.tokens.rotate('changed')
+      await until(() => passwords(b).includes('changed'))
+      expect(passwords(b)).toEqual(['agents', 'changed'])
+    })
+
+    test('what was announced tells nothing to who has the old token or the agents’, and is nothing once it is of the past', async () => {
+      const { tokens, pki } = await start('a', shared)
+      await tokens.rotate('changed')
+      const [entry] = (await datastore.read(rotationKey)).entries
+      for (const password of ['secret', 'changed', '']) await expect(unseal(password, entry!.value)).rejects.toThrow()
+      await tokens.rotate('newest')
+      await datastore.commit({
+        op: 'update',
+        key: rotationKey,
+        value: entry!.value,
+        revision: (await datastore.read(rotationKey)).entries[0]!.revision,
+      })
+      const parts = { datastore, caKey: pki.serverCa.key }
+      expect(await announcedPassword(parts, 'newest')).toBeUndefined()
+      expect(await announcedPassword(parts, 'secret')).toBeUndefined()
+      await announceRotation(parts, 'newest')
+      expect(await announcedPassword(parts, 'secret')).toBe('newest')
+    })
   })
 
   test("agents' own token stays when the servers' is rotated", async () => {

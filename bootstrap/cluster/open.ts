@@ -63,7 +63,7 @@ export async function openCluster(parts: ClusterParts): Promise<OpenedCluster> {
   const [datastore, made] = await Promise.all([opening, ensured()])
   const files = await ensureFiles(parts, made, await knownPassword(parts))
   await store(parts, datastore, serverPassword(files.token), stored)
-  const tokens = tokenKeeper({ ...parts, datastore, caPem: made.serverCa.cert }, files)
+  const tokens = tokenKeeper({ ...parts, datastore, ca: made.serverCa }, files)
   return { datastore, pki: made, tokens, bundle: () => currentBundle(parts, datastore, tokens) }
 }
 

@@ -112,4 +112,39 @@ suite('two servers on one datastore', () => {
     expect((await client.get('/readyz')).status).toBe(200)
     client.close()
   })
+
+  test('a token that is rotated through one is that of the other, without a restart, also after an outage', async () => {
+    const config = async (at: number, password: string) => {
+      const client = new HttpClient({ url: servers[at]!.url, tls: { ca: servers[0]!.tls.ca } })
+      const { status } = await client.get('/v1-k3s/config', { headers: basic('node', password) })
+      client.close()
+      return status
+    }
+    const rotate = async (at: number, password: string, newToken: string) => {
+      const client = new HttpClient({ url: servers[at]!.url, tls: { ca: servers[0]!.tls.ca } })
+      const headers = basic('server', password)
+      expect((await client.put('/v1-k3s/token', { newToken }, { headers })).status).toBe(200)
+      client.close()
+    }
+    const until = async (at: number, password: string) => {
+      while ((await config(at, password)) !== 200) await delay(50)
+    }
+    // Where everybody knows it to listen.
+    await servers[1]!.stop()
+    servers[1] = await startServer([...flags, '--token', 'secret'], servers[1]!.dataDir)
+    await rotate(0, 'secret', 'changed')
+    await until(1, 'changed')
+    expect([await config(1, 'secret'), await config(0, 'secret')]).toEqual([401, 401])
+    expect(await file(1, 'token')).toBe(await file(0, 'token'))
+    await etcd.stop()
+    await etcd.start()
+    for (const { url, tls } of servers) {
+      const client = new HttpClient({ url, tls })
+      await client.until('/readyz', ({ status }) => status === 200)
+      client.close()
+    }
+    await rotate(1, 'changed', 'again')
+    await until(0, 'again')
+    expect(await config(0, 'changed')).toBe(401)
+  })
 })
