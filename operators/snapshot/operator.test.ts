@@ -74,8 +74,7 @@ describe('on schedule', () => {
     expect(events()).toContainEqual(
       expect.stringMatching(`ETCDSnapshotFailed: Failed to save snapshot ${bad} on n1: .*`),
     )
-    await bench.harness.advance(25 * 3_600_000)
-    await bench.settle()
+    await bench.advance(25 * 3_600_000)
     expect(bench.summary()).toEqual([`local etcd-snapshot-n1-${epoch} ready`])
   })
 
@@ -98,14 +97,12 @@ describe('objects and files', () => {
   test('a file that is dropped becomes an object, one that vanishes loses it', async () => {
     await start()
     await drop('copied-from-elsewhere.zip', 'x'.repeat(100))
-    await bench.harness.advance(600_000)
-    await bench.settle()
+    await bench.advance(600_000)
     expect(bench.summary()).toEqual(['local copied-from-elsewhere.zip ready'])
     expect(bench.objects()[0]!.status!.size).toBe('100')
     const { rm } = await import('node:fs/promises')
     await rm(join(bench.folder, 'copied-from-elsewhere.zip'))
-    await bench.harness.advance(600_000)
-    await bench.settle()
+    await bench.advance(600_000)
     expect(bench.summary()).toEqual([])
   })
 
@@ -164,16 +161,14 @@ describe('objects and files', () => {
       spec: { snapshotName: 'x-n2-1', nodeName: 'n2', location: 'file:///x-n2-1' },
       status: { readyToUse: true, size: '4', creationTime: '2026-01-01T00:00:00Z' },
     })
-    await bench.harness.advance(600_000)
-    await bench.settle()
+    await bench.advance(600_000)
     expect(bench.summary()).toEqual(['local x-n2-1 ready'])
     const n1 = await bench.harness.client.get(nodes, { name: 'n1' })
     expect(n1.metadata.annotations).toEqual({
       'etcd.k3s.cattle.io/local-snapshots-timestamp': '2026-01-01T00:10:00Z',
     })
     await bench.harness.client.delete(nodes, { name: 'n2' })
-    await bench.harness.advance(600_000)
-    await bench.settle()
+    await bench.advance(600_000)
     expect(bench.summary()).toEqual([])
   })
 })
@@ -209,13 +204,11 @@ describe('S3', () => {
     expect(bench.summary()).toEqual([`local ${name} ready`, `s3 ${name} failed: connection refused`])
     expect(events()).toContain(`ETCDSnapshotFailed: Failed to save snapshot ${name} on n1: connection refused`)
     for (let round = 0; round < 3; round++) {
-      await bench.harness.advance(600_000)
-      await bench.settle()
+      await bench.advance(600_000)
     }
     expect(bench.summary()).toContain(`s3 ${name} failed: connection refused`)
     bench.store.trouble = undefined
-    await bench.harness.advance(600_000)
-    await bench.settle()
+    await bench.advance(600_000)
     expect(bench.summary()).toEqual([`local ${name} ready`, `s3 ${name} ready`])
     expect(await bench.store.keys()).toEqual([`prod/${name}`])
     expect(bench.objects().find(({ spec }) => spec?.s3)!.status!.error).toBeUndefined()
@@ -229,8 +222,7 @@ describe('S3', () => {
     await first.stop()
     first.store.trouble = undefined
     const second = await Bench.start({ s3: s3Config, of: first })
-    await second.harness.clock.advance(3_600_000)
-    await second.settle()
+    await second.advance(3_600_000)
     expect(second.summary()).toEqual([`local ${name} ready`, `s3 ${name} ready`])
     await second.stop()
   })
@@ -262,8 +254,7 @@ describe('S3', () => {
     await bench.tick()
     await deleteObject('s3-')
     bench.store.trouble = undefined
-    await bench.harness.advance(3_600_000)
-    await bench.settle()
+    await bench.advance(3_600_000)
     expect(await bench.store.keys()).toEqual([])
   })
 
@@ -271,8 +262,7 @@ describe('S3', () => {
     await start({ s3: s3Config })
     await bench.store.put('prod/old-n7-1700000000', 'abc', { 'k3s-node-name': 'n7', 'k3s-token-hash': '123' })
     await bench.store.put('prod/.metadata/old-n7-1700000000', '{"owner":"ops"}')
-    await bench.harness.advance(600_000)
-    await bench.settle()
+    await bench.advance(600_000)
     expect(bench.objects()).toMatchObject([
       {
         spec: { nodeName: 'n7', location: 's3://backups/prod/old-n7-1700000000', metadata: { owner: 'ops' } },
@@ -280,12 +270,10 @@ describe('S3', () => {
       },
     ])
     const heads = bench.store.calls.filter(call => call.startsWith('head')).length
-    await bench.harness.advance(600_000)
-    await bench.settle()
+    await bench.advance(600_000)
     expect(bench.store.calls.filter(call => call.startsWith('head'))).toHaveLength(heads)
     await bench.store.open(s3Config).remove('old-n7-1700000000', AbortSignal.abort())
-    await bench.harness.advance(600_000)
-    await bench.settle()
+    await bench.advance(600_000)
     expect(bench.summary()).toEqual([])
   })
 })
@@ -374,8 +362,7 @@ describe('on request', () => {
     })
     await mkdir(dir)
     await bench.ask({ operation: 'save', dir })
-    await bench.harness.advance(600_000)
-    await bench.settle()
+    await bench.advance(600_000)
     expect(bench.objects().map(({ spec }) => spec?.location)).toEqual([`file://${dir}/on-demand-n1-${epoch}`])
     await deleteObject('local-')
     expect(existsSync(join(dir, `on-demand-n1-${epoch}`))).toBe(false)

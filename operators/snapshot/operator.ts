@@ -47,7 +47,7 @@ export function snapshotOperator(kernel: Kernel, effects: SnapshotEffects = {}):
         if (!object) return done
         const shared = of(cluster)
         if (object.metadata.deletionTimestamp) await finish(object, shared)
-        else if (isPending(object, shared.node)) return await retryUpload(object, objects, shared)
+        else if (isPending(object, shared.node)) return await retryUpload(key, objects, shared)
         return done
       },
       async run(cluster, enqueue) {

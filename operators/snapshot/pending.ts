@@ -1,9 +1,10 @@
 /** Uploads that have not succeeded yet are tried again, for as long as there is a file to upload. K3s does not. */
 import { dirname } from 'node:path'
+import { ignoreNotFound } from '../../bootstrap/api/errors.ts'
 import type { Informer } from '../../bootstrap/client/informer.ts'
 import { done, type Result } from '../runtime/operator.ts'
 import { type Context, inTurn } from './context.ts'
-import type { EtcdSnapshotFile } from './etcd-snapshot-file.ts'
+import { type EtcdSnapshotFile, etcdSnapshotFiles } from './etcd-snapshot-file.ts'
 import { Folder, type SnapshotFile } from './folder.ts'
 import { type Snapshot, snapshotOf } from './snapshot.ts'
 import { send } from './upload.ts'
@@ -26,12 +27,15 @@ export function dueAt({ created, error }: Snapshot, s3WorkedAt: number): number 
 
 /** Uploads if it is time to. */
 export async function retryUpload(
-  object: EtcdSnapshotFile,
+  name: string,
   objects: Informer<EtcdSnapshotFile>,
   context: Context,
 ): Promise<Result> {
+  const { client, clock, node, state } = context
+  // The cache may not know yet that the last attempt is over, and an upload may be long.
+  const object = await client.get(etcdSnapshotFiles, { name }).catch(ignoreNotFound)
+  if (!object || !isPending(object, node)) return done
   const snapshot = snapshotOf(object)
-  const { clock, state } = context
   if (state.uploading.has(snapshot.name)) return done
   const wait = dueAt(snapshot, state.uploadedAt) - clock.now()
   if (wait > 0) return { requeueAfterMs: wait }

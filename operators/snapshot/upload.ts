@@ -125,7 +125,7 @@ async function isThere({ metadata }: EtcdSnapshotFile, { client }: Context): Pro
   return found !== undefined && found.metadata.deletionTimestamp === undefined
 }
 
-/** "s3://bucket/folder/name" */
+/** "s3://bucket/folder/name", as the bucket itself says once it is open. */
 export function locationIn({ bucket, folder }: S3Settings, name: string): string {
-  return `s3://${bucket}/${posix.join(folder, name).replace(/^\/+/, '')}`
+  return `s3://${bucket}/${folder === '' ? '' : posix.join(folder, '/')}${name}`
 }

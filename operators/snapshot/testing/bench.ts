@@ -239,9 +239,13 @@ export class Bench {
   /** A scheduled snapshot, and all that follows. Time moves on by a minute. */
   async tick(): Promise<void> {
     this.due()
-    await this.harness.advance(0)
-    await this.settle()
-    await this.harness.advance(60_000)
+    await this.advance(0)
+    await this.advance(60_000)
+  }
+
+  /** Moves time on, and waits for what comes of it. */
+  async advance(ms: number): Promise<void> {
+    await this.harness.clock.advance(ms)
     await this.settle()
   }
 
@@ -252,8 +256,12 @@ export class Bench {
     let seen = -1
     while (quiet < 5) {
       await new Promise(resolve => setTimeout(resolve, 5))
-      await this.harness.idle()
-      const busy = this.context?.state.saving || (this.context?.state.uploading.size ?? 0) > 0
+      // Waiting for a file looks like work without end.
+      const idle = await this.harness.idle().then(
+        () => true,
+        () => false,
+      )
+      const busy = !idle || this.context?.state.saving || (this.context?.state.uploading.size ?? 0) > 0
       quiet = seen === client.store.revision && !busy ? quiet + 1 : 0
       seen = client.store.revision
     }
