@@ -82,7 +82,7 @@ export function contextOf(
     engine,
     settings,
     s3: settings.disabled ? undefined : config.s3,
-    folder: new Folder(settings.dir, settings.dirIsDefault),
+    folder: new Folder(settings.dir, settings.dirIsDefault ? 'default' : 'configured'),
     connect: asked => openBucket(asked, { log, env: process.env }, signal),
     metrics,
     isMine: async () => alone || (await client.get(leases, electionLease)).spec?.holderIdentity === candidate,

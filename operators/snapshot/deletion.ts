@@ -1,5 +1,4 @@
 /** A user deletes an ETCDSnapshotFile: the snapshot goes with it. */
-import { rm } from 'node:fs/promises'
 import { basename, dirname } from 'node:path'
 import { removeFrom } from './cloud.ts'
 import { type Context, serverNodes } from './context.ts'
@@ -35,8 +34,7 @@ async function deleteFile(snapshot: Snapshot, { folder, engine, log }: Context):
       () => false,
     ))
   ) {
-    await new Folder(dirname(path), false).remove(name)
-    await rm(path, { force: true })
+    await new Folder(dirname(path), 'other').remove(name)
     log.info({ snapshot: name }, `Snapshot ${name} deleted locally`)
   }
 }

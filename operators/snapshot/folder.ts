@@ -21,15 +21,23 @@ export class FolderError extends Error {
 
 type Metadata = { readonly [name: string]: string }
 
+/**
+ * `default` is made on use, `configured` has to be there: whatever lies in these is a snapshot. In any other, which is only named
+ * by a request, files count by their names alone: whoever may ask a server for snapshots must not thereby see or
+ * delete all that root can.
+ */
+export type FolderKind = 'default' | 'configured' | 'other'
+
+const nameOfOurs = /-\d{1,12}(?:\.zip)?(?:\.enc)?$/
+
 export class Folder {
   readonly path: string
-  /** Made on use; any other has to be there. */
-  readonly #isDefault: boolean
+  readonly kind: FolderKind
   readonly #metadata: string
 
-  constructor(path: string, isDefault: boolean) {
+  constructor(path: string, kind: FolderKind) {
     this.path = path
-    this.#isDefault = isDefault
+    this.kind = kind
     this.#metadata = join(dirname(path), '.metadata')
   }
 
@@ -40,7 +48,7 @@ export class Folder {
   /** Throws FolderError when there is no such folder. */
   async ensure(): Promise<void> {
     try {
-      if (this.#isDefault) await mkdir(this.path, { recursive: true, mode: 0o700 })
+      if (this.kind === 'default') await mkdir(this.path, { recursive: true, mode: 0o700 })
       if (!(await stat(this.path)).isDirectory()) throw new Error(`${this.path} is not a directory`)
     } catch (error) {
       throw new FolderError(`failed to get etcd-snapshot-dir: ${(error as Error).message}`, { cause: error })
@@ -57,6 +65,7 @@ export class Folder {
 
   async find(name: string): Promise<SnapshotFile | undefined> {
     if (basename(name) !== name || name === '') return undefined
+    if (this.kind === 'other' && !nameOfOurs.test(name)) return undefined
     const path = this.file(name)
     const info = await stat(path).catch(ignoreMissing)
     if (!info?.isFile()) return undefined
@@ -66,9 +75,10 @@ export class Folder {
   /** Whether it was there. */
   async remove(name: string): Promise<boolean> {
     const found = await this.find(name)
-    if (found) await rm(found.path, { force: true })
-    if (basename(name) === name) await rm(join(this.#metadata, name), { force: true })
-    return found !== undefined
+    if (!found) return false
+    await rm(found.path, { force: true })
+    await rm(this.metadataFile(name), { force: true })
+    return true
   }
 
   metadataFile(name: string): string {

@@ -368,6 +368,18 @@ describe('on request', () => {
     expect(existsSync(join(dir, `on-demand-n1-${epoch}`))).toBe(false)
   })
 
+  test('a folder that a request names gives away, and loses, nothing but snapshots', async () => {
+    await start()
+    const dir = join(bench.root, 'etc')
+    await mkdir(dir)
+    for (const name of ['passwd', 'on-demand-n1-5']) await writeFile(join(dir, name), 'root')
+    const listed = await bench.ask({ operation: 'list', dir })
+    expect((listed.body as { items: unknown[] }).items).toHaveLength(1)
+    const deleted = await bench.ask({ operation: 'delete', dir, name: ['passwd', 'on-demand-n1-5'] })
+    expect(deleted.body).toEqual({ created: [], deleted: ['on-demand-n1-5'] })
+    expect(existsSync(join(dir, 'passwd'))).toBe(true)
+  })
+
   test.each([
     ['no JSON', 'invalid snapshot request: want a JSON object with "operation"'],
     [{ operation: 'format' }, 'invalid snapshot operation'],

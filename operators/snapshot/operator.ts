@@ -94,6 +94,7 @@ async function takeScheduled(context: Context): Promise<void> {
   try {
     await clock.sleep(random() * jitterMs, signal)
     if (!(await isMine())) return
+    if (state.saving) return log.info({}, 'A snapshot is still being saved: this one is left out')
     const { name, compress, retention } = settings
     const { deleted } = await save({ name, folder, compress, retention, s3, verify: true }, context)
     await reconcileSnapshots(context, s3, deleted)

@@ -61,7 +61,7 @@ async function fileOf(
     .list()
     .find(({ spec }) => spec?.snapshotName === name && spec.nodeName === node && spec.location?.startsWith('file://'))
   if (!local) return undefined
-  const elsewhere = new Folder(dirname(local.spec!.location!.slice('file://'.length)), false)
+  const elsewhere = new Folder(dirname(local.spec!.location!.slice('file://'.length)), 'other')
   const file = await elsewhere.find(name)
   return file && { folder: elsewhere, file }
 }

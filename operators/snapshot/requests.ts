@@ -130,6 +130,9 @@ async function remove(
   await folder.ensure()
   const deleted: string[] = []
   for (const name of names) {
+    // Only what is a snapshot, whatever its name, where the request has named the folder.
+    const path = (await folder.find(name))?.path
+    if (path !== undefined && folder.kind === 'other') await context.engine.inspect(path)
     if (await folder.remove(name)) {
       deleted.push(name)
       log.info({ snapshot: name }, `Snapshot ${name} deleted locally`)
@@ -234,7 +237,7 @@ function requestIn(body: Buffer, { settings, folder }: Context): SnapshotRequest
   return {
     operation: operation as Operation,
     names,
-    folder: dir === undefined || dir === folder.path ? folder : new Folder(absolute(dir), false),
+    folder: dir === undefined || dir === folder.path ? folder : new Folder(absolute(dir), 'other'),
     compress: optional(given, 'compress', isBool) ?? settings.compress,
     retention: optional(given, 'retention', isNumber) ?? settings.retention,
     s3: s3 && s3In(s3, settings.retention),

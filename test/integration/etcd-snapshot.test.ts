@@ -153,7 +153,7 @@ describe('etcd-snapshot', () => {
     [['save', 'now'], 'this command does not take any arguments'],
     [['save', '--s3'], 'failed to initialize S3 client: s3 configuration was not set'],
     [['save', '--dir', '/no/such/folder'], 'failed to get etcd-snapshot-dir: '],
-    [['save', '--etcd-token', 'wrong'], '401 '],
+    [['save', '--etcd-token', 'K10abc::server:x'], 'invalid token CA hash length'],
     [['freeze'], "No help topic for 'etcd-snapshot freeze'"],
     [['save', '--nmae', 'x'], 'flag provided but not defined: --nmae'],
   ])('%j is refused in one line', async (words, message) => {

@@ -220,7 +220,7 @@ export class Bench {
         compress: false,
       },
       s3,
-      folder: new Folder(this.folder, true),
+      folder: new Folder(this.folder, 'default'),
       connect: async settings => this.store.open(settings),
       metrics: { measure: (_what, work) => work() },
       isMine: isMine ?? (async () => true),
