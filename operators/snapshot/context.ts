@@ -58,7 +58,8 @@ export interface State {
   turn: Promise<unknown>
 }
 
-const electionLease = { name: 'kube-controller-manager', namespace: 'kube-system' }
+/** Who runs K3s' own operators where servers share all. */
+const electionLease = { name: 'k3s', namespace: 'kube-system' }
 
 export function contextOf(
   kernel: Kernel,
