@@ -219,7 +219,7 @@ const serverOnly: readonly Flag[] = [
   list(
     'components',
     'disable',
-    'Packaged components not to deploy, and to delete (coredns, servicelb, traefik, local-storage, metrics-server, runtimes)',
+    'Packaged components not to deploy, and to delete (coredns, servicelb, traefik, local-storage, metrics-server, runtimes, system-upgrade)',
   ),
   bool('components', 'prune-manifests', 'Delete the objects of a file in server/manifests when the file is deleted'),
   bool('components', 'disable-scheduler', 'Disable the scheduler'),

@@ -20,7 +20,7 @@ let api: HttpClient
 const children: ChildProcess[] = []
 
 beforeAll(async () => {
-  server = await startServer(['--disable-scheduler', '--disable', 'coredns'])
+  server = await startServer(['--disable-scheduler', '--disable', 'coredns,system-upgrade'])
   api = new HttpClient(server)
   await api.post('/api/v1/nodes', { apiVersion: 'v1', kind: 'Node', metadata: { name: 'box' } })
   const status = {
@@ -96,6 +96,27 @@ test('--leader-elect=false works without a lease', async () => {
   await api.post('/api/v1/namespaces/default/pods', pod('three'))
   await api.until('/api/v1/namespaces/default/pods/three', bound)
   expect((await api.get(lease)).status).toBe(404)
+})
+
+test('upgrade plans are applied by a process of its own', async () => {
+  const namespace = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'system-upgrade' } }
+  await api.post('/api/v1/namespaces', namespace)
+  await api.patch('/api/v1/nodes/box', merge, { metadata: { labels: { 'kubernetes.io/hostname': 'box' } } })
+  await api.post('/apis/upgrade.cattle.io/v1/namespaces/system-upgrade/plans', {
+    apiVersion: 'upgrade.cattle.io/v1',
+    kind: 'Plan',
+    metadata: { name: 'all' },
+    spec: { concurrency: 1, nodeSelector: {}, version: 'v1', cordon: true, upgrade: { image: 'i' } },
+  })
+  const alone = operator('upgrade', '-k', server.kubeconfig)
+  const { body } = await api.until(
+    '/apis/batch/v1/namespaces/system-upgrade/jobs',
+    answer => answer.body.items?.[0]?.spec.parallelism === 1,
+  )
+  const { initContainers, containers } = body.items[0].spec.template.spec
+  expect([...initContainers, ...containers].map(({ image }) => image)).toEqual(['embedded/kubectl', 'i:v1'])
+  alone.child.kill('SIGTERM')
+  expect(await once(alone.child, 'exit')).toEqual([0, null])
 })
 
 const withHaproxy = hasHaproxy ? test : test.skip

@@ -141,4 +141,58 @@ else {
     // core also tries what deploy has packaged, for which this server lacks the RuntimeClass.
     expect(errors().filter(line => !line.startsWith('core: '))).toEqual([])
   })
+
+  test('upgrade applies a plan to a node, draining with the image upstream uses', async () => {
+    const { api } = upstream
+    alone('upgrade')
+    const inside = '/apis/upgrade.cattle.io/v1/namespaces/system-upgrade/plans'
+    await api.post('/api/v1/namespaces', { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'system-upgrade' } })
+    // This API server was not told to allow privileged containers.
+    const data = { SYSTEM_UPGRADE_JOB_PRIVILEGED: 'false' }
+    const settings = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'default-controller-env' }, data }
+    await api.post('/api/v1/namespaces/system-upgrade/configmaps', settings)
+    const labels = { 'kubernetes.io/hostname': 'old', upgrade: 'yes' }
+    const node = { apiVersion: 'v1', kind: 'Node', metadata: { name: 'old', labels }, spec: { taints: [] } }
+    expect((await api.post('/api/v1/nodes', node)).status).toBe(201)
+    const merge = 'application/merge-patch+json'
+    const allocatable = { cpu: '4', memory: '4Gi', pods: '10' }
+    const status = { allocatable, conditions: [{ type: 'Ready', status: 'True' }] }
+    await api.patch('/api/v1/nodes/old/status', merge, { status })
+    const plan = {
+      apiVersion: 'upgrade.cattle.io/v1',
+      kind: 'Plan',
+      metadata: { name: 'nodes', namespace: 'system-upgrade' },
+      spec: {
+        concurrency: 1,
+        nodeSelector: { matchLabels: { upgrade: 'yes' } },
+        version: 'v1.36.2+k3s1',
+        drain: { timeout: '1m' },
+        window: { days: ['0', '1', '2', '3', '4', '5', '6'], startTime: '00:00', endTime: '23:59:59' },
+        upgrade: {
+          image: 'rancher/k3s-upgrade',
+          envs: [{ name: 'A', valueFrom: { fieldRef: { fieldPath: 'spec.nodeName' } } }],
+        },
+      },
+    }
+    await api.until(inside, ({ status }) => status === 200)
+    expect((await api.post(inside, plan)).status).toBe(201)
+    const jobs = '/apis/batch/v1/namespaces/system-upgrade/jobs'
+    const { body } = await api.until(jobs, answer => answer.body.items?.[0]?.spec.parallelism === 1)
+    const [job] = body.items
+    const [drain] = job.spec.template.spec.initContainers
+    expect(drain).toMatchObject({ name: 'drain', image: 'rancher/kubectl:v1.30.3' })
+    expect(drain.args).toEqual(expect.arrayContaining(['drain', 'old', '--timeout', '1m']))
+    await api.patch('/api/v1/nodes/old', merge, { spec: { unschedulable: true } })
+    const pods = '/api/v1/namespaces/system-upgrade/pods'
+    const scheduled = await api.until(pods, answer => answer.body.items?.[0]?.spec.nodeName === 'old')
+    const pod = scheduled.body.items[0].metadata.name
+    await api.patch(`${pods}/${pod}/status`, merge, { status: { phase: 'Succeeded' } })
+    const isComplete = (answer: { body: { status?: { conditions?: { type: string; status: string }[] } } }) =>
+      answer.body.status?.conditions?.some(({ type, status }) => type === 'Complete' && status === 'True') === true
+    const done = await api.until(`${inside}/nodes`, isComplete)
+    const updated = (await api.get('/api/v1/nodes/old')).body
+    expect(updated.metadata.labels['plan.upgrade.cattle.io/nodes']).toBe(done.body.status.latestHash)
+    expect(updated.spec.unschedulable).toBeUndefined()
+    expect(errors().filter(line => line.startsWith('upgrade: '))).toEqual([])
+  })
 }
