@@ -6,6 +6,7 @@ import { isTransient } from '../runtime/failures.ts'
 import type { Cluster } from '../runtime/operator.ts'
 import { conditionOf, withCondition } from './conditions.ts'
 import { changeNode, owing } from './cordons.ts'
+import { downgradeProblem } from './downgrade.ts'
 import { jobName, jobOf, jobSpecHash } from './job.ts'
 import { outcomeOf } from './job-outcome.ts'
 import { annotation, cordons, hostnameOf } from './plan.ts'
@@ -61,6 +62,8 @@ export class JobMaker {
 
   async #create(round: Round, node: Node, settings: Settings, begun: boolean, cluster: Cluster): Promise<void> {
     const { key, plan, status } = round
+    const problem = downgradeProblem(plan, status, node)
+    if (problem !== undefined) throw new Error(problem)
     const kubectlImage = await this.#kubectlImage(node, settings, cluster)
     const job = jobOf(plan, status, node, { settings, kubectlImage, controller: this.#controller }, begun ? 1 : 0)
     this.#writes.jobs.wrote(key, await cluster.client.create(jobs, job))

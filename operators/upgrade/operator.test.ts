@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
-import { deployments, jobs, nodes, secrets } from '../../bootstrap/client/resources.ts'
+import { deployments, jobs, type Node, nodes, secrets } from '../../bootstrap/client/resources.ts'
 import { nameOf } from '../runtime/apply.ts'
 import { plans } from './plan.ts'
 import { nodeOf, planOf, Upgrades } from './testing.ts'
@@ -168,6 +168,19 @@ describe('a plan that cannot be applied', () => {
     await h().addPlan({ version: '' })
     expect(await h().condition('LatestResolved')).toBe('False Error: cannot resolve plan: missing channel and version')
     expect(h().events()).toContain('ResolveFailed: cannot resolve plan: missing channel and version')
+  })
+
+  it('does not drain a node for a downgrade', async () => {
+    const status = { nodeInfo: { kubeletVersion: 'v1.36.4+skiff1' } } as Node['status']
+    h().client.seed(nodes, { ...nodeOf('a'), status })
+    await h().begin()
+    await h().addPlan({ drain: {} })
+    const why =
+      'Failed to create job for node a: downgrades are refused: the node runs v1.36.4+skiff1, and v1.36.2-skiff1 is older'
+    expect(await h().condition('Complete')).toBe(`False ValidationFailed: ${why}`)
+    expect(h().jobs).toEqual([])
+    await h().changePlan({ spec: { version: 'v1.36.4+skiff2' } })
+    expect(h().running).toEqual(['a'])
   })
 
   it('says what the API has against its Jobs', async () => {

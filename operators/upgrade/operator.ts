@@ -84,7 +84,12 @@ function plansOfNode(
   { namespace }: UpgradeOptions,
   { informers }: Cluster,
 ): readonly ObjectKey[] {
-  const seen = ({ metadata, spec }: Node) => [metadata.labels, metadata.annotations, spec?.unschedulable]
+  const seen = ({ metadata, spec, status }: Node) => [
+    metadata.labels,
+    metadata.annotations,
+    spec?.unschedulable,
+    status?.nodeInfo?.kubeletVersion,
+  ]
   if (old && sameJson(seen(node), seen(old))) return []
   const either = old ? [node, old] : [node]
   const selecting = informers

@@ -1,13 +1,14 @@
 import { createServer, type IncomingHttpHeaders } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { describe, expect, it } from '@jest/globals'
-import type { Secret } from '../../bootstrap/client/resources.ts'
+import type { Node, Secret } from '../../bootstrap/client/resources.ts'
 import { askChannel, resolveChannel } from './channel.ts'
 import { planHash, secretHash } from './digest.ts'
+import { downgradeProblem } from './downgrade.ts'
 import { drainArgs } from './drain-args.ts'
 import { jobOf } from './job.ts'
 import { safeName, withTag } from './names.ts'
-import type { PlanSpec } from './plan.ts'
+import { mungeVersion, type PlanSpec } from './plan.ts'
 import { selectNodes } from './selection.ts'
 import { type Environment, settingsOf } from './settings.ts'
 import { nodeOf, planOf } from './testing.ts'
@@ -361,6 +362,24 @@ describe('a Job', () => {
       imagePullPolicy: 'Always',
       securityContext: { privileged: false },
     })
+  })
+})
+
+describe('a downgrade', () => {
+  it.each([
+    ['rancher/k3s-upgrade', 'v1.36.3+k3s1', true],
+    ['rancher/k3s-upgrade', 'v1.36.4+k3s1', false],
+    ['rancher/k3s-upgrade', 'v1.40.0', false],
+    ['rancher/k3s-upgrade', 'v1.9.99', true],
+    ['registry:5000/a/skiff-upgrade', 'v1.35.0', true],
+    ['rancher/k3s-upgrade:v1.35.0-k3s1', 'v1.37.0', true],
+    ['rancher/k3s-upgrade:latest', 'v1.35.0', false],
+    ['example/os-upgrade', 'v1.35.0', false],
+    ['k3s-upgrade@sha256:0123', 'v1.35.0', false],
+  ])('by %s to %s: %p', (image, version, refused) => {
+    const node = { ...nodeOf('n'), status: { nodeInfo: { kubeletVersion: 'v1.36.4+skiff1' } } } as Node
+    const problem = downgradeProblem(planOf({ upgrade: { image } }), { latestVersion: mungeVersion(version) }, node)
+    expect(problem !== undefined).toBe(refused)
   })
 })
 
