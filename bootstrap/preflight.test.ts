@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -48,6 +50,27 @@ test('a port in use names who holds it', async () => {
   await expect(check([])).rejects.toThrow(
     new RegExp(`^port ${taken} is already in use by .+ \\(pid ${process.pid}\\): stop it or use --https-listen-port$`),
   )
+})
+
+test("a port of the embedded etcd in use ends the start, unless it is this server's own etcd of a moment ago", async () => {
+  await freePort()
+  const args = ['--cluster-init', '--node-ip=127.0.0.77', '--disable-agent']
+  const etcd = createServer().listen(2380, '127.0.0.77')
+  await once(etcd, 'listening')
+  await expect(check(args)).rejects.toThrow(
+    new RegExp(`^port 2380 is already in use by .+ \\(pid ${process.pid}\\): the embedded etcd needs it; stop it$`),
+  )
+  await expect(check(['--node-ip=127.0.0.77', '--disable-agent'])).resolves.toBeUndefined()
+  etcd.close()
+
+  const script = "require('net').createServer().listen(2380, '127.0.0.77', () => console.log('listens'))"
+  const earlier = spawn(process.execPath, ['-e', script, `${folder}/data/server/db/etcd/config`])
+  await once(earlier.stdout, 'data')
+  const others = await check(args).catch((error: Error) => error.message)
+  // What else runs on this machine may have the ports on its own loopback address.
+  expect(others ?? '').not.toContain('port 2380')
+  earlier.kill()
+  await once(earlier, 'exit')
 })
 
 test.each<[string, string[], { path?: string; now?: number }, RegExp]>([

@@ -6,6 +6,9 @@ import { findProgram } from './cli/tools.ts'
 import type { AgentConfig } from './config/agent-config.ts'
 import { ConfigError } from './config/parse.ts'
 import type { NodeConfig, ServerConfig } from './config/server-config.ts'
+import { wantsEtcd } from './embedded-etcd.ts'
+import { etcdFiles } from './etcd/files.ts'
+import { etcdPorts } from './etcd/settings.ts'
 import { groupId } from './kubeconfig.ts'
 import { readRegistries } from './registries.ts'
 
@@ -21,6 +24,22 @@ export async function preflight(config: ServerConfig, host: Host): Promise<void>
   await readRegistries(config.privateRegistry)
   await checkPort(config.bindAddress, config.httpsPort, 'stop it or use --https-listen-port')
   if (!config.disableAgent) await checkPort('0.0.0.0', kubeletPort, 'stop it')
+  if (wantsEtcd(config)) await checkEtcdPorts(config)
+}
+
+/** Those that the embedded etcd listens on; one of an earlier run may still be about to end, and is waited for later. */
+async function checkEtcdPorts({ dataDir, etcd, nodeIps }: ServerConfig): Promise<void> {
+  if (etcd.args.some(arg => /^-*listen-/.test(arg))) return
+  const [own, loopback] = [nodeIps[0]!, '127.0.0.1']
+  const { client, peer, metrics } = etcdPorts
+  const earlier = etcdFiles(dataDir).config
+  for (const [host, port] of [
+    [own, client],
+    [own, peer],
+    [loopback, client],
+    [loopback, metrics],
+  ] as const)
+    await checkPort(host, port, 'the embedded etcd needs it; stop it', pid => commandLine(pid).includes(earlier))
 }
 
 /** The same for a node without a server, as far as it concerns it. */
@@ -65,20 +84,42 @@ function checkFolder(path: string, flag: string): void {
   }
 }
 
-async function checkPort(host: string, port: number, remedy: string): Promise<void> {
-  const failure = await new Promise<NodeJS.ErrnoException | undefined>(resolve => {
+/** `allowed` says of a process that it may have the port. */
+async function checkPort(
+  host: string,
+  port: number,
+  remedy: string,
+  allowed: (pid: string) => boolean = () => false,
+): Promise<void> {
+  const failure = await listenFailure(host, port)
+  if (failure === undefined) return
+  if (failure.code !== 'EADDRINUSE') throw new ConfigError(`cannot listen on ${host}:${port}: ${failure.message}`)
+  const pid = portHolder(port)
+  if (pid !== undefined && allowed(pid)) return
+  // Who had it may have ended just now.
+  if (pid === undefined && (await listenFailure(host, port)) === undefined) return
+  const holder = pid === undefined ? '' : ` by ${readFileSync(`/proc/${pid}/comm`, 'utf8').trim()} (pid ${pid})`
+  throw new ConfigError(`port ${port} is already in use${holder}: ${remedy}`)
+}
+
+function listenFailure(host: string, port: number): Promise<NodeJS.ErrnoException | undefined> {
+  return new Promise(resolve => {
     const probe = createServer()
     probe.once('error', resolve)
     probe.listen({ host, port, exclusive: true }, () => probe.close(() => resolve(undefined)))
   })
-  if (failure === undefined) return
-  if (failure.code !== 'EADDRINUSE') throw new ConfigError(`cannot listen on ${host}:${port}: ${failure.message}`)
-  const holder = portHolder(port)
-  throw new ConfigError(`port ${port} is already in use${holder === undefined ? '' : ` by ${holder}`}: ${remedy}`)
 }
 
-/** "name (pid 12)" of the process that listens on a TCP port, as far as /proc tells. */
-export function portHolder(port: number): string | undefined {
+function commandLine(pid: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8')
+  } catch {
+    return ''
+  }
+}
+
+/** The process that listens on a TCP port, as far as /proc tells. */
+function portHolder(port: number): string | undefined {
   const wanted = port.toString(16).toUpperCase().padStart(4, '0')
   const inodes = ['/proc/net/tcp', '/proc/net/tcp6'].filter(existsSync).flatMap(table =>
     readFileSync(table, 'utf8')
@@ -88,8 +129,7 @@ export function portHolder(port: number): string | undefined {
       .filter(fields => fields[1]?.endsWith(`:${wanted}`) && fields[3] === '0A')
       .map(fields => fields[9]),
   )
-  const pid = readdirSync('/proc').find(name => /^\d+$/.test(name) && holdsSocket(name, inodes))
-  return pid === undefined ? undefined : `${readFileSync(`/proc/${pid}/comm`, 'utf8').trim()} (pid ${pid})`
+  return readdirSync('/proc').find(name => /^\d+$/.test(name) && holdsSocket(name, inodes))
 }
 
 function holdsSocket(pid: string, inodes: readonly (string | undefined)[]): boolean {
