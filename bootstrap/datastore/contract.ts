@@ -1,5 +1,5 @@
 /** What every datastore must do. A driver's test calls this with a way to open an empty store of its own. */
-import { mkdtemp, readdir, rm, stat } from 'node:fs/promises'
+import { mkdtemp, open as openFile, readdir, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Writable } from 'node:stream'
@@ -422,6 +422,31 @@ export function datastoreContract(name: string, open: () => Promise<OpenedStore>
         const { revision, lines } = await opened()
         expect(revision).toBeGreaterThanOrEqual(start)
         expect(lines).toEqual(await contents('/', revision))
+      })
+
+      test('are whole though what they hold is overwritten and forgotten meanwhile', async () => {
+        const old = await Promise.all(
+          Array.from({ length: 300 }, (_, i) => store.commit(create(`/r/${i}`, 'x'.repeat(5000)))),
+        )
+        const before = await contents('/')
+        const file = join(dir, 'snapshot')
+        const begun = Promise.withResolvers<void>()
+        const forgotten = Promise.withResolvers<void>()
+        const handle = await openFile(file, 'wx')
+        const to = new Writable({
+          write(part: Buffer, _encoding, done) {
+            begun.resolve()
+            forgotten.promise.then(() => handle.write(part)).then(() => done(), done)
+          },
+        })
+        const taking = store.snapshot(to, stop.signal)
+        await begun.promise
+        await Promise.all(old.map((revision, i) => store.commit(update(`/r/${i}`, revision, 'new'))))
+        await store.compact(await store.revision())
+        forgotten.resolve()
+        await taking
+        await handle.close()
+        if (canOpen(store)) expect((await opened(file)).lines).toEqual(before)
       })
 
       test('leave nothing behind when aborted, and the store works on', async () => {

@@ -1,4 +1,5 @@
 /** What the SQL datastores promise beyond the common contract: several servers on one log, and a database that goes away. */
+import { Writable } from 'node:stream'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { ConflictError, type Datastore, type Revision, UnavailableError } from '../datastore.ts'
 import type { Limits } from '../sql/limits.ts'
@@ -228,6 +229,34 @@ export function sqlContract(engine: Engine): void {
         await Promise.all(loading)
         await Promise.all(stores.map(each => each.close()))
       }, 60_000)
+
+      test.each(['cut', 'frozen'] as const)(
+        '(%s) fails a snapshot in its middle, and nothing hangs on it',
+        async path => {
+          await openThroughRelay()
+          const value = Buffer.alloc(50_000, 'x')
+          await Promise.all(
+            Array.from({ length: 200 }, (_, i) => store.commit({ op: 'create', key: `/r/${i}`, value })),
+          )
+          let seen = 0
+          const to = new Writable({
+            write(part: Buffer, _encoding, done) {
+              if (seen === 0) relay.path(path)
+              seen += part.length
+              done()
+            },
+          })
+          await expect(store.snapshot(to, stop.signal)).rejects.toThrow(UnavailableError)
+          expect(to.destroyed).toBe(true)
+          expect(seen).toBeLessThan(200 * value.length)
+          relay.path('open')
+          await until(async () => (await store.health()).ok)
+          const whole = new Writable({ write: (_part, _encoding, done) => done() })
+          expect((await store.snapshot(whole, stop.signal)).bytes).toBeGreaterThan(200 * value.length)
+          await close()
+        },
+        30_000,
+      )
 
       test('is waited for when it comes back in time', async () => {
         await openThroughRelay()
