@@ -33,7 +33,8 @@ export interface PreparedData {
   readonly engine: Target['engine']
   /** What puts it in its place. */
   readonly steps: readonly Step[]
-  readonly keys: number
+  /** How many, where they were counted. */
+  readonly keys?: number
   /** What is moved aside is named by it: K3s' unix seconds. */
   readonly suffix: string
 }
@@ -48,7 +49,7 @@ interface Effects {
   readonly signal: AbortSignal
 }
 
-/** Every key is read on the way: SnapshotError where one cannot be, nothing being touched. */
+/** All of the snapshot is read on the way: SnapshotError where it cannot be, nothing being touched. */
 export async function prepareData(config: ServerConfig, input: RestoreInput, effects: Effects): Promise<PreparedData> {
   const target = targetOf(config, input.snapshot.form)
   const suffix = unusedSuffix(config.dataDir)
@@ -130,7 +131,7 @@ async function prepareSqlite(
   const { continueLog, emptyLog, settleLog } = await import('./datastore/sqlite/prepare.ts')
   const entries = counted(ownEntries(source, snapshot.entries()))
   if (snapshot.form === 'sqlite') {
-    for await (const _ of entries);
+    // Its checksum was right, and it is checked as a database once more when it is opened.
     await takeFile(snapshot, dirname(staged), staged)
     await continueLog(staged, at)
   } else {
@@ -152,7 +153,7 @@ async function prepareSqlite(
     { do: 'remove', path: dirname(staged) },
     { do: 'remove', path: relative(migrating) },
   ]
-  return { steps, keys: entries.count }
+  return { steps, ...(entries.count > 0 ? { keys: entries.count } : {}) }
 }
 
 /** The file itself where it was unpacked for us, else a copy. */

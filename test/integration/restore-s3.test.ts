@@ -61,7 +61,7 @@ suite('a snapshot in S3', () => {
     const first = await start(['--token', 'secret', ...flags])
     const api = new HttpClient(first)
     const body = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'kept' } }
-    expect((await api.post('/api/v1/namespaces/default/configmaps', { body })).status).toBe(201)
+    expect((await api.post('/api/v1/namespaces/default/configmaps', body)).status).toBe(201)
     api.close()
     const saved = await skiff(
       'etcd-snapshot',
