@@ -47,9 +47,20 @@ quoted() {
   done
 }
 
-# INSTALL_K3S_EXEC is split as a shell does it, by quotes and spaces; nothing else in it means anything.
-harmless() {
-  printf '%s' "$1" | sed 's/[][!#$%&()*;<=>?\\_`{|}~]/\\&/g'
+# TEXT, split at spaces outside quotes, as arguments in single quotes. Nothing but quotes means anything in it.
+split() {
+  printf '%s\n' "$1" | awk -v single="'" '
+    function end() { if (begun) printf "%s%s%s ", single, word, single; word = ""; begun = 0 }
+    {
+      for (i = 1; i <= length($0); i++) {
+        letter = substr($0, i, 1)
+        if (quote != "" ? letter == quote : letter == single || letter == "\"") { quote = quote == "" ? letter : ""; begun = 1 }
+        else if (quote == "" && letter ~ /[ \t]/) end()
+        else { word = word (letter == single ? single "\\" single single : letter); begun = 1 }
+      }
+      if (quote == "") end(); else word = word "\n"
+    }
+    END { if (quote != "") exit 1 }' || fatal "INSTALL_K3S_EXEC: a quote is not closed: $1"
 }
 
 choose_command() {
@@ -260,13 +271,14 @@ shims=$(with 'containerd-shim.* -address /run/k3s/containerd/containerd.sock')
 
 # Deepest first. What is not mounted any more is removed; what cannot be unmounted stays untouched.
 mounts() { awk -v start="$1" 'index($2, start) == 1 { print $2 }' /proc/self/mounts | sort -r; }
-for start in /run/k3s/ "$data/agent/" /var/lib/kubelet/pods/ /var/lib/kubelet/plugins/ /run/netns/cni-; do
+for start in /run/k3s/ "$data/agent/" /var/lib/kubelet/pods/ /var/lib/kubelet/plugins/ /var/lib/kubelet/memory /run/netns/cni-; do
   mounts "$start" | while read -r path; do
     umount "$path" 2>/dev/null || umount -l "$path"
   done
   [ "$start" != /run/netns/cni- ] || rm -f /run/netns/cni-*
 done
 [ -n "$(mounts /var/lib/kubelet/pods/)" ] || rm -rf /var/lib/kubelet/pods
+rmdir /var/lib/kubelet/memory 2>/dev/null
 [ -n "$(mounts /run/k3s/)" ] || rm -rf /run/k3s/containerd
 
 # Cgroups without processes.
@@ -278,7 +290,7 @@ for link in cni0 flannel.1 flannel-v6.1 flannel-wg flannel-wg-v6 kube-ipvs0; do
 done
 rm -rf /var/lib/cni
 if command -v nft >/dev/null; then
-  nft list tables 2>/dev/null | awk '$3 ~ /^skiff/ { print $2, $3 }' | while read -r family table; do nft delete table "$family" "$table"; done
+  nft list tables 2>/dev/null | awk '$3 ~ /^(skiff|flannel)/ { print $2, $3 }' | while read -r family table; do nft delete table "$family" "$table"; done
 fi
 for tables in iptables ip6tables; do
   command -v $tables-save >/dev/null || continue
@@ -475,5 +487,6 @@ main() {
   enable_and_start
 }
 
-eval "set -- $(harmless "${INSTALL_K3S_EXEC:-}") $(quoted "$@")"
+words=$(split "${INSTALL_K3S_EXEC:-}")
+eval "set -- $words $(quoted "$@")"
 main "$@"

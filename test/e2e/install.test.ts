@@ -32,6 +32,7 @@ class Machine {
     this.bed = bed
     this.cluster = new Cluster(bed, api ? { agentOf: api } : {})
     mkdirSync(this.bin())
+    copyFileSync(installer, join(bed.dir, 'install.sh')) // in a source tree it would take dist/skiff
   }
 
   bin(name = ''): string {
@@ -40,7 +41,10 @@ class Machine {
 
   install(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
     const places = { INSTALL_K3S_BIN_DIR: this.bin(), INSTALL_K3S_SYMLINK: 'force' }
-    return this.bed.run(['sh', installer, ...args], { env: { ...places, ...env }, timeoutMs: 300_000 })
+    return this.bed.run(['sh', join(this.bed.dir, 'install.sh'), ...args], {
+      env: { ...places, ...env },
+      timeoutMs: 300_000,
+    })
   }
 
   async sh(command: string): Promise<string> {
@@ -96,9 +100,10 @@ class Machine {
       'iptables-save | grep -v -e "^#" -e "^:"',
       'find /sys/fs/cgroup -name "*kubepods*"',
     ]
-    return (await Promise.all(looks.map(look => this.sh(look))))
-      .flatMap(text => text.split('\n').filter(line => line.trim() !== ''))
-      .sort()
+    const lines: string[] = []
+    // One after the other: a look at the processes is not to see the others.
+    for (const look of looks) lines.push(...(await this.sh(look)).split('\n'))
+    return lines.filter(line => line.trim() !== '').sort()
   }
 }
 
@@ -152,7 +157,8 @@ describeInBed('install.sh', () => {
     const env = {
       INSTALL_K3S_ARTIFACT_URL: `file://${releases}`,
       INSTALL_K3S_VERSION: sourceVersion,
-      INSTALL_K3S_EXEC: 'server --disable=traefik --node-label "zone=a%b"',
+      INSTALL_K3S_EXEC:
+        'server --disable=traefik --node-label zone=a --kubelet-arg "eviction-hard=nodefs.available<5%" --kubelet-arg "x=it\'s \\ $a"',
       K3S_TOKEN: "it's $ecret",
       K3S_KUBECONFIG_MODE: '640',
     }
@@ -172,7 +178,11 @@ describeInBed('install.sh', () => {
       'server',
       '--disable=traefik',
       '--node-label',
-      'zone=a%b',
+      'zone=a',
+      '--kubelet-arg',
+      'eviction-hard=nodefs.available<5%',
+      '--kubelet-arg',
+      "x=it's \\ $a",
       '--node-label=b=c',
     ])
     expect(variables).toEqual({ K3S_TOKEN: "it's $ecret", K3S_KUBECONFIG_MODE: '640' })
@@ -219,7 +229,10 @@ describeInBed('install.sh', () => {
     expect(existsSync(join(server.bed.dir, 'state/k3s/server/db/state.db'))).toBe(true)
     // As after a restart of the machine.
     server.start('k3s')
-    await server.cluster.waitFor('--for=condition=Ready pod/web', 300)
+    await server.cluster.eventually(async () => {
+      const address = await server.cluster.kubectl('get pod web -o jsonpath={.status.podIP}')
+      expect(await server.cluster.exec(['busybox', 'wget', '-T5', '-qO-', `http://${address}`])).not.toBe('')
+    }, 300)
   })
 
   test('uninstalling leaves nothing behind', async () => {
