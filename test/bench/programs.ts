@@ -38,13 +38,15 @@ export async function withDirectory<T>(work: (directory: string) => Promise<T>):
 export interface StartOptions {
   readonly args?: readonly string[]
   readonly env?: NodeJS.ProcessEnv
+  /** Another than the one that is measured. */
+  readonly program?: string
 }
 
 /** An API server over `directory`, without a node; resolves once /readyz answers 200. */
 export async function startApi(directory: string, options: StartOptions = {}): Promise<Running> {
   const port = await freePort()
   const flags = ['--disable-agent', '--disable-scheduler', '--bind-address=127.0.0.1', `--https-listen-port=${port}`]
-  return await startServer(directory, port, [...flags, ...(options.args ?? [])], options.env)
+  return await startServer(directory, port, [...flags, ...(options.args ?? [])], options)
 }
 
 /** A server with its node, inside a bed; resolves once /readyz answers 200. */
@@ -56,14 +58,14 @@ async function startServer(
   directory: string,
   port: number,
   flags: readonly string[],
-  env: NodeJS.ProcessEnv = {},
+  options: StartOptions = {},
 ): Promise<Running> {
   const kubeconfig = join(directory, 'k.yaml')
   const started = performance.now()
   const places = [`--data-dir=${directory}/data`, `--write-kubeconfig=${kubeconfig}`]
-  const child = spawn(program, ['server', ...places, ...flags], {
+  const child = spawn(options.program ?? program, ['server', ...places, ...flags], {
     stdio: ['ignore', 'ignore', process.env.SKIFF_BENCH_LOGS ? 'inherit' : 'ignore'],
-    env: { ...process.env, ...env },
+    env: { ...process.env, ...options.env },
   })
   const server = `https://127.0.0.1:${port}`
   const target = await untilReady(child, async () => ({ ...(await loadKubeconfig(kubeconfig)).remote, server }))

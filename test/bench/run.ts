@@ -11,6 +11,7 @@ import { type Row, rowsOf, table } from './row.ts'
 
 const figures = [
   'start',
+  'release',
   'node-start',
   'idle',
   'join',
