@@ -35,6 +35,8 @@ export interface ClusterOptions {
   readonly agentOf?: Cluster
   /** The program to run, e.g. a release file (release.ts); that of the source tree unless told. */
   readonly program?: string
+  /** Runs it as a service does that starts it again, so many seconds after it has ended: 5 in K3s' unit. Once, unless told. */
+  readonly restartSeconds?: number
   /** Where the processes' stderr goes besides, as it comes. */
   readonly logFile?: string
 }
@@ -45,6 +47,7 @@ export interface KubectlOptions extends RunOptions {
 }
 
 const skiff = join(import.meta.dirname, '../../bin/skiff')
+const serviceScript = join(import.meta.dirname, 'service.sh')
 const upMessage = 'skiff is up and running'
 const stopLimitMs = 5000
 /** The server's processes count in the machine's cgroups, as on a machine that boots them. */
@@ -158,8 +161,9 @@ export class Cluster {
   }
 
   #spawn(args: readonly string[]): ChildProcess {
-    const { path, env } = this.#options
-    return this.bed.spawn(['sh', '-c', asService, 'sh', this.#program, ...args], {
+    const { path, env, restartSeconds } = this.#options
+    const service = restartSeconds === undefined ? [] : [serviceScript, String(restartSeconds)]
+    return this.bed.spawn(['sh', '-c', asService, 'sh', ...service, this.#program, ...args], {
       stdio: ['ignore', 'ignore', 'pipe', 'pipe'],
       env: { ...env, ...(path === undefined ? {} : { PATH: `${path}:${process.env.PATH}` }) },
     })
@@ -271,14 +275,14 @@ export class Cluster {
   }
 
   /** Repeats `attempt` until it passes; for what the API cannot be watched for. Throws its last error after the time. */
-  async eventually<T>(attempt: () => Promise<T>, timeoutSeconds = 30): Promise<T> {
+  async eventually<T>(attempt: () => Promise<T>, timeoutSeconds = 30, everyMs = 100): Promise<T> {
     const deadline = performance.now() + timeoutSeconds * 1000
     for (;;) {
       try {
         return await attempt()
       } catch (error) {
         if (performance.now() > deadline) throw error
-        await new Promise(resolve => setTimeout(resolve, 100))
+        await new Promise(resolve => setTimeout(resolve, everyMs))
       }
     }
   }

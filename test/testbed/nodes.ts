@@ -27,6 +27,8 @@ export interface NodesOptions {
   /** What is done to a machine before anything starts on it. */
   readonly prepare?: (bed: Bed, role: Role, number: number) => Promise<void>
   readonly server?: Pick<ClusterOptions, 'disableAgent' | 'traefik' | 'manifests'>
+  /** How all of them are run: see ClusterOptions. */
+  readonly process?: Pick<ClusterOptions, 'program' | 'restartSeconds'>
   /** Where the log of a machine's processes goes besides, by its host name. */
   readonly logFile?: (hostname: string) => string
   /** Variables of one process. */
@@ -94,7 +96,7 @@ export class Nodes {
     const [index, bed] = [this.#numbers.server, await this.#bed('server')]
     const all = ['--token', this.token, ...this.#datastoreFlags(index === 0), ...ours, ...flags]
     const env = this.#options.env?.(bed, 'server', index + 1) ?? {}
-    const cluster = await startCluster({ ...server, ...this.#logFile(bed), bed, env, flags: all })
+    const cluster = await startCluster({ ...server, ...this.#process(bed), bed, env, flags: all })
     this.servers.push(cluster)
     this.servers.sort(byAddress)
     return cluster
@@ -106,7 +108,7 @@ export class Nodes {
     const own = this.#options.env?.(bed, 'agent', this.#numbers.agent) ?? {}
     const env = { ...own, K3S_URL: this.url, K3S_TOKEN: this.token }
     const all = [...(this.#options.agentFlags ?? []), ...flags]
-    const cluster = await startCluster({ ...this.#logFile(bed), bed, env, flags: all, agentOf: this.first })
+    const cluster = await startCluster({ ...this.#process(bed), bed, env, flags: all, agentOf: this.first })
     this.agents.push(cluster)
     this.agents.sort(byAddress)
     return cluster
@@ -122,9 +124,9 @@ export class Nodes {
     return bed
   }
 
-  #logFile({ hostname }: Bed): Pick<ClusterOptions, 'logFile'> {
-    const { logFile } = this.#options
-    return logFile ? { logFile: logFile(hostname) } : {}
+  #process({ hostname }: Bed): Pick<ClusterOptions, 'logFile' | 'program' | 'restartSeconds'> {
+    const { logFile, process } = this.#options
+    return { ...(logFile ? { logFile: logFile(hostname) } : {}), ...process }
   }
 
   #datastoreFlags(isFirst: boolean): string[] {
