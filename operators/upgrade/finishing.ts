@@ -6,7 +6,7 @@ import type { Cluster } from '../runtime/operator.ts'
 import { conditionOf } from './conditions.ts'
 import { changeNode, creditorsOf, debtOf, type NodeChange, releasing } from './cordons.ts'
 import { isOutdated } from './job-maker.ts'
-import { failureDetail, failureText, keptFor, outcomeOf } from './job-outcome.ts'
+import { failureDetail, failureText, keptFor, nodeTrouble, outcomeOf } from './job-outcome.ts'
 import { cordons, hostnameOf, label, optedOut, planLabel } from './plan.ts'
 import { jobsOfPlan, type Round, type Writes } from './round.ts'
 import type { Stopped } from './stopped.ts'
@@ -87,7 +87,7 @@ export class Finishing {
     const detail = await failureDetail(job, cluster)
     const owed = node.spec?.unschedulable && debtOf(node, plan.metadata.name ?? '') === 'schedulable'
     const cordoned = owed ? 'the node stays cordoned' : undefined
-    const message = [text, detail, cordoned].filter(part => part !== undefined).join('; ')
+    const message = [text, detail, nodeTrouble(node), cordoned].filter(part => part !== undefined).join('; ')
     cluster.events.event(plan, 'Warning', 'JobFailed', message)
     return message
   }

@@ -1,6 +1,6 @@
 /** Where a plan's Job is in its life, and what it has to say when it failed. */
 import type { ContainerStatus } from '../../bootstrap/api/types.gen.ts'
-import { type Job, type Pod, pods } from '../../bootstrap/client/resources.ts'
+import { type Job, type Node, type Pod, pods } from '../../bootstrap/client/resources.ts'
 import { findCondition } from '../runtime/conditions.ts'
 import type { Cluster } from '../runtime/operator.ts'
 import { millis } from '../runtime/time.ts'
@@ -55,6 +55,13 @@ export async function failureDetail(job: Job, { client }: Cluster): Promise<stri
     if (text !== undefined) return text
   }
   return undefined
+}
+
+/** Ours: a node that went silent cannot say more of its Job, e.g. when the new version does not start there. */
+export function nodeTrouble({ status }: Node): string | undefined {
+  const ready = findCondition(status?.conditions, 'Ready')
+  if (!ready || ready.status === 'True') return undefined
+  return `the node is NotReady: ${oneLine(ready.message ?? ready.reason ?? '')}`
 }
 
 function podTrouble({ status }: Pod): string | undefined {

@@ -335,6 +335,23 @@ describe('the end of a Job', () => {
     expect(await h().condition('Complete')).toBe('False SyncJob')
   })
 
+  it('by failure on a node that went silent says so', async () => {
+    await h().addNodes('a')
+    await h().begin()
+    await h().addPlan()
+    const ready = { type: 'Ready', status: 'Unknown', message: 'Kubelet stopped posting node status.' }
+    const status = { status: { conditions: [ready] } }
+    await h().client.patch(nodes, { name: 'a' }, status, { type: 'merge', subresource: 'status' })
+    await h().idle()
+    await h().end('a', 'Failed', {
+      reason: 'DeadlineExceeded',
+      message: 'Job was active longer than specified deadline',
+    })
+    expect(await h().condition('Complete')).toMatch(
+      /failed on Node a: DeadlineExceeded: .*; the node is NotReady: Kubelet stopped posting node status\.$/,
+    )
+  })
+
   it('by failure is tried again at once when what the Job is made of changes', async () => {
     await h().addNodes('a')
     await h().begin()
