@@ -16,7 +16,8 @@ export function outcomeOf({ status }: Job): Outcome {
     const condition = findCondition(status?.conditions, type)
     return condition?.status === 'True' ? condition : undefined
   }
-  const failed = ended('Failed')
+  // Decided, but a pod of it has not ended: on a node that went silent it never will, and nobody is to wait for that.
+  const failed = ended('Failed') ?? ended('FailureTarget')
   if (failed) {
     const { reason = '', message = '', lastTransitionTime } = failed
     return { kind: 'failed', at: millis(lastTransitionTime), reason, message }

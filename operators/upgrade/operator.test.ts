@@ -335,7 +335,7 @@ describe('the end of a Job', () => {
     expect(await h().condition('Complete')).toBe('False SyncJob')
   })
 
-  it('by failure on a node that went silent says so', async () => {
+  it('by failure on a node that went silent says so, and does not wait for its pod', async () => {
     await h().addNodes('a')
     await h().begin()
     await h().addPlan()
@@ -343,7 +343,7 @@ describe('the end of a Job', () => {
     const status = { status: { conditions: [ready] } }
     await h().client.patch(nodes, { name: 'a' }, status, { type: 'merge', subresource: 'status' })
     await h().idle()
-    await h().end('a', 'Failed', {
+    await h().end('a', 'FailureTarget', {
       reason: 'DeadlineExceeded',
       message: 'Job was active longer than specified deadline',
     })

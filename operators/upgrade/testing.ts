@@ -96,7 +96,7 @@ export class Upgrades extends Harness {
   }
 
   /** What the Job controller and the garbage collector do to the node's Job. */
-  async end(node: string, type: 'Complete' | 'Failed', why: object = {}): Promise<void> {
+  async end(node: string, type: 'Complete' | 'Failed' | 'FailureTarget', why: object = {}): Promise<void> {
     const condition = { type, status: 'True', lastTransitionTime: timestamp(this.clock.now()), ...why }
     const status = { conditions: [condition] }
     await this.client.patch(jobs, nameOf(this.job(node)!), { status }, { type: 'merge', subresource: 'status' })

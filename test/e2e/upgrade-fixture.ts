@@ -35,6 +35,7 @@ spec:
   template:
     metadata: { labels: { app: web } }
     spec:
+      terminationGracePeriodSeconds: 5
       topologySpreadConstraints:
         - maxSkew: 1
           topologyKey: kubernetes.io/hostname

@@ -183,7 +183,8 @@ suite('upgrades by Plans', () => {
 
     for (const agent of agents) rmSync(brokenConfig(agent))
     await cluster.eventually(async () => expect(await ready(failing)).toBe('True'), 300)
-    await cluster.kubectl('annotate plan later -n system-upgrade tried=again')
+    const again = JSON.stringify({ spec: { jobActiveDeadlineSecs: 1200 } })
+    await cluster.kubectl(['patch', 'plan', 'later', '-n', 'system-upgrade', '--type=merge', '-p', again])
     await cluster.eventually(async () => {
       expect(isComplete(await cluster.get<Plan>('plan later -n system-upgrade'))).toBe(true)
     }, 600)
