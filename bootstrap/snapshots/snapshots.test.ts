@@ -5,13 +5,16 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import Database from 'better-sqlite3'
+import { systemClock } from '../client/clock.ts'
 import type { SnapshotForm } from '../datastore/datastore.ts'
-import { etcdInstalled } from '../datastore/testing/etcd-server.ts'
+import { openEtcd } from '../datastore/etcd/etcd.ts'
+import { shiftKey } from '../datastore/etcd/shifted.ts'
+import { etcdInstalled, startEtcdServer } from '../datastore/testing/etcd-server.ts'
 import { inspect } from './inspect.ts'
 import { openSnapshot } from './open.ts'
 import { type ReadOptions, SnapshotError, suffixOf } from './snapshot.ts'
 import { takeSnapshot } from './take.ts'
-import { fill, mayMount, onSmallDisk, type Source, storeOf } from './testing/fixture.ts'
+import { configMap, fill, mayMount, onSmallDisk, type Source, storeOf } from './testing/fixture.ts'
 import { canOpenEtcd, testPrograms } from './testing/programs.ts'
 import { verifySnapshot } from './verify.ts'
 
@@ -304,6 +307,29 @@ test('taking one removes what a killed process has left there, and nothing else'
   await takeSnapshot(source.store, { file: join(folder, 'taken'), compress: false, signal })
   await source.close()
   expect((await readdir(folder)).sort()).toEqual(['.snapshot-new.partial', 'other.partial', 'taken'])
+})
+
+const withEtcd = canOpenEtcd ? test : test.skip
+withEtcd('of etcd with moved revisions shows those that clients saw, and nothing of what moves them', async () => {
+  const server = await startEtcdServer()
+  const open = () => openEtcd({ endpoints: [server.endpoint], clock: systemClock })
+  const first = await open()
+  await first.commit({ op: 'create', key: shiftKey, value: Buffer.from('1000') })
+  await first.close()
+  const store = await open()
+  const { key } = configMap('a')
+  const revision = await store.commit({ op: 'create', ...configMap('a') })
+  expect(revision).toBeGreaterThan(1000)
+  const file = join(dir, 'moved')
+  await takeSnapshot(store, { file, compress: false, signal })
+  await store.close()
+  await server.destroy()
+  const opened = await openSnapshot(file, options())
+  const entries = []
+  for await (const entry of opened.entries()) entries.push([entry.key, entry.revision, entry.createRevision])
+  await opened.close()
+  expect(opened.revision).toBe(revision)
+  expect(entries).toEqual([[key, revision, revision]])
 })
 
 test('a snapshot that SQLite itself can open', async () => {
