@@ -75,14 +75,20 @@ async function onceServing<T>({ clock, log, signal, url }: JoinParts, attempt: (
       try {
         return await attempt()
       } catch (error) {
-        if (!(error instanceof AnswerError && error.status === 503) || clock.now() >= until) throw error
-        if (first) log.info({}, `waiting for ${url}: ${error.message}`)
+        if (!isStarting(error) || clock.now() >= until) throw error
+        if (first) log.info({}, `waiting for ${url}: ${(error as Error).message}`)
         await clock.sleep(againMs, signal)
       }
     }
   } finally {
     waited.abort()
   }
+}
+
+/** Refused by a server that has its port, whatever it was asked for. */
+function isStarting(error: unknown): boolean {
+  if (error instanceof AnswerError) return error.status === 503
+  return error instanceof Error && isStarting(error.cause)
 }
 
 /** A member does not wait long for a machine that may be off: it has all it needs. */

@@ -119,8 +119,9 @@ async function servedCa(path: string, signal: AbortSignal | undefined): Promise<
   const answer = await send(path, {}, { rejectUnauthorized: false }, signal).catch((error: Error) => {
     throw new Error(`failed to get CA certs: ${error.message}`, { cause: error })
   })
-  if (answer.status !== 200) throw new Error(`failed to get CA certs: ${new AnswerError(path, answer).message}`)
-  return answer.body.toString()
+  if (answer.status === 200) return answer.body.toString()
+  const cause = new AnswerError(path, answer)
+  throw new Error(`failed to get CA certs: ${cause.message}`, { cause })
 }
 
 /** Why these certificates do not vouch for the server, or not by this token; undefined when they do. */

@@ -20,9 +20,11 @@ import { openShared } from '../../bootstrap/open-shared.ts'
 import { Stages } from '../../bootstrap/stages.ts'
 import { answeredRoutes } from '../../bootstrap/supervisor/answered.ts'
 import { controlOf } from '../../bootstrap/supervisor/control.ts'
+import { frontOf } from '../../bootstrap/supervisor/front.ts'
 import { supervisorRoutes } from '../../bootstrap/supervisor/supervisor.ts'
 import { type Answer, HttpClient } from './http-client.ts'
 import { basic, nodeHeaders, ownKey } from './joining.ts'
+import { freePort } from './ports.ts'
 
 jest.setTimeout(60_000)
 
@@ -186,6 +188,19 @@ test('a server that only starts is waited for, but not for ever', async () => {
   await clock.advance(1000)
   await expect(lucky).resolves.toBeDefined()
   expect(logged.filter(line => line.includes('waiting for https'))).toHaveLength(2)
+})
+
+test('one that has its port and nothing else yet is waited for, too', async () => {
+  const port = await freePort()
+  const front = frontOf('127.0.0.1', port)
+  await front.open({ ...cluster.pki.serving, clientCa: cluster.pki.clientCa.cert })
+  const clock = new FakeClock()
+  const waiting = joining('early', [], { clock, url: `https://127.0.0.1:${port}` })
+  while (clock.pending < 1) await new Promise(resolve => setTimeout(resolve, 5))
+  await front.handOver(api.server)
+  await clock.advance(1000)
+  await expect(waiting).resolves.toBeDefined()
+  await front.close()
 })
 
 test('what may differ does not keep it out', async () => {
