@@ -34,6 +34,7 @@ const figures = [
   'failover',
   'restore',
   'overlay',
+  's3',
 ]
 
 const asked = process.argv.slice(2)

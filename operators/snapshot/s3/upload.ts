@@ -14,7 +14,7 @@ const usualPartBytes = 8 * mebibyte
 const mostParts = 10_000
 /** Enough to keep the link busy while one part waits for its answer. */
 const sendersAtOnce = 2
-const readBytes = 256 * 1024
+const readBytes = 128 * 1024
 const cleanUpMs = 30_000
 
 /** Where the object goes. */
@@ -156,16 +156,12 @@ async function sendStretch<T>(
   signal: AbortSignal,
   send: (body: Readable, hash: string, sending: AbortSignal) => Promise<T>,
 ): Promise<T> {
-  const hash = createHash('sha256')
-  for await (const chunk of chunksOf(file, start, bytes)) {
-    signal.throwIfAborted()
-    hash.update(chunk)
-  }
+  const sha256 = await checksumOf(file, { start, bytes }, signal)
   const body = Readable.from(chunksOf(file, start, bytes), { objectMode: false, highWaterMark: readBytes })
   const unreadable = new AbortController()
   body.once('error', error => unreadable.abort(error))
   try {
-    return await send(body, hash.digest('hex'), AbortSignal.any([signal, unreadable.signal]))
+    return await send(body, sha256, AbortSignal.any([signal, unreadable.signal]))
   } catch (error) {
     if (unreadable.signal.aborted) throw unreadable.signal.reason
     throw error
@@ -176,10 +172,29 @@ async function sendStretch<T>(
   }
 }
 
-async function* chunksOf(file: FileHandle, start: number, bytes: number): AsyncGenerator<Buffer, void> {
+async function checksumOf(
+  file: FileHandle,
+  { start, bytes }: Omit<Stretch, 'number'>,
+  signal: AbortSignal,
+): Promise<string> {
+  const hash = createHash('sha256')
+  const buffer = Buffer.allocUnsafeSlow(Math.min(readBytes, bytes))
+  for await (const chunk of chunksOf(file, start, bytes, () => buffer)) {
+    signal.throwIfAborted()
+    hash.update(chunk)
+  }
+  return hash.digest('hex')
+}
+
+async function* chunksOf(
+  file: FileHandle,
+  start: number,
+  bytes: number,
+  buffer: () => Buffer = () => Buffer.allocUnsafeSlow(readBytes),
+): AsyncGenerator<Buffer, void> {
   for (let at = start; at < start + bytes; ) {
-    const chunk = Buffer.allocUnsafe(Math.min(readBytes, start + bytes - at))
-    const { bytesRead } = await file.read(chunk, 0, chunk.length, at)
+    const chunk = buffer()
+    const { bytesRead } = await file.read(chunk, 0, Math.min(chunk.length, start + bytes - at), at)
     if (bytesRead === 0) throw new Error('the file became shorter while it was sent')
     yield chunk.subarray(0, bytesRead)
     at += bytesRead
