@@ -49,24 +49,24 @@ export const defaultS3Config: S3Config = {
 
 /** Undefined unless --etcd-s3 is given. Without a retention of its own, S3 keeps as many as the disk does. */
 export function s3Config(values: FlagValues): S3Config | undefined {
-  if (!values.bool('etcd-s3')) return undefined
-  const text = (name: string) => values.string(`etcd-s3-${name}`) ?? ''
-  const retention = values.given('etcd-s3-retention') ? 'etcd-s3-retention' : 'etcd-snapshot-retention'
-  return {
-    accessKey: text('access-key'),
-    bucket: text('bucket'),
-    bucketLookup: text('bucket-lookup-type'),
-    configSecret: text('config-secret'),
-    endpoint: text('endpoint'),
-    endpointCA: text('endpoint-ca'),
-    folder: text('folder'),
+  const ownRetention = values.int('etcd-s3-retention')
+  const retention = values.given('etcd-s3-retention') ? ownRetention : values.int('etcd-snapshot-retention')
+  const config: S3Config = {
+    accessKey: values.string('etcd-s3-access-key') ?? '',
+    bucket: values.string('etcd-s3-bucket') ?? '',
+    bucketLookup: values.string('etcd-s3-bucket-lookup-type') ?? '',
+    configSecret: values.string('etcd-s3-config-secret') ?? '',
+    endpoint: values.string('etcd-s3-endpoint') ?? '',
+    endpointCA: values.string('etcd-s3-endpoint-ca') ?? '',
+    folder: values.string('etcd-s3-folder') ?? '',
     insecure: values.bool('etcd-s3-insecure'),
-    proxy: text('proxy'),
-    region: text('region'),
-    retention: values.int(retention) ?? defaultS3Config.retention,
-    secretKey: text('secret-key'),
-    sessionToken: text('session-token'),
+    proxy: values.string('etcd-s3-proxy') ?? '',
+    region: values.string('etcd-s3-region') ?? '',
+    retention: retention ?? defaultS3Config.retention,
+    secretKey: values.string('etcd-s3-secret-key') ?? '',
+    sessionToken: values.string('etcd-s3-session-token') ?? '',
     skipSSLVerify: values.bool('etcd-s3-skip-ssl-verify'),
-    timeoutMs: parseDuration(text('timeout')) ?? defaultS3Config.timeoutMs,
+    timeoutMs: parseDuration(values.string('etcd-s3-timeout') ?? '') ?? defaultS3Config.timeoutMs,
   }
+  return values.bool('etcd-s3') ? config : undefined
 }

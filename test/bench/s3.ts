@@ -23,7 +23,9 @@ const { configSecret: _, ...defaults } = defaultS3Config
 /** In a process of its own, so that its memory is its own; under Node's flags as bin/skiff has them. */
 async function ours(settings: S3Settings, file: string): Promise<Measured> {
   const program = join(import.meta.dirname, 's3-process.ts')
-  const child = spawn(process.execPath, ['--expose-gc', '--max-semi-space-size=4', program], { stdio: ['pipe', 'pipe', 'inherit'] })
+  const child = spawn(process.execPath, ['--expose-gc', '--max-semi-space-size=16', program], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  })
   let output = ''
   child.stdout.on('data', data => (output += data))
   child.stdin.end(JSON.stringify({ settings, file }))
