@@ -20,6 +20,7 @@ import { debtorsOf, jobsOfPlan, type Round, type UpgradeOptions, type Writes } f
 import { selectNodes, whyNothing } from './selection.ts'
 import { settingsNow } from './settings-source.ts'
 import { Stopped } from './stopped.ts'
+import { Troubles } from './troubles.ts'
 import { isWithin, parseWindow } from './window.ts'
 
 const windowCheckMs = 60_000
@@ -29,6 +30,7 @@ export class PlanController {
   readonly #resolver: Resolver
   readonly #foreigners = new Foreigners()
   readonly #stopped = new Stopped()
+  readonly #troubles: Troubles
   readonly #finishing: Finishing
   readonly #maker: JobMaker
   readonly #writes: Writes
@@ -38,7 +40,8 @@ export class PlanController {
     this.#options = options
     this.#writes = writes
     this.#resolver = new Resolver(options.ask ?? askChannel)
-    this.#finishing = new Finishing(writes, this.#stopped)
+    this.#troubles = new Troubles(options.namespace, options.controller)
+    this.#finishing = new Finishing(writes, this.#stopped, this.#troubles)
     this.#maker = new JobMaker(options.controller, writes, this.#stopped)
   }
 
@@ -53,6 +56,7 @@ export class PlanController {
     if (original && original.spec.replicas !== 0) return done
     if (!plan || plan.metadata.deletionTimestamp) return this.#letGo(key, plan, cluster)
     this.#announce(cluster)
+    this.#troubles.watch(cluster)
     return this.#apply(key, plan, cluster)
   }
 

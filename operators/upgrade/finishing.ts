@@ -6,20 +6,23 @@ import type { Cluster } from '../runtime/operator.ts'
 import { conditionOf } from './conditions.ts'
 import { changeNode, creditorsOf, debtOf, type NodeChange, releasing } from './cordons.ts'
 import { isOutdated } from './job-maker.ts'
-import { failureDetail, failureText, keptFor, nodeTrouble, outcomeOf } from './job-outcome.ts'
+import { failureText, keptFor, nodeTrouble, outcomeOf } from './job-outcome.ts'
 import { cordons, hostnameOf, label, optedOut, planLabel } from './plan.ts'
 import { jobsOfPlan, type Round, type Writes } from './round.ts'
 import type { Stopped } from './stopped.ts'
+import type { Troubles } from './troubles.ts'
 
 export class Finishing {
   readonly #writes: Writes
   readonly #stopped: Stopped
+  readonly #troubles: Troubles
   /** Jobs whose end was told, by uid. */
   readonly #told = new Set<string>()
 
-  constructor(writes: Writes, stopped: Stopped) {
+  constructor(writes: Writes, stopped: Stopped, troubles: Troubles) {
     this.#writes = writes
     this.#stopped = stopped
+    this.#troubles = troubles
   }
 
   /** Settles finished Jobs. Resolves with why one has failed, if one has. */
@@ -83,8 +86,9 @@ export class Finishing {
     this.#stopped.failed(key, plan, hostnameOf(node))
     const text = failureText(job, why)
     const known = conditionOf(plan.status ?? {}, 'Complete')?.message
-    if (known?.startsWith(text)) return known
-    const detail = await failureDetail(job, cluster)
+    const detail = await this.#troubles.of(job)
+    // The last words of a pod may come after the verdict on its Job.
+    if (known?.startsWith(text) && (detail === undefined || known.includes(detail))) return known
     const owed = node.spec?.unschedulable && debtOf(node, plan.metadata.name ?? '') === 'schedulable'
     const cordoned = owed ? 'the node stays cordoned' : undefined
     const message = [text, detail, nodeTrouble(node), cordoned].filter(part => part !== undefined).join('; ')

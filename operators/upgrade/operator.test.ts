@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
-import { deployments, jobs, type Node, nodes, secrets } from '../../bootstrap/client/resources.ts'
+import { deployments, jobs, type Node, nodes, type Pod, pods, secrets } from '../../bootstrap/client/resources.ts'
 import { nameOf } from '../runtime/apply.ts'
 import { plans } from './plan.ts'
 import { nodeOf, planOf, Upgrades } from './testing.ts'
@@ -349,6 +349,30 @@ describe('the end of a Job', () => {
     })
     expect(await h().condition('Complete')).toMatch(
       /failed on Node a: DeadlineExceeded: .*; the node is NotReady: Kubelet stopped posting node status\.$/,
+    )
+  })
+
+  it('by failure is told with the last words of its pods, although these are gone', async () => {
+    await h().addNodes('a')
+    await h().begin()
+    await h().addPlan()
+    const { name, uid } = h().job('a')!.metadata
+    const labels = { 'upgrade.cattle.io/controller': 'system-upgrade-controller' }
+    const owner = { apiVersion: 'batch/v1', kind: 'Job', name, uid, controller: true }
+    const metadata = { name: 'p', namespace: 'system-upgrade', labels, ownerReferences: [owner] }
+    h().client.seed(pods, { apiVersion: 'v1', kind: 'Pod', metadata, spec: { containers: [] } } as unknown as Pod)
+    const message = 'evicting pod default/web\nCannot evict pod\n'
+    const drain = { name: 'drain', state: { terminated: { exitCode: 143, message } } }
+    const status = { initContainerStatuses: [drain] }
+    await h().client.patch(pods, metadata, { status }, { type: 'merge', subresource: 'status' })
+    await h().client.delete(pods, metadata, { gracePeriodSeconds: 0 })
+    await h().idle()
+    await h().end('a', 'Failed', {
+      reason: 'DeadlineExceeded',
+      message: 'Job was active longer than specified deadline',
+    })
+    expect(await h().condition('Complete')).toBe(
+      `False JobFailed: Job system-upgrade/${name} failed on Node a: DeadlineExceeded: Job was active longer than specified deadline; container drain ended with 143: evicting pod default/web; Cannot evict pod`,
     )
   })
 

@@ -118,7 +118,7 @@ suite('upgrade plans', () => {
       const { labels = {}, annotations = {} } = (await node()).metadata
       const { latestHash } = JSON.parse(await cluster.kubectl('get plan -n system-upgrade server-plan -o json')).status
       expect(labels['plan.upgrade.cattle.io/server-plan']).toBe(latestHash)
-      expect(Object.keys(annotations).filter(key => key.includes('cattle'))).toEqual([])
+      expect(Object.keys(annotations).filter(key => key.includes('upgrade.cattle.io'))).toEqual([])
       const log = await drainLog('server-plan')
       expect(log).toMatch(/^evicting pod default\/web-/m)
       expect(log).toMatch(/^pod\/web-\S+ evicted$/m)
@@ -167,6 +167,26 @@ suite('upgrade plans', () => {
       expect(await cluster.kubectl('get jobs -n system-upgrade -l upgrade.cattle.io/plan=midway -o name')).toBe('')
       expect(await cluster.kubectl('get deployment web -o jsonpath={.status.readyReplicas}')).toBe('1')
       expect(Object.keys((await node()).metadata.labels ?? {})).not.toContain('plan.upgrade.cattle.io/midway')
+    },
+    limitMs,
+  )
+
+  test(
+    'that run out of time say what they waited for',
+    async () => {
+      await cluster.apply(plan('late', { drain: {} }, 'true'))
+      await untilBlocked('late')
+      const job = await cluster.kubectl('get jobs -n system-upgrade -l upgrade.cattle.io/plan=late -o name')
+      await cluster.kubectl(['patch', '-n', 'system-upgrade', job.trim(), '-p', '{"spec":{"activeDeadlineSeconds":1}}'])
+      await until('the failure', async () =>
+        (await cluster.kubectl('get plan -n system-upgrade late -o yaml')).includes('reason: JobFailed'),
+      )
+      const described = await cluster.kubectl('describe plan -n system-upgrade late')
+      expect(described).toMatch(
+        /DeadlineExceeded: .*; container drain ended with 143: .*Cannot evict pod as it would violate/,
+      )
+      await cluster.kubectl('delete plan -n system-upgrade late')
+      await until('the node open again', async () => !(await isCordoned()))
     },
     limitMs,
   )
