@@ -32,6 +32,8 @@ export interface Context extends RecordEffects, Pick<Cluster, 'clock' | 'log' | 
   /** It runs no agent, so there is no Node to annotate. */
   readonly agentless: boolean
   readonly engine: KernelSnapshots
+  /** The label of nodes that have a server with data of its own: `node-role.kubernetes.io/` and this. */
+  readonly role: 'etcd' | 'control-plane'
   readonly settings: Kernel['config']['snapshots']
   /** Where scheduled snapshots go besides. */
   readonly s3: S3Config | undefined
@@ -81,6 +83,7 @@ export function contextOf(
     node: config.nodeName,
     agentless: config.disableAgent,
     engine,
+    role: etcd === undefined ? 'control-plane' : 'etcd',
     settings,
     s3: settings.disabled ? undefined : config.s3,
     folder: new Folder(settings.dir, settings.dirIsDefault ? 'default' : 'configured'),
@@ -117,8 +120,7 @@ export async function clusterIdOf({ client }: Context): Promise<string> {
 }
 
 /** Nodes that have a server, this one's included. */
-export async function serverNodes({ client, engine, node }: Context): Promise<Set<string>> {
-  const role = engine.engine === 'etcd' ? 'etcd' : 'control-plane'
+export async function serverNodes({ client, role, node }: Context): Promise<Set<string>> {
   const { items } = await client.list(nodes, { labelSelector: `node-role.kubernetes.io/${role}` })
   return new Set([node, ...items.map(({ metadata }) => metadata.name!)])
 }

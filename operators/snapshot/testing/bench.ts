@@ -209,6 +209,7 @@ export class Bench {
       node,
       agentless,
       engine: this.engine(),
+      role: 'control-plane',
       settings: {
         disabled,
         name: 'etcd-snapshot',
