@@ -267,6 +267,21 @@ describe('verification', () => {
     )
   })
 
+  test('takes what servers note beside the objects', async () => {
+    const source = await storeOf('dump')
+    const notes = {
+      'masterleases/192.0.2.2:6443': { count: 1 },
+      'serviceallocations/x': { name: 'a' },
+      'quotareservations/x': [],
+    }
+    for (const [key, note] of Object.entries(notes))
+      await source.store.commit({ op: 'create', key: `/registry/${key}`, value: Buffer.from(JSON.stringify(note)) })
+    const file = join(dir, 'notes')
+    await takeSnapshot(source.store, { file, compress: false, signal })
+    await source.close()
+    expect(await verifySnapshot(file, options())).toMatchObject({ keys: 3 })
+  })
+
   test('finds that there is nothing', async () => {
     const source = await storeOf('sqlite')
     const file = join(dir, 'nothing')

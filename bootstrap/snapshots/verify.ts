@@ -28,17 +28,20 @@ export async function verifySnapshot(file: string, options: ReadOptions): Promis
   }
 }
 
-/** Objects are JSON with a kind; of other keys nothing is known. */
+/** Objects are JSON with a kind; what servers note beside them (their leases, claims, reservations) has no metadata. */
 function wrongWith({ key, value }: Entry): string | undefined {
   if (!key.startsWith('/registry/')) return undefined
   if (value.subarray(0, 4).equals(protobufMagic))
     return 'is in the form of protobuf: this is a snapshot of K3s, which Skiff cannot read'
   try {
-    const object = JSON.parse(value.toString()) as { readonly kind?: unknown } | null
-    return typeof object?.kind === 'string' ? undefined : 'is not an object: it has no kind'
+    const object: unknown = JSON.parse(value.toString())
+    const isWhole = typeof object === 'object' && object !== null && (!('metadata' in object) || hasKind(object))
+    return isWhole ? undefined : 'is not an object: it has no kind'
   } catch {
     return 'is not an object: it is not JSON'
   }
 }
+
+const hasKind = (object: object) => 'kind' in object && typeof object.kind === 'string'
 
 const protobufMagic = Buffer.from('k8s\0')
