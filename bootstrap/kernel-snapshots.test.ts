@@ -40,6 +40,7 @@ const kernel = (passphraseFile?: string, isLearner?: boolean) =>
   })
 
 test('what is taken is verified beside the datastore, where nothing stays', async () => {
+  await mkdir(join(dataDir, 'server/db/verify-of-a-killed-process/etcd'), { recursive: true })
   const snapshots = kernel()
   const file = join(dataDir, 'snapshot.zip')
   expect(snapshots.engine).toBe('sqlite')

@@ -1,4 +1,5 @@
 /** What the kernel gives userland for snapshots of this server's datastore. */
+import { readdirSync, rmSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { findProgram } from './agent/containerd/supervisor.ts'
@@ -30,9 +31,14 @@ export const snapshotPrograms: SnapshotPrograms = {
   etcdctl: async () => (await findProgram('etcdutl')) ?? (await findProgram('etcdctl')),
 }
 
+const verifyFolder = 'verify-'
+
+/** To be called while the data-dir is locked, and nothing is verified yet: what a killed process had unpacked goes. */
 export function kernelSnapshots({ config, datastore, etcd, tokens }: SnapshotParts): KernelSnapshots {
   const { snapshotPassphraseFile } = config.etcd
   const passphrase = () => readPassphrase(snapshotPassphraseFile)
+  const beside = join(config.dataDir, 'server/db')
+  removeLeft(beside)
   return {
     engine: engines[datastore.snapshotForm],
     get tokenHash() {
@@ -49,7 +55,7 @@ export function kernelSnapshots({ config, datastore, etcd, tokens }: SnapshotPar
     },
     async verify(file, signal) {
       const { verifySnapshot } = await import('./snapshots/verify.ts')
-      const dir = await mkdtemp(join(config.dataDir, 'server/db/verify-'))
+      const dir = await mkdtemp(join(beside, verifyFolder))
       try {
         return await verifySnapshot(file, { dir, signal, passphrase: await passphrase(), programs: snapshotPrograms })
       } finally {
@@ -61,6 +67,11 @@ export function kernelSnapshots({ config, datastore, etcd, tokens }: SnapshotPar
       return member?.isLearner ? 'this server is still a learner of the etcd cluster' : undefined
     },
   }
+}
+
+function removeLeft(folder: string): void {
+  for (const name of readdirSync(folder))
+    if (name.startsWith(verifyFolder)) rmSync(join(folder, name), { recursive: true, force: true })
 }
 
 /** As K3s tells tokens apart, without what shows them: the cluster's secrets are under it in the datastore, too. */

@@ -46,6 +46,17 @@ test('a machine that has everything passes, and nothing is made', async () => {
   expect(existsSync(join(folder, 'data'))).toBe(false)
 })
 
+test('a passphrase for snapshots that is not there is told before anything starts', async () => {
+  await freePort()
+  const file = join(folder, 'passphrase')
+  const flag = `--etcd-snapshot-passphrase-file=${file}`
+  await expect(check([flag])).rejects.toThrow(`cannot read --etcd-snapshot-passphrase-file ${file}: ENOENT`)
+  writeFileSync(file, '\n')
+  await expect(check([flag])).rejects.toThrow(`--etcd-snapshot-passphrase-file ${file} is empty`)
+  writeFileSync(file, 'secret\n')
+  await check([flag])
+})
+
 test('a port in use names who holds it', async () => {
   await expect(check([])).rejects.toThrow(
     new RegExp(`^port ${taken} is already in use by .+ \\(pid ${process.pid}\\): stop it or use --https-listen-port$`),

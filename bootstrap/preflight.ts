@@ -11,17 +11,21 @@ import { etcdFiles } from './etcd/files.ts'
 import { etcdPorts } from './etcd/settings.ts'
 import { groupId } from './kubeconfig.ts'
 import { readRegistries } from './registries.ts'
+import { readPassphrase } from './snapshots/passphrase.ts'
 
 /** What upstream's kubelet listens on. */
 const kubeletPort = 10250
 
-/** Checks clock, rights, data-dir, port, container runtime and registries.yaml. */
+/** Checks clock, rights, data-dir, port, container runtime, registries.yaml and the passphrase of snapshots. */
 export async function preflight(config: ServerConfig, host: Host): Promise<void> {
   checkMachine(config, host)
   if (config.kubeconfig.path !== undefined) checkFolder(dirname(config.kubeconfig.path), '--write-kubeconfig')
   if (config.kubeconfig.group !== undefined) groupId(config.kubeconfig.group, readFileSync('/etc/group', 'utf8'))
   if (!config.disableAgent) checkRuntime(config, host)
   await readRegistries(config.privateRegistry)
+  await readPassphrase(config.etcd.snapshotPassphraseFile).catch((error: Error) => {
+    throw new ConfigError(error.message)
+  })
   await checkPort(config.bindAddress, config.httpsPort, 'stop it or use --https-listen-port')
   if (!config.disableAgent) await checkPort('0.0.0.0', kubeletPort, 'stop it')
   if (wantsEtcd(config)) await checkEtcdPorts(config)
