@@ -1,6 +1,6 @@
 /** The datastore of a restore: which engine it is for, prepared beside the one there is. */
 import { existsSync } from 'node:fs'
-import { copyFile, mkdir, rename, rm } from 'node:fs/promises'
+import { mkdir, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { findProgram } from './agent/containerd/supervisor.ts'
 import { systemClock } from './client/clock.ts'
@@ -33,8 +33,7 @@ export interface PreparedData {
   readonly engine: Target['engine']
   /** What puts it in its place. */
   readonly steps: readonly Step[]
-  /** How many, where they were counted. */
-  readonly keys?: number
+  readonly keys: number
   /** What is moved aside is named by it: K3s' unix seconds. */
   readonly suffix: string
 }
@@ -128,18 +127,15 @@ async function prepareSqlite(
   const staged = join(dirname(file), 'restoring', basename(file))
   for (const end of ['', '-wal', '-shm']) await rm(`${staged}${end}`, { force: true })
   await mkdir(dirname(staged), { recursive: true, mode: 0o700 })
-  const { continueLog, emptyLog, settleLog } = await import('./datastore/sqlite/prepare.ts')
-  const entries = counted(ownEntries(source, snapshot.entries()))
-  if (snapshot.form === 'sqlite') {
-    // Its checksum was right, and it is checked as a database once more when it is opened.
-    await takeFile(snapshot, dirname(staged), staged)
-    await continueLog(staged, at)
-  } else {
+  const { copyLog, emptyLog, settleLog } = await import('./datastore/sqlite/prepare.ts')
+  let keys: number
+  if (snapshot.form === 'sqlite') keys = await copyLog(snapshot.nativeFile, staged, at)
+  else {
     await emptyLog(staged, at)
     const { openSqlite } = await import('./datastore/sqlite/sqlite.ts')
     const store = await openSqlite({ file: staged, clock: systemClock })
     try {
-      await load(entries, store)
+      keys = await load(ownEntries(source, snapshot.entries()), store)
     } finally {
       await store.close()
     }
@@ -153,13 +149,7 @@ async function prepareSqlite(
     { do: 'remove', path: dirname(staged) },
     { do: 'remove', path: relative(migrating) },
   ]
-  return { steps, ...(entries.count > 0 ? { keys: entries.count } : {}) }
-}
-
-/** The file itself where it was unpacked for us, else a copy. */
-async function takeFile({ nativeFile }: OpenedSnapshot, ours: string, to: string): Promise<void> {
-  if (nativeFile.startsWith(`${ours}/`)) await rename(nativeFile, to)
-  else await copyFile(nativeFile, to)
+  return { steps, keys }
 }
 
 /** The step only where there is something to put aside. */

@@ -1,6 +1,7 @@
 /** SQLite files for a restore, made while nobody uses them. */
 import { open, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import Database from 'better-sqlite3'
 import type { Revision } from '../datastore.ts'
 import { LogFile } from './log-file.ts'
 
@@ -13,18 +14,34 @@ export async function emptyLog(file: string, at: Revision): Promise<void> {
 }
 
 /**
- * Makes a copy of another log go on at `at`, which is above all its revisions: what it has is kept as it is, what came
- * before is forgotten. Throws when the file is damaged.
+ * Makes a log of what lives in another one, which nobody has open, in the order of the last changes; revisions are anew, from
+ * after `at` on. Returns how many keys. Values do not pass through this program, so it is as fast as the disk.
  */
-export async function continueLog(file: string, at: Revision): Promise<void> {
-  const log = new LogFile(file)
-  const { revision, compacted } = log.opened()
-  for (let reached = compacted; reached < revision; ) reached = log.compact(revision)
-  log.moveOn(at)
-  log.close()
+export async function copyLog(from: string, to: string, at: Revision): Promise<number> {
+  await emptyLog(to, at)
+  const db = new Database(to)
+  try {
+    // It counts for nothing until all of it is on the disk (settleLog).
+    db.pragma('journal_mode = OFF')
+    db.pragma('synchronous = OFF')
+    db.pragma('cache_size = -65536')
+    db.prepare('ATTACH ? AS source').run(from)
+    return db.prepare(copy).run({ at }).changes
+  } finally {
+    db.close()
+  }
 }
 
-/** Makes a closed log durable under another name. */
+const copy = `
+  INSERT INTO log (revision, key, create_revision, prev_revision, deleted, value)
+  SELECT @at + live.n, l.key, @at + live.n, 0, 0, l.value
+  FROM (
+    SELECT revision, row_number() OVER (ORDER BY revision) AS n
+    FROM (SELECT max(revision) AS revision, deleted FROM source.log GROUP BY key HAVING deleted = 0)
+  ) live CROSS JOIN source.log l ON l.revision = live.revision
+`
+
+/** Makes a closed log durable, and what SQLite left beside it go. */
 export async function settleLog(file: string): Promise<void> {
   const handle = await open(file, 'r+')
   await handle.sync()
