@@ -42,6 +42,7 @@ node_24() {
   npm install --silent --no-save --no-package-lock --prefix "$work" "node-linux-$arch@24.21.0"
   mkdir -p "$tools/node/bin"
   mv "$work/node_modules/node-linux-$arch/bin/node" "$tools/node/bin/node"
+  mv "$work/node_modules/node-linux-$arch/LICENSE" "$tools/node/" # a release has it with it
   rm -rf "$work"
 }
 

@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process'
-import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
@@ -67,4 +67,46 @@ test('a release starts Node as bin/skiff does', () => {
   }
   expect(launch('scripts/release/head.sh')).toEqual(launch('bin/skiff'))
   expect(launch('bin/skiff')).not.toContain(undefined)
+})
+
+describe('the data-dir that a release unpacks into', () => {
+  const head = readFileSync(join(root, 'scripts/release/head.sh'), 'utf8')
+  const functions = ['fail', 'data_dir', 'in_files'].map(
+    name => new RegExp(`^${name}\\(\\) \\{[^]*?^\\}$`, 'm').exec(head)![0],
+  )
+
+  /** What the script finds for these arguments; a configuration file of this text, and one beside it, are there. */
+  function dataDir(args: readonly string[], { config = '', more = '', env = {} } = {}): string {
+    const path = join(folder, 'config.yaml')
+    mkdirSync(`${path}.d`, { recursive: true })
+    writeFileSync(path, config)
+    writeFileSync(`${path}.d/10-more.yaml`, more)
+    const script = `name=k3s; ${functions.join('\n')}\ndata_dir "$@"`
+    return execFileSync('sh', ['-c', script, 'sh', ...args], {
+      env: { PATH: process.env.PATH, HOME: '/home/me', K3S_CONFIG_FILE: path, ...env },
+      encoding: 'utf8',
+    }).trim()
+  }
+
+  const ofRoot = process.getuid?.() === 0 ? '/var/lib/rancher/k3s' : '/home/me/.rancher/k3s'
+  const env = { K3S_DATA_DIR: '/env' }
+  const config = 'token: data-dir\ndata-dir: "/file" # on the big disk\n'
+  test.each<[string, string[], object, string]>([
+    ['nothing', ['server'], {}, ofRoot],
+    ['the environment', ['server'], { env }, '/env'],
+    ['the configuration file, before the environment', ['server'], { config, env }, '/file'],
+    ['a file beside it', ['server'], { config, more: 'data-dir: /more\n' }, '/more'],
+    ['a flag, before all', ['server', '--data-dir=/a b', '--debug'], { config, env }, '/a b'],
+    ['a flag and its value', ['server', '-d', '/flag'], { config }, '/flag'],
+    ['the last flag', ['--data-dir', '/one', '--data-dir', '/two'], {}, '/two'],
+    ['a relative one', ['--data-dir=here'], {}, join(root, 'here')],
+    [
+      'another configuration file',
+      ['server', '-c', '/nowhere'],
+      { config, env: { ...env, K3S_CONFIG_FILE: '' } },
+      '/env',
+    ],
+  ])('by %s', (_, args, given, wanted) => {
+    expect(dataDir(args, given)).toBe(wanted)
+  })
 })

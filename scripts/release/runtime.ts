@@ -12,7 +12,7 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs'
-import { join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { stripped } from './elf.ts'
 import { type ArchivedFile, archive } from './tar.ts'
@@ -36,8 +36,16 @@ export function runtime(root: string, arch: Arch): Part {
   const content = archive(files, time)
   const key = createHash('sha256').update(content).update(process.versions.zlib).digest('hex')
   const kept = join(root, '.tools/release', `runtime-${arch}-${key.slice(0, 16)}.gz`)
-  if (!existsSync(kept)) keep(kept, gzipSync(content, { level: 9 }))
-  return { files, compressed: readFileSync(kept) }
+  if (existsSync(kept)) return { files, compressed: readFileSync(kept) }
+  const compressed = gzipSync(content, { level: 9 })
+  keep(kept, compressed)
+  forgetOlder(kept, `runtime-${arch}-`)
+  return { files, compressed }
+}
+
+function forgetOlder(kept: string, prefix: string): void {
+  const names = readdirSync(dirname(kept)).filter(name => name.startsWith(prefix) && name.endsWith('.gz'))
+  for (const name of names) if (name !== basename(kept)) rmSync(join(dirname(kept), name), { force: true })
 }
 
 function keep(path: string, content: Buffer): void {
@@ -77,7 +85,9 @@ function nodeFolder(root: string, arch: Arch): string {
     ]
     const { status, stderr } = spawnSync('npm', [...npm, `${name}@${process.versions.node}`], { encoding: 'utf8' })
     if (status !== 0) throw new Error(`npm cannot fetch ${name}@${process.versions.node}: ${stderr.trim()}`)
-    renameSync(join(work, 'node_modules', name), kept)
+    const fetched = join(work, 'node_modules', name)
+    rmSync(join(fetched, 'include'), { recursive: true, force: true })
+    renameSync(fetched, kept)
   } finally {
     rmSync(work, { recursive: true })
   }
