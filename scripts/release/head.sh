@@ -21,7 +21,9 @@ become() {
   export SKIFF_ARGV0 SKIFF_FILE SKIFF_HOME NODE_COMPILE_CACHE
   # As in bin/skiff.
   space=16 program=skiff
-  [ "${1:-}" != agent ] || space=2 program=agent
+  case $SKIFF_ARGV0:${1:-} in
+    kubectl:* | crictl:* | ctr:* | *: | *:agent | *:kubectl | *:crictl | *:ctr | *:token | *:help | *:--help | *:-h | *:--version | *:-v) space=2 program=agent ;;
+  esac
   exec "$home/bin/node" --max-semi-space-size=$space --disable-warning=ExperimentalWarning "$home/dist/$program.mjs" "$@"
 }
 

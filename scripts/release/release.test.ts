@@ -63,7 +63,9 @@ describe('what a release tells of itself', () => {
 test('a release starts Node as bin/skiff does', () => {
   const launch = (path: string) => {
     const text = readFileSync(join(root, path), 'utf8')
-    return [/space=16 program=skiff/, /space=2 program=agent/, /--max-semi.*Warning /].map(part => part.exec(text)?.[0])
+    return [/space=16 program=skiff/, /^ *kubectl:.*space=2 program=agent/m, /--max-semi.*Warning /].map(part =>
+      part.exec(text)?.[0].trim(),
+    )
   }
   expect(launch('scripts/release/head.sh')).toEqual(launch('bin/skiff'))
   expect(launch('bin/skiff')).not.toContain(undefined)
