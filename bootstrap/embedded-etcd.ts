@@ -5,11 +5,12 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { findProgram } from './agent/containerd/supervisor.ts'
 import { systemClock } from './client/clock.ts'
+import { JoinError, onceServing } from './cluster/join.ts'
 import { ConfigError } from './config/parse.ts'
 import type { ServerConfig } from './config/server-config.ts'
 import type { EmbeddedEtcd, EmbeddedOptions } from './etcd/embedded.ts'
 import { etcdFiles } from './etcd/files.ts'
-import type { ServerAccess } from './join/server-access.ts'
+import { AnswerError, type ServerAccess } from './join/server-access.ts'
 import { lockDataDir } from './lock.ts'
 import type { Logger } from './log.ts'
 import type { Pki } from './pki/pki.ts'
@@ -43,7 +44,7 @@ export async function startEtcd(
   const { migrate, prepareMigration } = await import('./etcd/migrate.ts')
   const options = {
     ...(await etcdOptions(config, pki)),
-    ...(others ? { others: async () => clientUrlsOf(await others()) } : {}),
+    ...(others ? { others: () => clientUrls(config, others, { log, signal }) } : {}),
   }
   const pending = await prepareMigration(config.dataDir, config.etcd.clusterInit)
   const etcd = await startEmbedded(options, etcdEffects(log, signal))
@@ -77,6 +78,20 @@ export async function resetEtcd(config: ServerConfig, openPki: () => Promise<Pki
 export async function membersOf(etcd: EmbeddedEtcd): Promise<object> {
   const { rawJSON } = JSON as unknown as { rawJSON(text: string): object }
   return { members: (await etcd.members()).map(member => ({ ...member, ID: rawJSON(member.ID) })) }
+}
+
+/** JoinError when nobody who can be reached serves. */
+async function clientUrls(
+  { joinUrl: url = '' }: ServerConfig,
+  others: () => Promise<ServerAccess>,
+  effects: EtcdEffects,
+): Promise<readonly string[]> {
+  try {
+    return await onceServing({ url, clock: systemClock, ...effects }, async () => clientUrlsOf(await others()))
+  } catch (error) {
+    if (!(error instanceof AnswerError)) throw error
+    throw new JoinError(`cannot join ${url}: ${error.message}`, { cause: error })
+  }
 }
 
 async function clientUrlsOf(server: ServerAccess): Promise<readonly string[]> {

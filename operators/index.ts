@@ -32,6 +32,7 @@ import { defaultController, defaultNamespace } from './upgrade/round.ts'
 const parts: { readonly [name: string]: Part } = {
   core: {
     lease: 'kube-controller-manager',
+    on: config => !config.disableControllerManager,
     operators: ({ caPem, candidate, config }) =>
       coreOperators({ ca: caPem, several: candidate !== undefined, controllerArgs: config.controllerArgs }),
   },
@@ -40,7 +41,11 @@ const parts: { readonly [name: string]: Part } = {
     on: config => !config.disableScheduler,
     operators: () => [schedulerOperator()],
   },
-  'node-ipam': { lease: 'kube-controller-manager', operators: ({ config }) => [nodeIpam(config)] },
+  'node-ipam': {
+    lease: 'kube-controller-manager',
+    on: config => !config.disableControllerManager,
+    operators: ({ config }) => [nodeIpam(config)],
+  },
   'node-password': { operators: () => [nodePasswords()] },
   'control-plane-role': {
     everywhere: true,

@@ -66,7 +66,10 @@ export async function joinServer(parts: JoinParts): Promise<ServerAccess | undef
  * Behind a load balancer one is led to any server that listens, also to one that is about to join itself. Each attempt has a
  * connection of its own, and so may reach another.
  */
-async function onceServing<T>({ clock, log, signal, url }: JoinParts, attempt: () => Promise<T>): Promise<T> {
+export async function onceServing<T>(
+  { clock, log, signal, url }: Pick<JoinParts, 'clock' | 'log' | 'signal' | 'url'>,
+  attempt: () => Promise<T>,
+): Promise<T> {
   const until = clock.now() + startingMs
   const waited = new AbortController()
   stayUntil(waited.signal)

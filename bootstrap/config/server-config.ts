@@ -106,6 +106,7 @@ export interface ServerConfig extends NodeConfig, ClusterSettings {
   readonly pruneManifests: boolean
   readonly disableAgent: boolean
   readonly disableScheduler: boolean
+  readonly disableControllerManager: boolean
   readonly disableNetworkPolicy: boolean
   readonly flannelIpv6Masq: boolean
   readonly flannelExternalIp: boolean
@@ -192,6 +193,7 @@ export function serverConfig(values: FlagValues, machine: Machine): ServerConfig
     disableAgent: values.bool('disable-agent'),
     disableKubeProxy: values.bool('disable-kube-proxy'),
     disableScheduler: values.bool('disable-scheduler'),
+    disableControllerManager: values.bool('disable-controller-manager'),
     disableCloudController: values.bool('disable-cloud-controller'),
     disableNetworkPolicy: values.bool('disable-network-policy'),
     embeddedRegistry: values.bool('embedded-registry'),
@@ -273,7 +275,7 @@ function refuseConflicts(values: FlagValues): void {
 
 /** Flags whose effect later issues bring: better refused than ignored where ignoring would lose or expose data. */
 function refuseUnbuilt(values: FlagValues): void {
-  const unbuilt = ['disable-etcd', 'secrets-encryption', 'rootless', 'docker']
+  const unbuilt = ['disable-etcd', 'disable-apiserver', 'secrets-encryption', 'rootless', 'docker']
   const asked = unbuilt.find(name => values.given(name) && values.string(name) !== 'false')
   if (asked !== undefined) throw new ConfigError(`--${asked} is not supported by this version yet: leave it out`)
 }
