@@ -177,7 +177,9 @@ suite('upgrades by Plans', () => {
     // The Plan has gone no further, and all else is as it was.
     const [other] = agents.filter(agent => agent !== failing)
     expect(await cluster.versions()).toEqual({ ...all(next), [failing.nodeName]: expect.any(String) })
-    for (const machine of [...servers, other!]) expect(await ready(machine)).toBe('True')
+    await cluster.eventually(async () => {
+      for (const machine of [...servers, other!]) expect(await ready(machine)).toBe('True')
+    }, 60)
     expect(await installed(other!)).toMatch(`version ${next} `)
     expect((await cluster.jobs('later')).map(({ node }) => node)).toEqual([failing.nodeName])
 
