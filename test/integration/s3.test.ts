@@ -181,6 +181,16 @@ suite('a bucket', () => {
     })
   })
 
+  test('takes a folder as K3s does: slashes in front stay, double ones do not', async () => {
+    const { path } = await fileOf('odd', 10)
+    await withBucket(settings({ folder: '/odd//folder/' }), async bucket => {
+      await bucket.upload(path, 'odd', {}, never)
+      expect(bucket.location('odd')).toBe('s3://backups//odd/folder/odd')
+      expect(await keys(bucket, '')).toEqual(['odd'])
+      expect(await bucket.remove('odd', never)).toBe(true)
+    })
+  })
+
   test('downloads of what is not there leave nothing', async () => {
     await withBucket(settings(), async bucket => {
       const place = await mkdtemp(join(dir, 'place-'))
