@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import type { Node, Pod } from '../../bootstrap/client/resources.ts'
 import { type Cluster, canRunClusters, startCluster } from '../testbed/cluster.ts'
 import { busyboxImage } from '../testbed/images.ts'
+import { type Nodes, startNodes } from '../testbed/nodes.ts'
 
 const suite = canRunClusters ? describe : describe.skip
 if (!canRunClusters) console.log('plans e2e: skipped, needs root and containerd')
@@ -83,6 +84,11 @@ suite('upgrade plans', () => {
       await cluster.kubectl('get jobs,pods -A -o wide'),
       cluster.logs().slice(-3000),
     ].join('\n')
+  const untilTold = (name: string, ...words: readonly string[]) =>
+    until(`${words.join(', ')} of ${name}`, async () => {
+      const described = await cluster.kubectl(`describe plan -n system-upgrade ${name}`)
+      return words.every(word => described.includes(word))
+    })
   const untilBlocked = (name: string) =>
     until(`the drain of ${name} that is held up`, async () =>
       (await drainLog(name)).includes(
@@ -138,9 +144,7 @@ suite('upgrade plans', () => {
         'create configmap -n system-upgrade default-controller-env --from-literal=SYSTEM_UPGRADE_JOB_BACKOFF_LIMIT=0',
       )
       await cluster.apply(plan('failing', { cordon: true }, 'echo the new version does not start >&2; exit 7'))
-      await until('the failure', async () =>
-        (await cluster.kubectl('get plan -n system-upgrade failing -o yaml')).includes('reason: JobFailed'),
-      )
+      await untilTold('failing', 'JobFailed', 'container upgrade')
       const described = await cluster.kubectl('describe plan -n system-upgrade failing')
       expect(described).toMatch(/Job system-upgrade\/apply-failing-on-\S+ failed on Node \S+: BackoffLimitExceeded:/)
       expect(described).toContain(
@@ -178,9 +182,7 @@ suite('upgrade plans', () => {
       await untilBlocked('late')
       const job = await cluster.kubectl('get jobs -n system-upgrade -l upgrade.cattle.io/plan=late -o name')
       await cluster.kubectl(['patch', '-n', 'system-upgrade', job.trim(), '-p', '{"spec":{"activeDeadlineSeconds":1}}'])
-      await until('the failure', async () =>
-        (await cluster.kubectl('get plan -n system-upgrade late -o yaml')).includes('reason: JobFailed'),
-      )
+      await untilTold('late', 'JobFailed', 'container drain')
       const described = await cluster.kubectl('describe plan -n system-upgrade late')
       expect(described).toMatch(
         /DeadlineExceeded: .*; container drain ended with 143: .*Cannot evict pod as it would violate/,
@@ -196,13 +198,46 @@ suite('upgrade plans', () => {
     async () => {
       await cluster.kubectl('create serviceaccount -n system-upgrade powerless')
       await cluster.apply(plan('powerless', { serviceAccountName: 'powerless', cordon: true }, 'true'))
-      await until('the refusal', async () =>
-        (await cluster.kubectl('get plan -n system-upgrade powerless -o yaml')).includes('reason: JobFailed'),
-      )
+      await untilTold('powerless', 'JobFailed', 'container cordon')
       expect(await cluster.kubectl('describe plan -n system-upgrade powerless')).toMatch(
         /container cordon ended with 1: .*system:serviceaccount:system-upgrade:powerless" cannot/,
       )
       expect(await isCordoned()).toBe(false)
+    },
+    limitMs,
+  )
+})
+
+suite('an upgrade plan for an agent', () => {
+  let nodes: Nodes
+  beforeAll(async () => {
+    nodes = await startNodes({ servers: 1, agents: 1 })
+  }, limitMs)
+  afterAll(() => nodes?.destroy(), limitMs)
+
+  test(
+    'drains it by its own module, with a token of the pod, and its pods go elsewhere',
+    async () => {
+      const { first: server, agents } = nodes
+      const [agent] = agents
+      const name = agent!.nodeName
+      // On the agent first, then wherever there is room.
+      await server.kubectl(`cordon ${server.nodeName}`)
+      await server.apply(workload)
+      await server.kubectl('rollout status deployment/web')
+      await server.kubectl(`uncordon ${server.nodeName}`)
+      const nodeSelector = { matchLabels: { 'kubernetes.io/hostname': name } }
+      await server.apply(plan('agent-plan', { nodeSelector, drain: {} }, 'echo done >>/host/var/log/upgraded'))
+      await server.waitFor('--for=condition=Complete -n system-upgrade plan/agent-plan', limitMs / 2000)
+      expect(await agent!.exec(['cat', '/var/log/upgraded'])).toBe('done\n')
+      await server.kubectl('rollout status deployment/web')
+      const { items } = await server.get<{ items: readonly Pod[] }>('pods -l app=web')
+      expect(items.map(({ spec }) => spec.nodeName)).toEqual([server.nodeName])
+      const { metadata, spec } = await server.get<Node>(`node ${name}`)
+      expect(spec?.unschedulable).toBeUndefined()
+      expect(metadata.labels).toHaveProperty(['plan.upgrade.cattle.io/agent-plan'])
+      const job = await server.kubectl('get jobs -n system-upgrade -o name')
+      expect(await server.kubectl(`logs -n system-upgrade ${job.trim()} -c drain`)).toContain(`node/${name} drained`)
     },
     limitMs,
   )
