@@ -399,7 +399,7 @@ export function datastoreContract(name: string, open: () => Promise<OpenedStore>
         expect([revision, size, mode & 0o777]).toEqual([newest, found, 0o600])
         expect(await readdir(dir)).toEqual(['snapshot'])
         if (canOpen(store)) expect(await opened()).toEqual({ revision: newest, lines: before })
-      })
+      }, 120_000)
 
       test('hold one revision while writes go on', async () => {
         const value = 'x'.repeat(1000)
@@ -422,7 +422,7 @@ export function datastoreContract(name: string, open: () => Promise<OpenedStore>
         const { revision, lines } = await opened()
         expect(revision).toBeGreaterThanOrEqual(start)
         expect(lines).toEqual(await contents('/', revision))
-      })
+      }, 120_000)
 
       test('are whole though what they hold is overwritten and forgotten meanwhile', async () => {
         const old = await Promise.all(
@@ -447,7 +447,7 @@ export function datastoreContract(name: string, open: () => Promise<OpenedStore>
         await taking
         await handle.close()
         if (canOpen(store)) expect((await opened(file)).lines).toEqual(before)
-      })
+      }, 120_000)
 
       test('leave nothing behind when aborted, and the store works on', async () => {
         const value = Buffer.alloc(100_000, 1)
@@ -465,7 +465,7 @@ export function datastoreContract(name: string, open: () => Promise<OpenedStore>
         expect(await readdir(dir)).toEqual([])
         expect(await store.commit(create('/r/after'))).toBe(await store.revision())
         expect((await taken()).revision).toBe(await store.revision())
-      })
+      }, 120_000)
 
       test('say what went wrong where they are written, and the store works on', async () => {
         const value = Buffer.alloc(100_000, 1)
@@ -480,7 +480,7 @@ export function datastoreContract(name: string, open: () => Promise<OpenedStore>
         await expect(store.snapshot(full, stop.signal)).rejects.toThrow('ENOSPC')
         await expect(taken({ file: join(dir, 'none/snapshot') })).rejects.toThrow('there is no such folder')
         expect(await store.commit(create('/r/after'))).toBe(await store.revision())
-      })
+      }, 120_000)
     })
 
     test('a restart keeps everything', async () => {

@@ -1,6 +1,8 @@
 import { Readable } from 'node:stream'
-import { expect, test } from '@jest/globals'
+import { expect, jest, test } from '@jest/globals'
 import { readInside, sealed, sealedMagic, unsealed } from './encryption.ts'
+
+jest.setTimeout(120_000)
 
 const inside = { form: 'etcd', compressed: true } as const
 const chunk = 64 * 1024 + 16
