@@ -43,6 +43,9 @@ async function sessionFor(settings: S3Settings, { log, env }: BucketEffects): Pr
     endpoint: url.href,
     region: settings.region || 'us-east-1',
     forcePathStyle: usesPathStyle(settings),
+    // Else Amazon's variables and files could ask for what an endpoint of one's own does not go with.
+    useFipsEndpoint: false,
+    useDualstackEndpoint: false,
     // What others than Amazon understand.
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',

@@ -64,6 +64,7 @@ const again = new Set([
   'XAmzContentSHA256Mismatch',
 ])
 const missing = new Set(['NoSuchKey', 'NotFound'])
+const denied = new Set(['AccessDenied', 'AllAccessDisabled', 'Forbidden'])
 const expired = new Set(['ExpiredToken', 'ExpiredTokenException', 'TokenRefreshRequired'])
 
 /** `error` is anything that a request, its body or its answer failed with. */
@@ -120,7 +121,7 @@ function textOf(failure: Failure, name: string, status: number, settings: S3Sett
   const home = failure.$response?.headers?.['x-amz-bucket-region']
   if (home !== undefined && home !== region)
     return `bucket ${bucket} is in region ${home}, not ${region}: set etcd-s3-region`
-  if (status === 403)
+  if (denied.has(name) || (status === 403 && plain(failure)))
     return accessKey === ''
       ? `access denied, no credentials were given: set etcd-s3-access-key and etcd-s3-secret-key`
       : `access denied for access key ${accessKey}`
