@@ -45,6 +45,7 @@ typecheck: setup
 	@npm run --silent typecheck
 
 test: setup
+	@scripts/s3-server.sh
 	@$(NODE) scripts/test.ts
 
 bench: setup
