@@ -4,20 +4,24 @@ import { type Entry, type Revision, UnavailableError } from '../datastore.ts'
 import { entriesOf } from './fetch.ts'
 import type { LogConnection, VersionRow } from './log-connection.ts'
 
-const pageRows = 200
+/** A page is as many rows as are of about this size, going by the page before. */
+const pageBytes = 512 * 1024
+const pageRows = { least: 20, first: 50, most: 500 }
 const portionBytes = 1024 * 1024
 
 /** In key order. `connection` is frozen (LogConnection), else what is read may have been compacted. */
 export async function* entriesAt(connection: LogConnection, at: Revision): AsyncGenerator<Entry> {
   let { start, end } = rangeOf('')
-  for (let more = true; more; ) {
-    const rows = await connection.versions({ start, end }, at, pageRows)
+  for (let [more, limit] = [true, pageRows.first]; more; ) {
+    const rows = await connection.versions({ start, end }, at, limit)
     for (const portion of portionsOf(rows)) {
       const entries = await entriesOf(connection, portion)
       if (!entries) throw new UnavailableError('what a snapshot reads was removed meanwhile')
       yield* entries
     }
-    more = rows.length === pageRows
+    more = rows.length === limit
+    const bytes = rows.reduce((sum, { size }) => sum + size, 1)
+    limit = Math.min(pageRows.most, Math.max(pageRows.least, Math.floor((pageBytes * rows.length) / bytes)))
     start = keyAfter(rows.at(-1)?.key ?? start)
   }
 }
