@@ -24,6 +24,8 @@ import { Troubles } from './troubles.ts'
 import { isWithin, parseWindow } from './window.ts'
 
 const windowCheckMs = 60_000
+/** The event that shows a write of ours may say nothing else that is news to a plan. */
+const soon: Result = { requeueAfterMs: 1000 }
 
 export class PlanController {
   readonly #options: UpgradeOptions
@@ -48,7 +50,7 @@ export class PlanController {
   async reconcile(key: ObjectKey, cluster: Cluster): Promise<Result> {
     const { informers } = cluster
     const plan = informers.get(plans).get(key)
-    if (!this.#isShown(key, cluster)) return done
+    if (!this.#isShown(key, cluster)) return soon
     const { namespace, controller } = this.#options
     if (splitKey(key).namespace !== namespace) return this.#foreigners.tell(plan, namespace, cluster)
     // Somebody has installed the original controller: two must not work on the same plans.
