@@ -68,17 +68,18 @@ const metricsOf = ({ metrics }: Kernel, { clock }: Cluster) => snapshotMetrics(m
 /** At the start, when something in the folder changes, and from time to time, for S3's sake. */
 async function keepReconciled(context: Context): Promise<void> {
   const { clock, folder, log, settings, signal } = context
-  const look = () =>
-    reconcileSnapshots(context, context.s3).catch(error => {
+  const look = (s3: Context['s3']) =>
+    reconcileSnapshots(context, s3).catch(error => {
       if (!signal.aborted) log.warn({ err: error }, 'cannot reconcile ETCDSnapshotFile resources')
     })
-  await look()
-  const ours = () => !context.state.saving && void look()
-  watchFolders([folder.path], settleMs, ours, signal)
+  await look(context.s3)
+  // What changes on disk says nothing of S3.
+  const changed = () => !context.state.saving && void look(undefined)
+  watchFolders([folder.path], settleMs, changed, signal)
   const { disabled, reconcileIntervalMs } = settings
   while (!disabled && reconcileIntervalMs > 0 && !signal.aborted) {
     await clock.sleep(reconcileIntervalMs, signal).catch(() => {})
-    if (!signal.aborted) await look()
+    if (!signal.aborted) await look(context.s3)
   }
 }
 
