@@ -40,6 +40,8 @@ export async function startMysql({ durable, tls }: MysqlOptions): Promise<MysqlS
   const args = [
     '--no-defaults',
     `--datadir=${data}`,
+    // One that starts removes the temporary tables of all others that have them in the same folder.
+    `--tmpdir=${dir}`,
     `--socket=${socket}`,
     `--port=${port}`,
     '--bind-address=127.0.0.1',
