@@ -104,6 +104,7 @@ class Tenure {
   readonly #timing: ElectionTiming
   readonly #over = new AbortController()
   #renewed: number
+  #failed = false
 
   constructor(options: LeaderOptions, timing: ElectionTiming, began: number) {
     this.#options = options
@@ -124,17 +125,22 @@ class Tenure {
         const outcome = await Promise.race([candidate.renew(), this.#tooLate()])
         if (outcome === 'lost') return
         if (outcome === 'renewed') this.#renewed = asked
+        this.#failed = outcome !== 'renewed'
       }
     } finally {
       this.#over.abort(new Error('leader lease lost'))
     }
   }
 
-  /** Whoever holds several leases renews them in the same moment: the datastore commits them together. */
+  /**
+   * Whoever holds several leases renews them in the same moment: the datastore commits them together. A renewal that failed is
+   * tried again every retryMs, as upstream renews always; one that succeeded gives more time, so that an idle server does little.
+   */
   get #untilNext(): number {
-    const { retryMs } = this.#timing
-    const ms = Math.ceil(retryMs - (this.#options.elapsed() % retryMs))
-    return ms < retryMs / 10 ? ms + retryMs : ms
+    const { retryMs, renewWithinMs } = this.#timing
+    const every = this.#failed ? retryMs : Math.max(retryMs, renewWithinMs * 0.4)
+    const ms = Math.ceil(every - (this.#options.elapsed() % every))
+    return ms < every / 10 ? ms + every : ms
   }
 
   get #left(): number {
