@@ -95,7 +95,6 @@ const kernel: { readonly [part: string]: readonly string[] } = {
     'bootstrap/datastore',
     'bootstrap/join',
     'bootstrap/pki',
-    'bootstrap/snapshots',
   ],
   'bootstrap/supervisor': [
     'bootstrap/apiserver',
@@ -107,14 +106,16 @@ const kernel: { readonly [part: string]: readonly string[] } = {
   ],
 }
 
+/** Parts of the kernel that put others together: what starts a server, and what restores one. */
+const composing = new Set(['bootstrap', 'bootstrap/cli', 'bootstrap/restore'])
+
 /** Why this import is not allowed, or undefined when it is. */
 export function violation(edge: ImportEdge): string | undefined {
   const from = partOf(edge.from)
   const to = partOf(edge.to)
   if (from === to || from === 'skiff.ts' || open.some(path => edge.to === path || edge.to.startsWith(`${path}/`)))
     return undefined
-  if (from === 'bootstrap' || from === 'bootstrap/cli')
-    return to.startsWith('operators') ? 'the kernel knows no operator' : undefined
+  if (composing.has(from)) return to.startsWith('operators') ? 'the kernel knows no operator' : undefined
   const allowed = kernel[from]
   if (allowed)
     return allowed.includes(to) ? undefined : `${from} may import only ${['bootstrap/api', ...allowed].join(', ')}`

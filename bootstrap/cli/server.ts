@@ -9,8 +9,8 @@ import { createLogger, type Logger } from '../log.ts'
 import { processMemory, returnMemoryWhenIdle } from '../memory.ts'
 import { openPki } from '../open-shared.ts'
 import { preflight } from '../preflight.ts'
+import { settleRestore } from '../restore/settle.ts'
 import { startServer } from '../server.ts'
-import { settleRestore } from '../settle-restore.ts'
 import { gitVersion } from '../version.ts'
 import { readCommandLine } from './flags.ts'
 import { homeOf } from './home.ts'
@@ -25,7 +25,7 @@ async function reset(config: ServerConfig, userland: LoadUserland, log: Logger):
     await settleRestore(config, { log }).finally(unlock)
     return resetEtcd(config, () => openPki(config), log)
   }
-  const { restoreCluster } = await import('../restore.ts')
+  const { restoreCluster } = await import('../restore/restore.ts')
   return restoreCluster(config, { log, userland, signal: new AbortController().signal })
 }
 

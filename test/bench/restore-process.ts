@@ -3,8 +3,8 @@
  * argument is JSON: what to do; the answer is a line of JSON.
  */
 import type { Datastore } from '../../bootstrap/datastore/datastore.ts'
-import { restoreCluster } from '../../bootstrap/restore.ts'
-import { asServer, configOf, quietLog, snapshotOf } from '../../bootstrap/testing/restore-fixture.ts'
+import { restoreCluster } from '../../bootstrap/restore/restore.ts'
+import { asServer, configOf, quietLog, snapshotOf } from '../../bootstrap/restore/testing/restore-fixture.ts'
 import { timed } from './measure.ts'
 
 export type Work =

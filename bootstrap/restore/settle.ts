@@ -1,7 +1,8 @@
 /** What a start finds of a restore that was interrupted. */
-import { finish, forgetPrepared, restoreState } from './cluster/restore/journal.ts'
-import type { ServerConfig } from './config/server-config.ts'
-import type { Logger } from './log.ts'
+
+import type { ServerConfig } from '../config/server-config.ts'
+import type { Logger } from '../log.ts'
+import { finish, forgetPrepared, restoreState } from './journal.ts'
 
 export interface SettleEffects {
   readonly log: Logger
@@ -23,7 +24,7 @@ export async function settleRestore(config: ServerConfig, { log, step }: SettleE
     case 'decided': {
       log.info({ snapshot: state.journal.source }, 'completing the restore')
       const exchange = async (database: string, suffix: string) => {
-        const { exchangeDatabase } = await import('./restore-database.ts')
+        const { exchangeDatabase } = await import('./database.ts')
         await exchangeDatabase(config, database, suffix, log)
       }
       await finish(dataDir, state.journal, { exchange, ...(step ? { step } : {}) })

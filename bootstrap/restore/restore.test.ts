@@ -9,10 +9,10 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals'
-import { ConfigError } from './config/parse.ts'
-import { CompactedError } from './datastore/datastore.ts'
+import { ConfigError } from '../config/parse.ts'
+import { CompactedError } from '../datastore/datastore.ts'
 import { restoreCluster } from './restore.ts'
-import { settleRestore } from './settle-restore.ts'
+import { settleRestore } from './settle.ts'
 import { asServer, configOf, create, objects, quietLog, snapshotOf } from './testing/restore-fixture.ts'
 
 jest.setTimeout(180_000)

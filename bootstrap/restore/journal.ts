@@ -5,7 +5,7 @@
 import { existsSync } from 'node:fs'
 import { readFile, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { writeAtomically } from '../../pki/files.ts'
+import { writeAtomically } from '../pki/files.ts'
 import { type Step, type StepEffects, syncFolder, take } from './steps.ts'
 
 export interface RestorePaths {

@@ -1,8 +1,9 @@
 /** The cluster's CAs, keys and passwords, out of a snapshot. */
-import type { Entry } from '../../datastore/datastore.ts'
-import { SnapshotError } from '../../snapshots/snapshot.ts'
-import { type Bundle, parseBundle } from '../bundle.ts'
-import { sealedKey, sealedPrefix, unseal } from '../seal.ts'
+
+import { type Bundle, parseBundle } from '../cluster/bundle.ts'
+import { sealedKey, sealedPrefix, unseal } from '../cluster/seal.ts'
+import type { Entry } from '../datastore/datastore.ts'
+import { SnapshotError } from '../snapshots/snapshot.ts'
 
 /** The token that is at hand does not open the snapshot; one line for the user. */
 export class RestoreTokenError extends Error {

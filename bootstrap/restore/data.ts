@@ -2,23 +2,23 @@
 import { existsSync } from 'node:fs'
 import { mkdir, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
-import { findProgram } from './agent/containerd/supervisor.ts'
-import { systemClock } from './client/clock.ts'
-import type { Bundle } from './cluster/bundle.ts'
-import { restorePaths } from './cluster/restore/journal.ts'
-import { counted, load } from './cluster/restore/load.ts'
-import { ownEntries } from './cluster/restore/secrets.ts'
-import type { Step } from './cluster/restore/steps.ts'
-import { ConfigError } from './config/parse.ts'
-import type { ServerConfig } from './config/server-config.ts'
-import type { Revision } from './datastore/datastore.ts'
-import { engineOf } from './datastore/endpoint.ts'
-import { etcdEffects, etcdOptions } from './embedded-etcd.ts'
-import { etcdFiles } from './etcd/files.ts'
-import type { Logger } from './log.ts'
-import { openPki } from './open-shared.ts'
-import { prepareDatabase } from './restore-database.ts'
-import type { OpenedSnapshot, SnapshotForm } from './snapshots/snapshot.ts'
+import { findProgram } from '../agent/containerd/supervisor.ts'
+import { systemClock } from '../client/clock.ts'
+import type { Bundle } from '../cluster/bundle.ts'
+import { ConfigError } from '../config/parse.ts'
+import type { ServerConfig } from '../config/server-config.ts'
+import type { Revision } from '../datastore/datastore.ts'
+import { engineOf } from '../datastore/endpoint.ts'
+import { etcdEffects, etcdOptions } from '../embedded-etcd.ts'
+import { etcdFiles } from '../etcd/files.ts'
+import type { Logger } from '../log.ts'
+import { openPki } from '../open-shared.ts'
+import type { OpenedSnapshot, SnapshotForm } from '../snapshots/snapshot.ts'
+import { prepareDatabase } from './database.ts'
+import { restorePaths } from './journal.ts'
+import { counted, load } from './load.ts'
+import { ownEntries } from './secrets.ts'
+import type { Step } from './steps.ts'
 
 export interface RestoreInput {
   readonly snapshot: OpenedSnapshot
@@ -99,7 +99,7 @@ async function prepareEtcd(
   const settings = { ...config, dataDir: prepared, etcd: { ...config.etcd, clusterInit: true } }
   const options = await etcdOptions(settings, await openPki(settings))
   const dir = join(preparedDb, 'etcd')
-  const { stageEtcd } = await import('./etcd/restore.ts')
+  const { stageEtcd } = await import('../etcd/restore.ts')
   const entries = counted(ownEntries(source, snapshot.entries()))
   const etcdctl = snapshot.form === 'etcd' ? await findProgram('etcdctl') : undefined
   const content =
@@ -127,12 +127,12 @@ async function prepareSqlite(
   const staged = join(dirname(file), 'restoring', basename(file))
   for (const end of ['', '-wal', '-shm']) await rm(`${staged}${end}`, { force: true })
   await mkdir(dirname(staged), { recursive: true, mode: 0o700 })
-  const { copyLog, emptyLog, settleLog } = await import('./datastore/sqlite/prepare.ts')
+  const { copyLog, emptyLog, settleLog } = await import('../datastore/sqlite/prepare.ts')
   let keys: number
   if (snapshot.form === 'sqlite') keys = await copyLog(snapshot.nativeFile, staged, at)
   else {
     await emptyLog(staged, at)
-    const { openSqlite } = await import('./datastore/sqlite/sqlite.ts')
+    const { openSqlite } = await import('../datastore/sqlite/sqlite.ts')
     const store = await openSqlite({ file: staged, clock: systemClock })
     try {
       keys = await load(ownEntries(source, snapshot.entries()), store)

@@ -4,7 +4,7 @@
  */
 import { lstat, mkdir, open, rename, rm } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
-import { writeAtomically } from '../../pki/files.ts'
+import { writeAtomically } from '../pki/files.ts'
 
 /** Paths are relative to the data directory, or absolute. */
 export type Step =

@@ -1,6 +1,6 @@
 /** From a snapshot into a datastore that is empty. */
-import { sideBySide } from '../../datastore/common/side-by-side.ts'
-import type { Datastore, Entry, Revision } from '../../datastore/datastore.ts'
+import { sideBySide } from '../datastore/common/side-by-side.ts'
+import type { Datastore, Entry, Revision } from '../datastore/datastore.ts'
 
 /** Written side by side: enough for one batch after the other, little enough for memory. */
 const mostWrites = 256

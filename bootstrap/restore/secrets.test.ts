@@ -1,8 +1,8 @@
 /** Which snapshots are let in, and with which token. */
 import { expect, test } from '@jest/globals'
-import type { Entry } from '../../datastore/datastore.ts'
-import { formatBundle } from '../bundle.ts'
-import { seal, sealedKey } from '../seal.ts'
+import { formatBundle } from '../cluster/bundle.ts'
+import { seal, sealedKey } from '../cluster/seal.ts'
+import type { Entry } from '../datastore/datastore.ts'
 import { revisionAfterRestore } from './load.ts'
 import { ownEntries, sealedEntries, unsealBundle } from './secrets.ts'
 

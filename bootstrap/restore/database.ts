@@ -1,22 +1,22 @@
 /** A restore into the database of --datastore-endpoint: filled beside the log in use, and exchanged for it. */
-import { systemClock } from './client/clock.ts'
-import type { Bundle } from './cluster/bundle.ts'
-import { parseBundle } from './cluster/bundle.ts'
-import { knownPassword } from './cluster/open.ts'
-import { counted, load } from './cluster/restore/load.ts'
-import { ownEntries } from './cluster/restore/secrets.ts'
-import type { Step } from './cluster/restore/steps.ts'
-import { sealedKey, sealedPrefix, unseal } from './cluster/seal.ts'
-import { ConfigError } from './config/parse.ts'
-import type { ServerConfig } from './config/server-config.ts'
-import type { Datastore } from './datastore/datastore.ts'
-import { engineOf } from './datastore/endpoint.ts'
-import { openDatastore } from './datastore/open.ts'
-import type { Beside } from './datastore/sql/beside.ts'
-import { readTlsFiles } from './datastore/tls-files.ts'
-import type { Logger } from './log.ts'
-import { serverPassword } from './pki/token.ts'
-import type { RestoreInput } from './restore-data.ts'
+import { systemClock } from '../client/clock.ts'
+import type { Bundle } from '../cluster/bundle.ts'
+import { parseBundle } from '../cluster/bundle.ts'
+import { knownPassword } from '../cluster/open.ts'
+import { sealedKey, sealedPrefix, unseal } from '../cluster/seal.ts'
+import { ConfigError } from '../config/parse.ts'
+import type { ServerConfig } from '../config/server-config.ts'
+import type { Datastore } from '../datastore/datastore.ts'
+import { engineOf } from '../datastore/endpoint.ts'
+import { openDatastore } from '../datastore/open.ts'
+import type { Beside } from '../datastore/sql/beside.ts'
+import { readTlsFiles } from '../datastore/tls-files.ts'
+import type { Logger } from '../log.ts'
+import { serverPassword } from '../pki/token.ts'
+import type { RestoreInput } from './data.ts'
+import { counted, load } from './load.ts'
+import { ownEntries } from './secrets.ts'
+import type { Step } from './steps.ts'
 
 /**
  * Resolves with what exchanges the logs. ConfigError, the log in use as it was, where the database holds another cluster than
@@ -73,11 +73,11 @@ async function besideOf({ datastore }: ServerConfig, log: Logger): Promise<Besid
   const tls = await readTlsFiles(datastore)
   switch (engine.name) {
     case 'postgres': {
-      const { besidePostgres } = await import('./datastore/postgres/beside.ts')
+      const { besidePostgres } = await import('../datastore/postgres/beside.ts')
       return besidePostgres({ source: engine.source, tls, clock: systemClock, log })
     }
     case 'mysql': {
-      const { besideMysql } = await import('./datastore/mysql/beside.ts')
+      const { besideMysql } = await import('../datastore/mysql/beside.ts')
       return besideMysql({ source: engine.source, tls, clock: systemClock, log })
     }
     default:
