@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals'
-import { findCycle, violation } from './check-imports.ts'
+import { findCycle, lostNames, violation } from './check-imports.ts'
 
 const edge = (from: string, to: string, typeOnly = false) => ({ from, to, typeOnly })
 
@@ -29,4 +29,13 @@ test.each([
 test('a cycle of values is found, one of types is none', () => {
   expect(findCycle([edge('a', 'b'), edge('b', 'c'), edge('c', 'a')])).toEqual(['a', 'b', 'c', 'a'])
   expect(findCycle([edge('a', 'b'), edge('b', 'a', true)])).toBeUndefined()
+})
+
+test('names of packages are not taken out of dynamic imports', () => {
+  expect(lostNames("const { parse } = await import('yaml')\n  const { a, b } = await import('@scope/name')")).toEqual([
+    'yaml',
+    '@scope/name',
+  ])
+  expect(lostNames("const { default: pg } = await import('pg'); const { a } = await import('./a.ts')")).toEqual([])
+  expect(lostNames("const { request } = await import('node:http')")).toEqual([])
 })

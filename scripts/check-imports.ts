@@ -28,6 +28,12 @@ export function importsOf(root: string): ImportEdge[] {
     })
 }
 
+/** Packages whose names are taken from a dynamic import: where the bundle is in pieces, one of CommonJS has none but `default`. */
+export function lostNames(text: string): string[] {
+  const statement = /\{(?!\s*default:)[^{}]*\}\s*=\s*await import\('((?!node:)[^.'][^']*)'\)/g
+  return [...text.matchAll(statement)].map(match => match[1]!)
+}
+
 function filesBelow(path: string): string[] {
   if (path.endsWith('.ts')) return existsSync(path) ? [path] : []
   return readdirSync(path, { recursive: true, encoding: 'utf8' })
@@ -157,11 +163,17 @@ export function findCycle(edges: readonly ImportEdge[]): string[] | undefined {
 }
 
 if (process.argv[1] === import.meta.filename) {
-  const edges = importsOf(resolve(process.argv[2] ?? join(import.meta.dirname, '..')))
+  const root = resolve(process.argv[2] ?? join(import.meta.dirname, '..'))
+  const edges = importsOf(root)
   const lines = edges.flatMap(edge => {
     const why = violation(edge)
     return why === undefined ? [] : [`${edge.from} imports ${edge.to}: ${why}`]
   })
+  for (const file of sources.flatMap(source => filesBelow(join(root, source))))
+    for (const name of lostNames(readFileSync(file, 'utf8')))
+      lines.push(
+        `${relative(root, file)} takes names out of import('${name}'): have a file of your own export them from it, and import that`,
+      )
   const cycle = findCycle(edges)
   if (cycle) lines.push(`import cycle: ${cycle.join(' -> ')}`)
   for (const line of lines) console.error(line)

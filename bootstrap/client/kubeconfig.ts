@@ -41,7 +41,7 @@ export async function loadKubeconfig(path: string, context?: string): Promise<Ku
 
 /** Reads a kubeconfig's text; files it names are relative to `path`. */
 export async function parseKubeconfig(text: string, path: string, context?: string): Promise<Kubeconfig> {
-  const { parse } = await import('yaml')
+  const { parse } = await import('../api/yaml-parser.ts')
   const config = parse(text) as { [field: string]: unknown } | null
   const wanted = context ?? (config?.['current-context'] as string | undefined)
   if (!wanted) throw new Error(`${path}: no current-context is set`)

@@ -18,7 +18,7 @@ const descriptors: { readonly [name: string]: string } = {
 export const scheduleByCron: Schedule = async (expression, due, clock, signal) => {
   const every = parseDuration(/^@every (.+)$/.exec(expression)?.[1] ?? '')
   if (every !== undefined) return await repeat(every, due, clock, signal)
-  const { schedule } = await import('node-cron')
+  const { schedule } = await import('./node-cron.ts')
   if (signal.aborted) return
   const task = schedule(cronOf(expression), due, {
     unref: true,

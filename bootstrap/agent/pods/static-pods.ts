@@ -36,7 +36,7 @@ async function readStaticPods(deps: StaticPodDeps): Promise<Pod[]> {
   const pods: Pod[] = []
   const names = (await readdir(deps.directory)).filter(name => /\.(ya?ml|json)$/.test(name)).sort()
   if (names.length === 0) return pods
-  const { parse } = await import('yaml')
+  const { parse } = await import('../../api/yaml-parser.ts')
   for (const name of names) {
     const file = join(deps.directory, name)
     try {

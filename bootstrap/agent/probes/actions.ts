@@ -140,7 +140,7 @@ export async function execute(
 
 /** grpc.health.v1.Health/Check; SERVING is success. */
 export async function grpcCheck(action: GRPCAction, podIp: string, timeoutMs: number): Promise<Outcome> {
-  const { Client, credentials } = await import('@grpc/grpc-js')
+  const { Client, credentials } = await import('./grpc-client.ts')
   const { Codec } = await import('../../protobuf/codec.ts')
   const codec = new Codec({ messages: { Request: { service: [1, 'string'] }, Response: { status: [1, 'int32'] } } })
   const address = `${podIp.includes(':') ? `[${podIp}]` : podIp}:${action.port}`

@@ -11,7 +11,7 @@ export async function watchOverWebSocket(
   head: Buffer,
   frames: AsyncIterable<Uint8Array>,
 ): Promise<void> {
-  const { WebSocketServer } = await import('ws')
+  const { WebSocketServer } = await import('../../streaming/websocket/library.ts')
   const server = new WebSocketServer({ noServer: true, clientTracking: false })
   const { method, headers } = request
   const opening = { method, headers, url: request.path } as unknown as IncomingMessage

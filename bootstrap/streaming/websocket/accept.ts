@@ -27,7 +27,7 @@ export async function acceptWebSocket(
   head: Buffer,
   known: readonly string[],
 ): Promise<AcceptedWebSocket | undefined> {
-  const { WebSocketServer } = await import('ws')
+  const { WebSocketServer } = await import('./library.ts')
   const offered = headerList(request.headers, protocolHeader)
   const protocol = offered.length === 0 ? '' : offered.find(name => known.includes(name))
   if (protocol === undefined) {

@@ -112,7 +112,7 @@ async function portForward(upgrade: Upgrade, creationTimeoutMs: number): Promise
     await forwardChannels(new ChannelSocket(accepted.ws, accepted.protocol), ports, forwarder)
     return
   }
-  const { createWebSocketStream } = await import('ws')
+  const { createWebSocketStream } = await import('../../../streaming/websocket/library.ts')
   const streams = new PortForwardStreams(creationTimeoutMs)
   const tunnel = createWebSocketStream(accepted.ws)
   streams.serve(new SpdySession(tunnel, { server: true, ...streams.sessionOptions }), forwarder)
