@@ -1,5 +1,6 @@
 /** When the datastore is saved, and to where on this machine: the flags etcd-snapshot-*. */
 import { join } from 'node:path'
+import { cronDescriptors } from '../api/cron.ts'
 import { parseDuration } from '../api/time.ts'
 import { ConfigError, type FlagValues } from './parse.ts'
 
@@ -70,7 +71,7 @@ const fields: readonly Bounds[] = [
 export function isSchedule(text: string): boolean {
   const every = /^@every (.+)$/.exec(text)?.[1]
   if (every !== undefined) return (parseDuration(every) ?? 0) >= 1000
-  if (/^@(yearly|annually|monthly|weekly|daily|midnight|hourly)$/.test(text)) return true
+  if (Object.hasOwn(cronDescriptors, text)) return true
   const given = text.split(/\s+/)
   return given.length === fields.length && given.every((field, at) => isField(field, fields[at]!))
 }

@@ -2,7 +2,6 @@
 import { existsSync } from 'node:fs'
 import { mkdir, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
-import { findProgram } from '../agent/containerd/supervisor.ts'
 import { systemClock } from '../client/clock.ts'
 import type { Bundle } from '../cluster/bundle.ts'
 import { ConfigError } from '../config/parse.ts'
@@ -11,6 +10,7 @@ import type { Revision } from '../datastore/datastore.ts'
 import { engineOf } from '../datastore/endpoint.ts'
 import { etcdEffects, etcdOptions } from '../embedded-etcd.ts'
 import { etcdFiles } from '../etcd/files.ts'
+import { snapshotPrograms } from '../kernel-snapshots.ts'
 import type { Logger } from '../log.ts'
 import { openPki } from '../open-shared.ts'
 import type { OpenedSnapshot, SnapshotForm } from '../snapshots/snapshot.ts'
@@ -101,7 +101,7 @@ async function prepareEtcd(
   const dir = join(preparedDb, 'etcd')
   const { stageEtcd } = await import('../etcd/restore.ts')
   const entries = counted(ownEntries(source, snapshot.entries()))
-  const etcdctl = snapshot.form === 'etcd' ? await findProgram('etcdctl') : undefined
+  const etcdctl = snapshot.form === 'etcd' ? await snapshotPrograms.etcdctl() : undefined
   const content =
     etcdctl === undefined
       ? ({ from: 'entries', entries } as const)

@@ -5,7 +5,6 @@
 import { existsSync } from 'node:fs'
 import { mkdir, rm, stat } from 'node:fs/promises'
 import { basename, join, resolve } from 'node:path'
-import { findProgram } from '../agent/containerd/supervisor.ts'
 import { systemClock } from '../client/clock.ts'
 import { type Bundle, writeFiles } from '../cluster/bundle.ts'
 import { knownPassword } from '../cluster/open.ts'
@@ -15,6 +14,7 @@ import { UnavailableError } from '../datastore/datastore.ts'
 import { EndpointError } from '../datastore/endpoint.ts'
 import { etcdFiles } from '../etcd/files.ts'
 import { previouslyReset, resetMessage } from '../etcd/reset.ts'
+import { snapshotPrograms } from '../kernel-snapshots.ts'
 import { lockDataDir } from '../lock.ts'
 import type { Logger } from '../log.ts'
 import { ensureToken } from '../pki/token.ts'
@@ -87,7 +87,7 @@ async function restore(config: ServerConfig, source: string, effects: RestoreEff
     dir: preparedDb,
     passphrase: await readPassphrase(config.etcd.snapshotPassphraseFile),
     signal,
-    programs: { etcd: () => findProgram('etcd'), etcdctl: () => findProgram('etcdctl') },
+    programs: snapshotPrograms,
   })
   let data: Awaited<ReturnType<typeof prepareData>>
   try {

@@ -58,6 +58,8 @@ export interface State {
   wake: () => void
   /** What compares objects with files runs one after another. */
   turn: Promise<unknown>
+  /** So do uploads that are tried again. */
+  readonly retries: { turn: Promise<unknown> }
 }
 
 /** Who runs K3s' own operators where servers share all. */
@@ -102,6 +104,7 @@ export function newState(): State {
     uploadedAt: 0,
     wake: () => {},
     turn: Promise.resolve(),
+    retries: { turn: Promise.resolve() },
   }
 }
 

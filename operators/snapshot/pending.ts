@@ -11,8 +11,6 @@ import { send } from './upload.ts'
 
 const soonestMs = 15_000
 const latestMs = 600_000
-/** Uploads go one at a time; they have a turn of their own. */
-const turns = new WeakMap<Context, { turn: Promise<unknown> }>()
 
 export function isPending(object: EtcdSnapshotFile, node: string): boolean {
   const { spec, status, metadata } = object
@@ -43,9 +41,7 @@ export async function retryUpload(
   const found = await fileOf(snapshot, objects, context)
   // Its object tells of the failure for a day.
   if (!s3 || !found) return done
-  const turn = turns.get(context) ?? { turn: Promise.resolve() }
-  turns.set(context, turn)
-  await inTurn(turn, () => send({ ...found, s3, before: object, metadata: snapshot.metadata }, context))
+  await inTurn(state.retries, () => send({ ...found, s3, before: object, metadata: snapshot.metadata }, context))
   return done
 }
 

@@ -1,19 +1,10 @@
 /** When snapshots are due, by node-cron, which is loaded only where there is a schedule. */
+import { cronDescriptors } from '../../bootstrap/api/cron.ts'
 import { parseDuration } from '../../bootstrap/api/time.ts'
 import type { Clock } from '../runtime/operator.ts'
 
 /** Calls `due` each time, until the signal aborts. The server's time zone counts. */
 export type Schedule = (expression: string, due: () => void, clock: Clock, signal: AbortSignal) => Promise<void>
-
-const descriptors: { readonly [name: string]: string } = {
-  '@yearly': '0 0 1 1 *',
-  '@annually': '0 0 1 1 *',
-  '@monthly': '0 0 1 * *',
-  '@weekly': '0 0 * * 0',
-  '@daily': '0 0 * * *',
-  '@midnight': '0 0 * * *',
-  '@hourly': '0 * * * *',
-}
 
 export const scheduleByCron: Schedule = async (expression, due, clock, signal) => {
   const every = parseDuration(/^@every (.+)$/.exec(expression)?.[1] ?? '')
@@ -32,7 +23,7 @@ export const scheduleByCron: Schedule = async (expression, due, clock, signal) =
 
 /** In the five fields that node-cron reads. */
 export function cronOf(expression: string): string {
-  return (descriptors[expression] ?? expression).replaceAll('?', '*')
+  return (cronDescriptors[expression] ?? expression).replaceAll('?', '*')
 }
 
 async function repeat(everyMs: number, due: () => void, clock: Clock, signal: AbortSignal): Promise<void> {

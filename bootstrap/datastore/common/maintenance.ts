@@ -1,8 +1,7 @@
 /** The background loop that keeps the file as small as the live data. */
 import type { Revision } from '../datastore.ts'
 import type { Clock, Logger } from '../effects.ts'
-
-const intervalMs = 5 * 60_000
+import { everyFiveMinutes } from './compacting.ts'
 
 export interface Compactable {
   revision(): Promise<Revision>
@@ -21,24 +20,10 @@ export async function maintain(
 ): Promise<void> {
   let horizon = await store.revision().catch(() => 0)
   let compacted = 0
-  while (await slept(clock, signal)) {
-    try {
-      const newest = await store.revision()
-      if (horizon > compacted) await store.compact(horizon)
-      compacted = horizon
-      horizon = newest
-    } catch (error) {
-      if (!signal.aborted) log?.warn({ component: 'datastore', error: String(error) }, 'compaction failed')
-    }
-  }
-}
-
-/** False when aborted meanwhile. */
-async function slept(clock: Clock, signal: AbortSignal): Promise<boolean> {
-  try {
-    await clock.sleep(intervalMs, signal)
-    return true
-  } catch {
-    return false
-  }
+  await everyFiveMinutes(clock, signal, log, async () => {
+    const newest = await store.revision()
+    if (horizon > compacted) await store.compact(horizon)
+    compacted = horizon
+    horizon = newest
+  })
 }

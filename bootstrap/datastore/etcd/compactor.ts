@@ -1,10 +1,10 @@
 /** Forgets history that is more than five minutes old, once for all servers of the cluster. */
+import { everyFiveMinutes } from '../common/compacting.ts'
 import type { Clock, Logger } from '../effects.ts'
 import type { Connection } from './connection.ts'
 import { EtcdError } from './errors.ts'
 import type { TxnResponse } from './messages.ts'
 
-const intervalMs = 5 * 60_000
 /** The key by which API servers over one etcd agree on who compacts: its version counts the rounds. */
 export const compactionKey = 'compact_rev_key'
 const roundKey = Buffer.from(compactionKey)
@@ -20,13 +20,9 @@ export async function compactRegularly(
   log: Logger | undefined,
 ): Promise<void> {
   let round = { version: 0, revision: 0 }
-  while (await slept(clock, signal)) {
-    try {
-      round = await closeRound(connection, round)
-    } catch (error) {
-      if (!signal.aborted) log?.warn({ component: 'datastore', error: String(error) }, 'compaction failed')
-    }
-  }
+  await everyFiveMinutes(clock, signal, log, async () => {
+    round = await closeRound(connection, round)
+  })
 }
 
 interface Round {
@@ -54,14 +50,4 @@ export async function closeRound(connection: Connection, round: Round): Promise<
     }
   }
   return { version: round.version + 1, revision }
-}
-
-/** False when aborted meanwhile. */
-async function slept(clock: Clock, signal: AbortSignal): Promise<boolean> {
-  try {
-    await clock.sleep(intervalMs, signal)
-    return true
-  } catch {
-    return false
-  }
 }

@@ -1,4 +1,5 @@
 /** The syntax of cron schedules, with the complaints of the parser upstream uses (robfig/cron). */
+import { cronDescriptors } from '../../../api/cron.ts'
 
 interface Field {
   readonly min: number
@@ -15,7 +16,6 @@ const fields: readonly Field[] = [
   { min: 1, max: 12, names: months },
   { min: 0, max: 6, names: weekdays },
 ]
-const descriptors = new Set(['@yearly', '@annually', '@monthly', '@weekly', '@daily', '@midnight', '@hourly'])
 const every = /^@every (.+)$/
 
 /** What is wrong with a schedule, or undefined when it is right. */
@@ -35,7 +35,7 @@ export function scheduleProblem(schedule: string): string | undefined {
 }
 
 function descriptorProblem(text: string): string | undefined {
-  if (descriptors.has(text)) return undefined
+  if (Object.hasOwn(cronDescriptors, text)) return undefined
   const duration = every.exec(text)?.[1]
   if (duration === undefined) return `unrecognized descriptor: ${text}`
   return /^((\d+\.?\d*|\.\d+)(ns|us|µs|ms|s|m|h))+$/.test(duration)

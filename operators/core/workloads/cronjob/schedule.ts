@@ -1,4 +1,5 @@
 /** Cron schedules: when one fires next. Syntax and rules, also those around clock changes, are robfig/cron's. */
+import { cronDescriptors } from '../../../../bootstrap/api/cron.ts'
 import { parseDuration } from '../../../../bootstrap/api/time.ts'
 import type { TimeZone } from './time-zone.ts'
 
@@ -45,21 +46,11 @@ const bounds: { readonly [name in keyof Fields]: Bounds } = {
   weekday: { min: 0, max: 6, names: ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'] },
 }
 
-const descriptors: { readonly [name: string]: string } = {
-  '@yearly': '0 0 1 1 *',
-  '@annually': '0 0 1 1 *',
-  '@monthly': '0 0 1 * *',
-  '@weekly': '0 0 * * 0',
-  '@daily': '0 0 * * *',
-  '@midnight': '0 0 * * *',
-  '@hourly': '0 * * * *',
-}
-
 /** Reads five fields, a descriptor or "@every DURATION". Throws SyntaxError. */
 export function parseSchedule(text: string, zone: TimeZone): Schedule {
   const every = /^@every (.+)$/.exec(text)?.[1]
   if (every !== undefined) return interval(every)
-  const spec = text.startsWith('@') ? descriptors[text] : text
+  const spec = text.startsWith('@') ? cronDescriptors[text] : text
   if (spec === undefined) throw new SyntaxError(`unrecognized descriptor: ${text}`)
   const fields = fieldsOf(spec)
   return { next: after => search(fields, zone, after) }
