@@ -1,6 +1,7 @@
 import { readFile, rm, stat } from 'node:fs/promises'
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals'
-import { etcdInstalled, freePort } from '../datastore/testing/etcd-server.ts'
+import { freePort } from '../client/testing/ports.ts'
+import { etcdInstalled } from '../datastore/testing/etcd-server.ts'
 import { etcdFiles } from './files.ts'
 import { resetCluster } from './reset.ts'
 import { keysOf, namesOf, TestCluster, write } from './testing/members.ts'

@@ -18,18 +18,13 @@ const program = fileURLToPath(new URL('./testing/migration.ts', import.meta.url)
 
 let cluster: TestCluster
 let server: TestServer
-let awake: NodeJS.Timeout
 
 beforeEach(async () => {
-  awake = setInterval(() => undefined, 1000)
   cluster = await TestCluster.create()
   server = await cluster.prepare()
 })
 
-afterEach(async () => {
-  await cluster.destroy()
-  clearInterval(awake)
-})
+afterEach(() => cluster.destroy())
 
 const keys = 500
 

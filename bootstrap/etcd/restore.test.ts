@@ -15,17 +15,12 @@ const keys = 700
 
 let cluster: TestCluster
 let server: TestServer
-let awake: NodeJS.Timeout
 
 beforeEach(async () => {
-  awake = setInterval(() => undefined, 1000)
   cluster = await TestCluster.create()
   server = await cluster.prepare()
 })
-afterEach(async () => {
-  await cluster.destroy()
-  clearInterval(awake)
-})
+afterEach(() => cluster.destroy())
 
 async function* entries(): AsyncGenerator<Entry> {
   for (let i = 0; i < keys; i++)

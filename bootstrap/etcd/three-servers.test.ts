@@ -1,6 +1,7 @@
 import { rm } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals'
-import { etcdInstalled, freePort } from '../datastore/testing/etcd-server.ts'
+import { freePort } from '../client/testing/ports.ts'
+import { etcdInstalled } from '../datastore/testing/etcd-server.ts'
 import { etcdFiles, exists } from './files.ts'
 import { keysOf, namesOf, TestCluster, type TestServer, write } from './testing/members.ts'
 

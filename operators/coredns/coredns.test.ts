@@ -1,13 +1,13 @@
 import { createSocket, type Socket } from 'node:dgram'
 import { Resolver as DnsClient } from 'node:dns/promises'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import * as codec from 'dns-packet'
 import { configMaps, endpointSlices, events, namespaces, services } from '../../bootstrap/client/resources.ts'
 import { MemoryClient } from '../../bootstrap/client/testing/memory-client.ts'
+import { freePort } from '../../bootstrap/client/testing/ports.ts'
 import { corednsModule } from './module.ts'
 import { listenDns } from './server/listener.ts'
 
@@ -229,14 +229,6 @@ async function fill(client: MemoryClient): Promise<void> {
     endpoints: [endpoint('10.42.0.5', 'db-0'), endpoint('10.42.0.6'), endpoint('10.42.0.7', 'db-2', false)],
     ports: [{ name: 'sql', port: 5432, protocol: 'TCP' }],
   })
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as { port: number }
-  await new Promise(resolve => server.close(resolve))
-  return port
 }
 
 async function until(condition: () => boolean): Promise<void> {

@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { freeUdpPort } from '../integration/ports.ts'
+import { freeUdpPort } from '../../bootstrap/client/testing/ports.ts'
 import { report } from './row.ts'
 
 const seconds = 5

@@ -7,8 +7,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { freePort } from '../../bootstrap/client/testing/ports.ts'
 import { IngressBed } from '../integration/ingress-fixture.ts'
-import { freePort } from '../integration/ports.ts'
 import { report } from './row.ts'
 
 const connections = 64

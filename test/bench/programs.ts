@@ -8,8 +8,8 @@ import { performance } from 'node:perf_hooks'
 import { setTimeout as delay } from 'node:timers/promises'
 import { systemClock } from '../../bootstrap/client/clock.ts'
 import { loadKubeconfig } from '../../bootstrap/client/kubeconfig.ts'
+import { freePort } from '../../bootstrap/client/testing/ports.ts'
 import { ensurePki } from '../../bootstrap/pki/pki.ts'
-import { freePort } from '../integration/ports.ts'
 import { Http, type Target } from './http.ts'
 
 const program = process.env.SKIFF_BENCH_PROGRAM ?? join(import.meta.dirname, '../../bin/skiff')

@@ -31,13 +31,13 @@ import {
   services,
 } from '../../bootstrap/client/resources.ts'
 import { MemoryClient } from '../../bootstrap/client/testing/memory-client.ts'
+import { freePort } from '../../bootstrap/client/testing/ports.ts'
 import { digest } from '../../operators/ingress/digest.ts'
 import { runtimeSocket } from '../../operators/ingress/haproxy/socket.ts'
 import * as kinds from '../../operators/ingress/kinds.ts'
 import { type IngressService, startIngress } from '../../operators/ingress/service.ts'
 import { parseSettings } from '../../operators/ingress/settings.ts'
 import { createEventRecorder } from '../../operators/runtime/events.ts'
-import { freePort } from './ports.ts'
 
 export const hasHaproxy = (() => {
   try {

@@ -4,9 +4,9 @@ import * as http2 from 'node:http2'
 import { connect, createServer as createTcp } from 'node:net'
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals'
 import { type Service, services } from '../../bootstrap/client/resources.ts'
+import { freePort } from '../../bootstrap/client/testing/ports.ts'
 import { ingressRoutes, ingressRouteTcps } from '../../operators/ingress/kinds.ts'
 import { certificate, hasHaproxy, IngressBed } from './ingress-fixture.ts'
-import { freePort } from './ports.ts'
 
 jest.setTimeout(30_000)
 

@@ -10,6 +10,7 @@ import { type AssembledServer, assembleApiServer } from '../../bootstrap/apiserv
 import type { Listening } from '../../bootstrap/apiserver/http/listener.ts'
 import { systemClock } from '../../bootstrap/client/clock.ts'
 import { FakeClock } from '../../bootstrap/client/testing/fake-clock.ts'
+import { freePort } from '../../bootstrap/client/testing/ports.ts'
 import { joinServer } from '../../bootstrap/cluster/join.ts'
 import type { OpenedCluster } from '../../bootstrap/cluster/open.ts'
 import { serverFlags } from '../../bootstrap/config/flags.ts'
@@ -24,7 +25,6 @@ import { frontOf } from '../../bootstrap/supervisor/front.ts'
 import { supervisorRoutes } from '../../bootstrap/supervisor/supervisor.ts'
 import { type Answer, HttpClient } from './http-client.ts'
 import { basic, nodeHeaders, ownKey } from './joining.ts'
-import { freePort } from './ports.ts'
 
 jest.setTimeout(60_000)
 

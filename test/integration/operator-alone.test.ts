@@ -6,10 +6,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, expect, jest, test } from '@jest/globals'
+import { freePort } from '../../bootstrap/client/testing/ports.ts'
 import { digest } from '../../operators/ingress/digest.ts'
 import { HttpClient } from './http-client.ts'
 import { hasHaproxy } from './ingress-fixture.ts'
-import { freePort } from './ports.ts'
 import { type RunningServer, startServer } from './server.ts'
 
 jest.setTimeout(60_000)

@@ -18,12 +18,12 @@ import {
   secrets,
   serviceAccounts,
 } from '../../bootstrap/client/resources.ts'
+import { freePort } from '../../bootstrap/client/testing/ports.ts'
 import {
   type PostgresServer,
   postgresPrograms,
   startPostgres,
 } from '../../bootstrap/datastore/testing/postgres-server.ts'
-import { freePort } from './ports.ts'
 import { type RunningServer, startServer } from './server.ts'
 
 const timing = ['lease-duration=4s', 'renew-deadline=3s', 'retry-period=500ms']

@@ -5,9 +5,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3'
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals'
+import { freePort } from '../../bootstrap/client/testing/ports.ts'
 import { noS3, type S3Server, startS3 } from '../testbed/s3.ts'
 import { HttpClient } from './http-client.ts'
-import { freePort } from './ports.ts'
 import { type RunningServer, startServer } from './server.ts'
 
 jest.setTimeout(600_000)

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { parse } from 'yaml'
-import { freePort } from './ports.ts'
+import { freePort } from '../../bootstrap/client/testing/ports.ts'
 
 const program = join(import.meta.dirname, '../../skiff.ts')
 const startLimit = 60_000

@@ -3,10 +3,10 @@ import { readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals'
+import { freePort } from '../../bootstrap/client/testing/ports.ts'
 import { type EtcdServer, etcdInstalled, startEtcdServer } from '../../bootstrap/datastore/testing/etcd-server.ts'
 import { type Answer, HttpClient } from './http-client.ts'
 import { basic, nodeHeaders, ownKey } from './joining.ts'
-import { freePort } from './ports.ts'
 import { type RunningServer, startServer } from './server.ts'
 
 jest.setTimeout(60_000)

@@ -13,11 +13,11 @@ import type { KubeObject } from '../../bootstrap/api/object.ts'
 import { loadKubeconfig } from '../../bootstrap/client/kubeconfig.ts'
 import { remoteClient } from '../../bootstrap/client/remote.ts'
 import { endpointSlices, namespaces, services } from '../../bootstrap/client/resources.ts'
+import { freeUdpPort } from '../../bootstrap/client/testing/ports.ts'
 import { queryBytes, readable, type TestAnswer } from '../../operators/coredns/testing.ts'
 import { flags, types } from '../../operators/coredns/wire/constants.ts'
 import { decode, encode } from '../../operators/coredns/wire/message.ts'
 import { addressRecord, record, soaRecord } from '../../operators/coredns/wire/records.ts'
-import { freeUdpPort } from '../integration/ports.ts'
 import { type RunningServer, startServer } from '../integration/server.ts'
 
 const coredns = process.env.SKIFF_COREDNS

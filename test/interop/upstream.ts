@@ -6,8 +6,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { freePort } from '../../bootstrap/client/testing/ports.ts'
 import { HttpClient } from '../integration/http-client.ts'
-import { freePort } from '../integration/ports.ts'
 
 const program = join(import.meta.dirname, '../../.tools/test/kube-apiserver/kube-apiserver')
 const etcd = '/usr/bin/etcd'

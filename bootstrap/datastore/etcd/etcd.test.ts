@@ -8,16 +8,11 @@ import { Writable } from 'node:stream'
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals'
 import { systemClock } from '../../client/clock.ts'
 import { FakeClock, turns } from '../../client/testing/fake-clock.ts'
+import { freePort } from '../../client/testing/ports.ts'
 import { datastoreContract, type OpenedStore, openedBy } from '../contract.ts'
 import { type ChangeBatch, CompactedError, ConflictError, type Datastore, UnavailableError } from '../datastore.ts'
 import { answerEater } from '../testing/answer-eater.ts'
-import {
-  type EtcdServer,
-  type EtcdServerOptions,
-  etcdInstalled,
-  freePort,
-  startEtcdServer,
-} from '../testing/etcd-server.ts'
+import { type EtcdServer, type EtcdServerOptions, etcdInstalled, startEtcdServer } from '../testing/etcd-server.ts'
 import { type EtcdOptions, openEtcd } from './etcd.ts'
 
 jest.setTimeout(60_000)

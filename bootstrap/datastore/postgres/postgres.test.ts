@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { freePort } from '../../client/testing/ports.ts'
 import { datastoreContract, openedBy } from '../contract.ts'
 import { type PostgresServer, postgresPrograms, startPostgres } from '../testing/postgres-server.ts'
-import { freePort, realClock, silent } from '../testing/processes.ts'
+import { realClock, silent } from '../testing/processes.ts'
 import { openPostgres } from './postgres.ts'
 
 let server: PostgresServer

@@ -2,9 +2,9 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { freePort } from '../../client/testing/ports.ts'
 
 export const etcdInstalled = spawnSync('etcd', ['--version']).status === 0
 if (!etcdInstalled) console.warn("not tested with etcd: Debian's etcd-server is not installed")
@@ -28,15 +28,6 @@ export interface EtcdServerOptions {
   readonly args?: readonly string[]
   /** Client and peer port, where a test has to know them beforehand. */
   readonly ports?: readonly [number, number]
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as { port: number }
-  server.close()
-  await once(server, 'close')
-  return port
 }
 
 /** Resolves when it takes clients. */

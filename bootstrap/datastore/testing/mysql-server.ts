@@ -4,8 +4,9 @@ import { existsSync } from 'node:fs'
 import { copyFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import mysql from 'mysql2/promise'
+import { freePort } from '../../client/testing/ports.ts'
 import type { CertificateFiles } from './certificates.ts'
-import { folderFor, freePort, ServerProcess, userFor } from './processes.ts'
+import { folderFor, ServerProcess, userFor } from './processes.ts'
 
 const program = '/usr/sbin/mariadbd'
 

@@ -4,8 +4,9 @@ import { readdirSync } from 'node:fs'
 import { appendFile, copyFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import pg from 'pg'
+import { freePort } from '../../client/testing/ports.ts'
 import type { CertificateFiles } from './certificates.ts'
-import { folderFor, freePort, ServerProcess, userFor } from './processes.ts'
+import { folderFor, ServerProcess, userFor } from './processes.ts'
 
 const root = '/usr/lib/postgresql'
 

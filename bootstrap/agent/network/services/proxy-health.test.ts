@@ -1,18 +1,11 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterAll, expect, test } from '@jest/globals'
+import { freePort } from '../../../client/testing/ports.ts'
 import { type ProxyHealth, serveProxyHealth } from './proxy-health.ts'
 
 const stop = new AbortController()
 afterAll(() => stop.abort())
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await new Promise(resolve => server.once('listening', resolve))
-  const { port } = server.address() as AddressInfo
-  await new Promise(resolve => server.close(resolve))
-  return port
-}
 
 test('healthy while changes reach the kernel', async () => {
   const port = await freePort()
