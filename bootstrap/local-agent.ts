@@ -52,7 +52,7 @@ export async function startLocalAgent({
         attributesOf(asking, verb, { version: 'v1', resource, subresource, name: config.nodeName }),
       ).allowed
     },
-    authenticate: async token => api.authenticator.authenticateToken(token)?.user,
+    authenticate: async token => (await api.authenticator.authenticateToken(token))?.user,
     async addressesChanged(agent, nodeIps) {
       const addresses = [...nodeIps, ...config.nodeExternalIps].join()
       const publicKey = createPublicKey(pki.kubeletServing.key)

@@ -46,6 +46,7 @@ import type { Store } from './store/store.ts'
 import type { ConnectVia } from './subresources/backends.ts'
 import { clusterDialer } from './subresources/direct-dialer.ts'
 import type { WriteHook } from './verbs/call.ts'
+import { catchUp } from './verbs/newest.ts'
 
 /** How long after another server has begun to empty a namespace this one may still let something into it. */
 const letInForMs = 1000
@@ -128,6 +129,7 @@ export async function assembleApiServer(given: AssembleOptions): Promise<Assembl
     ...(options.requestHeaderNames === undefined ? {} : { requestHeaderNames: options.requestHeaderNames }),
     tokens,
     reader,
+    ...(store.shared ? { catchUp: () => catchUp(store) } : {}),
     anonymous: options.anonymous ?? false,
     ...(options.passwd ? { passwd: options.passwd } : {}),
     clock,

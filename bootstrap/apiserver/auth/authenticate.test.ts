@@ -1,5 +1,5 @@
 import { createPublicKey, generateKeyPairSync, X509Certificate } from 'node:crypto'
-import { beforeEach, describe, expect, test } from '@jest/globals'
+import { beforeEach, describe, expect, jest, test } from '@jest/globals'
 import type { KubeObject } from '../../api/object.ts'
 import { issueCertificate, keyPem, newKey } from '../../pki/certificate.ts'
 import type { ObjectReader } from '../admission/plugin.ts'
@@ -60,13 +60,14 @@ const tokensWith = (signing: string) =>
     clock,
   })
 const tokens = tokensWith(currentKey)
-const authenticator = (anonymous = false) =>
+const authenticator = (anonymous = false, catchUp?: () => Promise<void>) =>
   createAuthenticator({
     clientCaPem: clientCa.pem,
     requestHeaderCaPem: proxyCa.pem,
     requestHeaderNames: ['system:auth-proxy'],
     tokens,
     reader,
+    ...(catchUp ? { catchUp } : {}),
     anonymous,
     clock,
     passwd: () => [{ password: 'secret', name: 'node', uid: 'node', role: 'k3s:agent' }],
@@ -174,20 +175,20 @@ describe('service-account tokens', () => {
         now = start + 60_000
       },
     ],
-  ])('fail when %s', (_name, change) => {
+  ])('fail when %s', async (_name, change) => {
     const { token } = issue({ boundObject: bound })
-    expect(authenticator().authenticateToken(token)).toBeDefined()
+    expect(await authenticator().authenticateToken(token)).toBeDefined()
     change()
-    expect(authenticator().authenticateToken(token)).toBeUndefined()
+    expect(await authenticator().authenticateToken(token)).toBeUndefined()
   })
 
-  test('are accepted when signed by any key of service.key, and by no other', () => {
+  test('are accepted when signed by any key of service.key, and by no other', async () => {
     const { token } = tokensWith(oldKey).issueToken({ namespace: 'ns', serviceAccount: 'sa' })
-    expect(authenticator().authenticateToken(token)).toBeDefined()
+    expect(await authenticator().authenticateToken(token)).toBeDefined()
     const [head, body] = token.split('.')
-    expect(authenticator().authenticateToken(`${head}.${body}.${'A'.repeat(86)}`)).toBeUndefined()
+    expect(await authenticator().authenticateToken(`${head}.${body}.${'A'.repeat(86)}`)).toBeUndefined()
     const none = Buffer.from('{"alg":"none"}').toString('base64url')
-    expect(authenticator().authenticateToken(`${none}.${body}.`)).toBeUndefined()
+    expect(await authenticator().authenticateToken(`${none}.${body}.`)).toBeUndefined()
   })
 
   test.each([
@@ -197,20 +198,20 @@ describe('service-account tokens', () => {
     const pem = keyPem(key)
     const own = serviceAccountTokens({ issuer, audiences: [issuer], keys: { signing: pem, all: [pem] }, reader, clock })
     expect(own.jwks().keys[0]?.alg).toBe(alg)
-    expect(own.verify(own.issueToken({ namespace: 'ns', serviceAccount: 'sa' }).token)?.user.uid).toBe('uid-sa')
+    expect(own.bearerOf(own.issueToken({ namespace: 'ns', serviceAccount: 'sa' }).token)?.user.uid).toBe('uid-sa')
   })
 
-  test('are for their audiences', () => {
+  test('are for their audiences', async () => {
     const { token } = issue({ audiences: ['vault'] })
-    expect(authenticator().authenticateToken(token)).toBeUndefined()
-    expect(authenticator().authenticateToken(token, ['x', 'vault'])?.audiences).toEqual(['vault'])
+    expect(await authenticator().authenticateToken(token)).toBeUndefined()
+    expect((await authenticator().authenticateToken(token, ['x', 'vault']))?.audiences).toEqual(['vault'])
   })
 
-  test('mounted ones outlive their announced expiry', () => {
+  test('mounted ones outlive their announced expiry', async () => {
     const { token, expirationTimestamp } = issue({ boundObject: bound, expirationSeconds: 3607 })
     expect(expirationTimestamp).toBe('2026-01-01T01:00:07Z')
     now = start + 300 * day
-    expect(authenticator().authenticateToken(token)).toBeDefined()
+    expect(await authenticator().authenticateToken(token)).toBeDefined()
   })
 
   test.each([
@@ -229,11 +230,48 @@ describe('service-account tokens', () => {
     }
   })
 
-  test('a legacy token lives as long as its Secret', () => {
+  test('a legacy token lives as long as its Secret', async () => {
     const token = tokens.issueLegacyToken({ namespace: 'ns', name: 's' }, { name: 'sa', uid: 'uid-sa' })
-    expect(authenticator().authenticateToken(token)).toBeUndefined()
+    expect(await authenticator().authenticateToken(token)).toBeUndefined()
     put('secrets', 'ns', 's', { data: base64({ token }) })
-    expect(authenticator().authenticateToken(token)?.user.name).toBe('system:serviceaccount:ns:sa')
+    expect((await authenticator().authenticateToken(token))?.user.name).toBe('system:serviceaccount:ns:sa')
+  })
+
+  describe('where there are other servers', () => {
+    const behind = (...keys: string[]) => {
+      const later = keys.map(key => [key, objects.get(key)!] as const)
+      for (const key of keys) objects.delete(key)
+      return async () => {
+        for (const [key, object] of later) objects.set(key, object)
+      }
+    }
+    const userBy = async (token: string, catchUp: () => Promise<void>) =>
+      (await authenticator(false, catchUp).authenticateToken(token))?.user.name
+
+    test.each([[['/serviceaccounts/ns/sa']], [['/pods/ns/p']], [['/serviceaccounts/ns/sa', '/pods/ns/p']]])(
+      'a token whose %j this one has not heard of yet is accepted',
+      async keys => {
+        const { token } = issue({ boundObject: bound })
+        expect(await userBy(token, behind(...keys))).toBe('system:serviceaccount:ns:sa')
+      },
+    )
+
+    test('so is a legacy token', async () => {
+      const token = tokens.issueLegacyToken({ namespace: 'ns', name: 's' }, { name: 'sa', uid: 'uid-sa' })
+      put('secrets', 'ns', 's', { data: base64({ token }) })
+      expect(await userBy(token, behind('/secrets/ns/s'))).toBe('system:serviceaccount:ns:sa')
+    })
+
+    test('what is gone stays refused, and only credible tokens cost a question', async () => {
+      const catchUp = jest.fn(async () => {})
+      const { token } = issue({ boundObject: bound })
+      expect(await userBy(token, catchUp)).toBeDefined()
+      expect(await userBy(`${token}x`, catchUp)).toBeUndefined()
+      expect(catchUp).not.toHaveBeenCalled()
+      objects.delete('/serviceaccounts/ns/sa')
+      expect(await userBy(token, catchUp)).toBeUndefined()
+      expect(catchUp).toHaveBeenCalledTimes(1)
+    })
   })
 
   test('the key set holds every key under its id', () => {

@@ -5,7 +5,7 @@ import { allows, certificatesOf, subjectOf } from '../../pki/certificate.ts'
 import type { PasswdEntry } from '../../pki/token.ts'
 import type { ObjectReader } from '../admission/plugin.ts'
 import type { Clock } from '../kinds/kind.ts'
-import type { ServiceAccountTokens } from './tokens.ts'
+import type { ServiceAccountTokens, TokenBearer } from './tokens.ts'
 import type { UserInfo } from './user.ts'
 
 /** Lower-case names. Arrays hold repeated headers; a string of a repeatable header is split at its commas. */
@@ -24,6 +24,8 @@ export interface AuthenticatorOptions {
   readonly requestHeaderNames?: readonly string[]
   readonly tokens: ServiceAccountTokens
   readonly reader: ObjectReader
+  /** Resolves once `reader` shows what any server has acknowledged so far; absent where there is one server. */
+  readonly catchUp?: () => Promise<void>
   readonly passwd?: () => readonly PasswdEntry[]
   /** Requests without credentials become system:anonymous; K3s has this off. */
   readonly anonymous?: boolean
@@ -39,7 +41,7 @@ export interface Authenticator {
   authenticateToken(
     token: string,
     audiences?: readonly string[],
-  ): { user: UserInfo; audiences: readonly string[] } | undefined
+  ): Promise<{ user: UserInfo; audiences: readonly string[] } | undefined>
 }
 
 export const anonymousUser: UserInfo = {
@@ -69,11 +71,21 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
     return { name, uid: first(headers['x-remote-uid']) ?? '', groups: valuesOf(headers['x-remote-group']), extra }
   }
 
-  function authenticateToken(token: string, audiences: readonly string[] = tokens.audiences) {
-    const account = tokens.verify(token, audiences)
-    if (account) return { user: authenticated(account.user), audiences: account.audiences }
+  async function authenticateToken(token: string, audiences: readonly string[] = tokens.audiences) {
+    const bearer = tokens.bearerOf(token, audiences)
+    if (bearer && (await isThere(bearer))) {
+      return { user: authenticated(bearer.user), audiences: bearer.audiences }
+    }
     const user = bootstrapUser(options.reader, clock, token)
     return user && { user: authenticated(user), audiences: [] }
+  }
+
+  /** Another server may have made the account, or the token's pod, a moment ago (upstream reads past its cache, too). */
+  async function isThere(bearer: TokenBearer): Promise<boolean> {
+    if (bearer.isThere()) return true
+    if (!options.catchUp) return false
+    await options.catchUp()
+    return bearer.isThere()
   }
 
   async function authenticate({ headers, peerCertificate }: Credentials): Promise<UserInfo | undefined> {
@@ -81,7 +93,7 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
     const user = fromProxy(headers, certificate) ?? (certificate && byClientCa(certificate))
     if (user) return authenticated(user)
     const token = bearerToken(headers)
-    if (token !== undefined) return authenticateToken(token)?.user
+    if (token !== undefined) return (await authenticateToken(token))?.user
     const tried = certificate !== undefined || first(headers.authorization) !== undefined
     return options.anonymous && !tried ? anonymousUser : undefined
   }

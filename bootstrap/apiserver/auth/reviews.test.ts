@@ -38,7 +38,7 @@ const authorizer = createAuthorizer([
 ])
 const handlers = reviews({
   authenticator: {
-    authenticateToken: (token, audiences) =>
+    authenticateToken: async (token, audiences) =>
       token === 'good' ? { user: jane, audiences: (audiences ?? []).filter(one => one === 'api') } : undefined,
   },
   authorizer,

@@ -29,7 +29,7 @@ const authorization = 'authorization.k8s.io'
 /** Handlers by kind. Each takes the posted object (LocalSubjectAccessReview: with metadata.namespace) and returns the answer. */
 export function reviews(deps: ReviewDeps): ReadonlyMap<string, ReviewHandler> {
   return new Map<string, ReviewHandler>([
-    ['TokenReview', async object => tokenReview(object, deps)],
+    ['TokenReview', object => tokenReview(object, deps)],
     ['SubjectAccessReview', async object => accessReview(object, 'SubjectAccessReview', deps)],
     ['LocalSubjectAccessReview', async object => accessReview(object, 'LocalSubjectAccessReview', deps)],
     ['SelfSubjectAccessReview', async (object, user) => selfAccessReview(object, user, deps)],
@@ -53,11 +53,11 @@ function infoOf(user: UserInfo) {
   }
 }
 
-function tokenReview(object: KubeObject, { authenticator, audiences }: ReviewDeps): KubeObject {
+async function tokenReview(object: KubeObject, { authenticator, audiences }: ReviewDeps): Promise<KubeObject> {
   const { spec } = object as unknown as TokenReview
   if (!spec?.token) throw errors.badRequest('token is required for TokenReview in authentication')
   const asked = spec.audiences?.length ? spec.audiences : audiences
-  const found = authenticator.authenticateToken(spec.token, asked)
+  const found = await authenticator.authenticateToken(spec.token, asked)
   if (!found) return answer(object, { user: {}, error: 'invalid bearer token' })
   const matched = found.audiences.length > 0 ? { audiences: found.audiences } : {}
   return answer(object, { authenticated: true, user: infoOf(found.user), ...matched })

@@ -39,10 +39,12 @@ export interface IssuedToken {
   readonly audiences: readonly string[]
 }
 
-export interface VerifiedToken {
+export interface TokenBearer {
   readonly user: UserInfo
   /** The requested audiences that the token has. */
   readonly audiences: readonly string[]
+  /** Whether the account and what the token is bound to are there, as far as this server knows. */
+  isThere(): boolean
 }
 
 export interface ServiceAccountTokensOptions {
@@ -185,13 +187,13 @@ export function serviceAccountTokens({ issuer, audiences, keys, reader, clock }:
   }
 
   /**
-   * The account behind a token, or undefined when it is not ours, out of date, for other audiences, or bound to something
-   * that is gone. Signatures are checked once per token, the rest every time.
+   * Whose a token is by what it says itself, or undefined when it is not ours, out of date or for other audiences.
+   * Signatures are checked once per token, the rest every time.
    */
-  function verify(token: string, wanted: readonly string[] = audiences): VerifiedToken | undefined {
+  function bearerOf(token: string, wanted: readonly string[] = audiences): TokenBearer | undefined {
     const claims = decode(token)
     if (!claims) return undefined
-    if (claims.iss === legacyIssuer) return verifyLegacy(token, claims, wanted)
+    if (claims.iss === legacyIssuer) return legacyBearer(token, claims, wanted)
     const now = clock.now() / 1000
     const bound = claims['kubernetes.io']
     const { namespace, serviceaccount: account } = bound ?? {}
@@ -200,26 +202,29 @@ export function serviceAccountTokens({ issuer, audiences, keys, reader, clock }:
       return undefined
     }
     if (claims.exp === undefined || now >= claims.exp || now < (claims.nbf ?? 0) - 1) return undefined
-    const alive =
+    const isThere = () =>
       isAlive('serviceaccounts', namespace, account) &&
       (!bound?.pod || isAlive('pods', namespace, bound.pod)) &&
       (!bound?.secret || isAlive('secrets', namespace, bound.secret)) &&
       (!bound?.node || bound.pod !== undefined || isAlive('nodes', '', bound.node))
-    if (!alive) return undefined
-    return { user: userOf(namespace, account, extraOf(claims)), audiences: matching }
+    return { user: userOf(namespace, account, extraOf(claims)), audiences: matching, isThere }
   }
 
-  function verifyLegacy(token: string, claims: Claims, wanted: readonly string[]): VerifiedToken | undefined {
+  function legacyBearer(token: string, claims: Claims, wanted: readonly string[]): TokenBearer | undefined {
     const namespace = claims['kubernetes.io/serviceaccount/namespace'] ?? ''
     const name = claims['kubernetes.io/serviceaccount/service-account.name'] ?? ''
     const uid = claims['kubernetes.io/serviceaccount/service-account.uid'] ?? ''
     const secretName = claims['kubernetes.io/serviceaccount/secret.name'] ?? ''
-    const secret = reader.get('', 'secrets', namespace, secretName) as unknown as Secret | undefined
-    const stored = Buffer.from(secret?.data?.token ?? '', 'base64').toString()
     const matching = wanted.filter(audience => audiences.includes(audience))
-    if (stored !== token || secret?.metadata?.deletionTimestamp || matching.length === 0) return undefined
-    if (!isAlive('serviceaccounts', namespace, { name, uid })) return undefined
-    return { user: userOf(namespace, { name, uid }, {}), audiences: matching }
+    if (matching.length === 0) return undefined
+    const isThere = () => {
+      const secret = reader.get('', 'secrets', namespace, secretName) as unknown as Secret | undefined
+      const stored = Buffer.from(secret?.data?.token ?? '', 'base64').toString()
+      return (
+        stored === token && !secret?.metadata?.deletionTimestamp && isAlive('serviceaccounts', namespace, { name, uid })
+      )
+    }
+    return { user: userOf(namespace, { name, uid }, {}), audiences: matching, isThere }
   }
 
   function isAlive(resource: string, namespace: string, ref: Ref): boolean {
@@ -232,7 +237,7 @@ export function serviceAccountTokens({ issuer, audiences, keys, reader, clock }:
   return {
     issueToken,
     issueLegacyToken,
-    verify,
+    bearerOf,
     audiences,
     /** Body of /.well-known/openid-configuration. */
     openIdConfiguration: () => ({
