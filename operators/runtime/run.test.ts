@@ -36,6 +36,19 @@ test('reconciles what is there and what comes, after the caches are complete', a
   expect(seen).toEqual(['default/a of 2', 'default/b of 2', 'default/a of 1'])
 })
 
+test('work that takes real time, such as that on files, is waited for', async () => {
+  let read = false
+  await harness.client.create(configMaps, configMap('a'))
+  await harness.start(
+    watcher(async () => {
+      await new Promise(resolve => setTimeout(resolve, 300))
+      read = true
+      return done
+    }),
+  )
+  expect(read).toBe(true)
+})
+
 test('a throwing reconcile is logged with its key and retried with back-off', async () => {
   let tries = 0
   await harness.client.create(configMaps, configMap('a'))

@@ -8,6 +8,9 @@ import { runOperators } from '../run.ts'
 import type { WorkQueue } from '../work-queue.ts'
 
 const maxTurns = 2000
+/** From then on the work may be waiting for a file, so that turns are given time. */
+const swiftTurns = 500
+const slowTurnMs = 10
 
 export class Harness {
   readonly clock = new FakeClock()
@@ -43,6 +46,7 @@ export class Harness {
     for (let turn = 0; turn < maxTurns; turn++) {
       const revision = this.client.store.revision
       await turns(1)
+      if (turn >= swiftTurns) await new Promise(resolve => setTimeout(resolve, slowTurnMs))
       const still = revision === this.client.store.revision && this.#queues.every(queue => queue.idle)
       quiet = still ? quiet + 1 : 0
       if (quiet > 5) return

@@ -257,12 +257,8 @@ export class Bench {
     let seen = -1
     while (quiet < 5) {
       await new Promise(resolve => setTimeout(resolve, 5))
-      // Waiting for a file looks like work without end.
-      const idle = await this.harness.idle().then(
-        () => true,
-        () => false,
-      )
-      const busy = !idle || this.context?.state.saving || (this.context?.state.uploading.size ?? 0) > 0
+      await this.harness.idle()
+      const busy = this.context?.state.saving || (this.context?.state.uploading.size ?? 0) > 0
       quiet = seen === client.store.revision && !busy ? quiet + 1 : 0
       seen = client.store.revision
     }
