@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals'
 import { parse } from 'yaml'
 import { etcdSnapshot, eventually } from './etcd-snapshot.ts'
+import { HttpClient } from './http-client.ts'
 import { kubectls, Session } from './kubectl.ts'
 import { type RunningServer, startServer } from './server.ts'
 
@@ -151,9 +152,19 @@ describe('etcd-snapshot', () => {
 
   test.each([
     [['save', 'now'], 'this command does not take any arguments'],
-    [['save', '--s3'], 'failed to initialize S3 client: s3 configuration was not set'],
-    [['save', '--dir', '/no/such/folder'], 'failed to get etcd-snapshot-dir: '],
+    [['save', '--s3'], 'failed to initialize S3 client: s3 configuration was not set: want etcd-s3-bucket'],
+    [
+      ['--s3', '--s3-bucket=b', '--s3-endpoint', 'http://h', 'save', '--s3-insecure'],
+      'invalid etcd-s3-endpoint "http://h"',
+    ],
+    [['--s4', 'save'], 'flag provided but not defined: --s4 (did you mean --s3?)'],
+    [['list', '--etcd-server', 'https://127.0.0.1:1'], 'ECONNREFUSED 127.0.0.1:1: the server has to run'],
+    [
+      ['save', '--dir', '/no/such/folder'],
+      'failed to get etcd-snapshot-dir: there is no folder /no/such/folder: make it first',
+    ],
     [['save', '--etcd-token', 'K10abc::server:x'], 'invalid token CA hash length'],
+    [['save', '--etcd-token', 'wrong'], '401 not authorized'],
     [['freeze'], "No help topic for 'etcd-snapshot freeze'"],
     [['save', '--nmae', 'x'], 'flag provided but not defined: --nmae'],
   ])('%j is refused in one line', async (words, message) => {
@@ -163,6 +174,15 @@ describe('etcd-snapshot', () => {
       expect.stringContaining(message),
     ])
   })
+})
+
+test('who is on the machine, but has no token, may neither list nor save', async () => {
+  const nobody = new HttpClient({ url: server.url, tls: { ca: server.tls.ca } })
+  for (const operation of ['list', 'save']) {
+    const { status } = await nobody.ask('POST', '/db/snapshot', { body: { operation } })
+    expect([operation, status]).toEqual([operation, 403])
+  }
+  nobody.close()
 })
 
 test('snapshots are taken on schedule, verified, and the oldest go', async () => {
