@@ -108,7 +108,7 @@ function findFlag(flags: readonly Flag[], name: string): Flag {
   if (flag) return flag
   const near = nearest(
     name,
-    flags.filter(candidate => candidate.hidden !== true).map(candidate => candidate.name),
+    flags.filter(({ hidden }) => hidden !== true).flatMap(({ name, aliases = [] }) => [name, ...aliases]),
   )
   throw new ConfigError(
     `flag provided but not defined: --${name}${near === undefined ? '' : ` (did you mean --${near}?)`}`,

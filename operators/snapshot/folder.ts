@@ -51,7 +51,9 @@ export class Folder {
       if (this.kind === 'default') await mkdir(this.path, { recursive: true, mode: 0o700 })
       if (!(await stat(this.path)).isDirectory()) throw new Error(`${this.path} is not a directory`)
     } catch (error) {
-      throw new FolderError(`failed to get etcd-snapshot-dir: ${(error as Error).message}`, { cause: error })
+      const isAbsent = (error as NodeJS.ErrnoException).code === 'ENOENT'
+      const why = isAbsent ? `there is no folder ${this.path}: make it first` : (error as Error).message
+      throw new FolderError(`failed to get etcd-snapshot-dir: ${why}`, { cause: error })
     }
   }
 

@@ -43,7 +43,7 @@ const subcommands: { readonly [name: string]: Subcommand } = {
 const aliases: { readonly [name: string]: Subcommand } = { list, l: list }
 
 export async function runEtcdSnapshot(args: readonly string[], host: NodeJS.Process): Promise<number> {
-  const [name = '--help', ...rest] = args
+  const { name, rest } = named(args)
   const subcommand = subcommands[name] ?? aliases[name]
   if (!subcommand) {
     if (name !== '--help' && name !== '-h' && name !== 'help')
@@ -62,6 +62,15 @@ export async function runEtcdSnapshot(args: readonly string[], host: NodeJS.Proc
   const file = await readConfigFiles(path, subcommand.flags)
   const values = parseFlags(subcommand.flags, file.args, flags, host.env)
   return await subcommand.run({ values, args: others, host })
+}
+
+/** K3s' guides write flags in front of the subcommand, too: `etcd-snapshot --s3 --s3-bucket=x save`. */
+function named(args: readonly string[]): { readonly name: string; readonly rest: readonly string[] } {
+  const [first = '--help'] = args
+  if (!first.startsWith('-')) return { name: first, rest: args.slice(1) }
+  const { flags, others } = splitArguments([...listFlags, ...verifyFlags], args)
+  const [name = '--help', ...more] = others
+  return { name, rest: [...flags, ...more] }
 }
 
 function overview(): string {

@@ -46,8 +46,15 @@ export async function askServer(asked: Asked, values: FlagValues, host: NodeJS.P
     }
     return JSON.parse(answer.body.toString())
   } catch (error) {
-    throw error instanceof ConfigError ? error : new ConfigError((error as Error).message)
+    throw error instanceof ConfigError ? error : new ConfigError(`${(error as Error).message}${advice(error)}`)
   }
+}
+
+/** Most often the server was stopped; a snapshot needs it to run. */
+function advice(error: unknown): string {
+  const isRefused = ({ code, cause }: NodeJS.ErrnoException): boolean =>
+    code === 'ECONNREFUSED' || (cause !== undefined && isRefused(cause as Error))
+  return isRefused(error as Error) ? ': the server has to run; --etcd-server says where it does' : ''
 }
 
 /** With the field names of K3s' config.EtcdS3. */

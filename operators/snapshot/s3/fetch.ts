@@ -14,7 +14,7 @@ export async function fetchSnapshot(
   to: string,
   signal: AbortSignal,
 ): Promise<void> {
-  if (!config.s3) throw new S3Error('s3 configuration was not set')
+  if (!config.s3) throw new S3Error('s3 configuration was not set: want etcd-s3-bucket')
   // What may pass shows in the error if it does not.
   const log = { warn: () => {} }
   const bucket = await openBucket(await settingsOf(config.s3, { log }), { log, env: process.env }, signal)

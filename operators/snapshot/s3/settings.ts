@@ -34,7 +34,8 @@ export async function settingsOf(config: S3Config, { client, log }: SettingsSour
       log.warn({ secret: configSecret }, 'the S3 config Secret is ignored: other etcd-s3 flags are given')
     return settings
   }
-  if (configSecret === '') throw new S3Error('s3 configuration was not set')
+  if (configSecret === '')
+    throw new S3Error('s3 configuration was not set: want etcd-s3-bucket, or etcd-s3-config-secret')
   const failed = `failed to get config from etcd-s3-config-secret ${JSON.stringify(configSecret)}`
   if (!client)
     throw new S3Error(`${failed}: a Secret cannot be read without the cluster, give the etcd-s3 flags instead`)
