@@ -3,6 +3,7 @@
  * kill -9, by a pulled cable. The floor is etcd alone: how long its own members go without a write when their leader is lost so.
  */
 
+import type { ChildProcess } from 'node:child_process'
 import { type Ha, startHa } from '../e2e/ha-fixture.ts'
 import { Bed } from '../testbed/bed.ts'
 import { Links } from '../testbed/links.ts'
@@ -68,6 +69,7 @@ async function skiff(): Promise<{ killed: number; cut: number }> {
 async function etcdAlone(): Promise<{ killed: number; cut: number }> {
   const network = await Network.create()
   const links = new Links(network)
+  const writers: ChildProcess[] = []
   const beds = await Promise.all([11, 12, 13].map(host => Bed.create({ network: { network, host } })))
   try {
     const cluster = beds.map(bed => `${bed.hostname}=http://${bed.address}:2380`).join(',')
@@ -100,6 +102,7 @@ async function etcdAlone(): Promise<{ killed: number; cut: number }> {
           body: JSON.stringify({ key: Buffer.from('k' + n).toString('base64'), value: 'eA==' }) }).then(r => r.ok, () => false)
         require('node:readline').createInterface({ input: process.stdin }).on('line', async n => console.log(n, await ask(n)))`
       const child = network.spawn([process.execPath, '-e', script], { stdio: ['pipe', 'pipe', 'inherit'] })
+      writers.push(child)
       const waiting = new Map<string, (ok: boolean) => void>()
       child.stdout!.on('data', data => {
         for (const line of String(data).trim().split('\n')) {
@@ -123,6 +126,7 @@ async function etcdAlone(): Promise<{ killed: number; cut: number }> {
     const cut = await longestGap(writeTo(beds.find(bed => bed !== second)!), () => links.isolate(second))
     return { killed, cut }
   } finally {
+    for (const writer of writers) writer.kill()
     await Promise.all(beds.map(bed => bed.destroy()))
     await network.destroy()
   }
