@@ -75,6 +75,22 @@ export function parseDuration(text: string): number | undefined {
   return text.startsWith('-') ? -total : total
 }
 
+/** What Go says of a text that is no duration; undefined when it is one. */
+export function durationProblem(text: string): string | undefined {
+  if (parseDuration(text) !== undefined) return undefined
+  const invalid = `time: invalid duration ${JSON.stringify(text)}`
+  const rest = text.replace(/^[+-]/, '')
+  if (rest === '') return invalid
+  for (const [part, amount = '', unit = ''] of rest.matchAll(/(\d*\.?\d*)([^\d.]*)/g)) {
+    if (part === '') continue
+    if (!/\d/.test(amount)) return invalid
+    if (unit === '') return `time: missing unit in duration ${JSON.stringify(text)}`
+    if (!Object.hasOwn(units, unit))
+      return `time: unknown unit ${JSON.stringify(unit)} in duration ${JSON.stringify(text)}`
+  }
+  return invalid
+}
+
 /** The text Go gives a duration: "1h30m0s", "1.5s", "100ms", "0s". */
 export function formatDuration(ms: number): string {
   const size = Math.abs(ms)

@@ -13,7 +13,7 @@ import { isPending, retryUpload } from './pending.ts'
 import { reconcileSnapshots } from './reconcile.ts'
 import { answer } from './requests.ts'
 import { save } from './save.ts'
-import { type Schedule, scheduleByCron } from './schedule.ts'
+import { followCron, type Schedule } from './schedule.ts'
 
 const jitterMs = 5000
 /** What is written to the folder comes in several steps. */
@@ -57,7 +57,7 @@ export function snapshotOperator(kernel: Kernel, effects: SnapshotEffects = {}):
             if (isPending(object, shared.node)) enqueue(object.metadata.name!)
         }
         kernel.answer?.('/db/snapshot', body => answer(body, shared))
-        await Promise.all([keepReconciled(shared), takeOnSchedule(shared, effects.schedule ?? scheduleByCron)])
+        await Promise.all([keepReconciled(shared), takeOnSchedule(shared, effects.schedule ?? followCron)])
       },
     },
   ]

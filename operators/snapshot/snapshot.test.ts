@@ -3,7 +3,6 @@ import { describe, expect, test } from '@jest/globals'
 import { fitting } from './config-map.ts'
 import { dueAt } from './pending.ts'
 import { tooMany } from './retention.ts'
-import { cronOf } from './schedule.ts'
 import { configMapEntryOf, createdOf, keyOf, objectNameOf, objectOf, type Snapshot, snapshotOf } from './snapshot.ts'
 
 const local: Snapshot = {
@@ -127,8 +126,3 @@ describe('the next attempt of an upload', () => {
     expect(dueAt(failedAt(60_000), 60_001)).toBe(0)
   })
 })
-
-test.each([
-  ['@daily', '0 0 * * *'],
-  ['0 */12 ? * *', '0 */12 * * *'],
-])('%s is %s for node-cron', (given, cron) => expect(cronOf(given)).toBe(cron))

@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import type { StatusError } from '../../bootstrap/api/errors.ts'
 import type { KubeObject } from '../../bootstrap/api/object.ts'
+import { utc } from '../../bootstrap/api/time-zone.ts'
 import { type AssembledTestServer, assembledTestServer } from '../../bootstrap/apiserver/testing-assembled.ts'
 import type { Client, Resource } from '../../bootstrap/client/client.ts'
 import { systemClock } from '../../bootstrap/client/clock.ts'
@@ -30,7 +31,6 @@ import { staleDisruptions } from '../../operators/core/policy/disruption/stale-c
 import { resourceQuotaController } from '../../operators/core/policy/quota/quota.ts'
 import { endpointSliceMirroringController } from '../../operators/core/services/mirror.ts'
 import { cronJobController } from '../../operators/core/workloads/cronjob/cron-job.ts'
-import { utc } from '../../operators/core/workloads/cronjob/time-zone.ts'
 import { jobController } from '../../operators/core/workloads/job/job.ts'
 import { createEventRecorder } from '../../operators/runtime/events.ts'
 import { runOperators } from '../../operators/runtime/run.ts'
@@ -53,7 +53,7 @@ beforeAll(async () => {
   const informers = createInformers(client, { ...effects, clock: systemClock })
   const events = createEventRecorder({ client, clock, log, component: 'test' })
   const operators = [
-    cronJobController(() => utc),
+    cronJobController(utc),
     jobController(),
     disruptionController(),
     staleDisruptions(),

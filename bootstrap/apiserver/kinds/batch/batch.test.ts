@@ -2,7 +2,6 @@ import { describe, expect, test } from '@jest/globals'
 import { cells, create, objectOf, testNow, update } from '../harness.ts'
 import { cronJob } from './cron-job.ts'
 import { job } from './job.ts'
-import { scheduleProblem } from './schedule.ts'
 
 const podSpec = { restartPolicy: 'Never', containers: [{ name: 'c', image: 'i' }] }
 const jobOf = (spec: object = {}, rest: object = {}) =>
@@ -115,6 +114,12 @@ test('a cron job gets its defaults', () => {
 test.each([
   [{ schedule: '' }, ['spec.schedule: Required value']],
   [{ schedule: '* * * *' }, ['spec.schedule: Invalid value: "* * * *": expected exactly 5 fields, found 4: [* * * *]']],
+  [
+    { schedule: 'x * * * *' },
+    [
+      'spec.schedule: Invalid value: "x * * * *": failed to parse int from x: strconv.Atoi: parsing "x": invalid syntax',
+    ],
+  ],
   [{ timeZone: 'Mars/Olympus' }, ['spec.timeZone: Invalid value: "Mars/Olympus": unknown time zone Mars/Olympus']],
   [{ timeZone: 'Europe/Berlin' }, []],
   [
@@ -125,19 +130,26 @@ test.each([
   expect(create(cronJob, cronOf(spec)).errors).toEqual(errors)
 })
 
-test.each([
-  ['*/5 * * * *', undefined],
-  ['0 12 * JAN-MAR mon,fri', undefined],
-  ['@hourly', undefined],
-  ['@every 1h30m', undefined],
-  ['@often', 'unrecognized descriptor: @often'],
-  ['60 * * * *', 'end of range (60) above maximum (59): 60'],
-  ['* * 0 * *', 'beginning of range (0) below minimum (1): 0'],
-  ['5-1 * * * *', 'beginning of range (5) beyond end of range (1): 5-1'],
-  ['*/0 * * * *', 'step of range should be a positive number: */0'],
-  ['x * * * *', 'failed to parse int from x: strconv.Atoi: parsing "x": invalid syntax'],
-])('schedule %s', (schedule, problem) => {
-  expect(scheduleProblem(schedule)).toBe(problem)
+describe('a zone in the schedule', () => {
+  const zoned = { schedule: 'TZ=UTC 0 9 * * *' }
+  const refused = [
+    'spec.schedule: Invalid value: "TZ=UTC 0 9 * * *": cannot use TZ or CRON_TZ in schedule, use timeZone field instead',
+  ]
+  const changed = (old: object, spec: object) =>
+    update(cronJob, create(cronJob, cronOf(old)).object, draft => Object.assign(draft.spec as object, spec)).errors
+
+  test('is refused', () => {
+    expect(create(cronJob, cronOf(zoned)).errors).toEqual(refused)
+    expect(create(cronJob, cronOf({ ...zoned, timeZone: 'UTC' })).errors).toEqual(refused)
+    expect(changed({}, zoned)).toEqual(refused)
+  })
+
+  test('may stay where it always was, without the field', () => {
+    expect(changed(zoned, { suspend: true })).toEqual([])
+    expect(changed(zoned, { timeZone: 'UTC' })).toEqual([
+      'spec.schedule: Invalid value: "TZ=UTC 0 9 * * *": cannot use both timeZone field and TZ or CRON_TZ in schedule',
+    ])
+  })
 })
 
 describe('rows', () => {

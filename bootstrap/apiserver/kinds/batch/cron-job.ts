@@ -1,6 +1,8 @@
 /** CronJob. */
+import { cronProblem } from '../../../api/cron/schedule.ts'
 import { field } from '../../../api/errors.ts'
 import { ageText } from '../../../api/time.ts'
+import { timeZone as zoneNamed } from '../../../api/time-zone.ts'
 import type { CronJob, CronJobSpec } from '../../../api/types.gen.ts'
 import type { Errors } from '../common/build.ts'
 import { ageColumn, column, nameColumn, strategy } from '../common/build.ts'
@@ -12,7 +14,6 @@ import { boolText } from '../common/text.ts'
 import { countColumn, templateColumns } from '../common/workload-columns.ts'
 import { defaultJobTemplate } from './job.ts'
 import { jobSpecErrors } from './job-validation.ts'
-import { scheduleProblem } from './schedule.ts'
 
 /** Leaves room for the dash and the ten digits of the names of its jobs. */
 const maxName = 52
@@ -40,14 +41,20 @@ function* validate(cronJob: CronJob): Errors {
 }
 
 function* scheduleErrors({ schedule, timeZone }: CronJobSpec): Errors {
-  if (schedule.includes('TZ')) {
-    const both = 'cannot use both timeZone field and TZ or CRON_TZ in schedule'
-    const text = timeZone === undefined ? 'cannot use TZ or CRON_TZ in schedule, use timeZone field instead' : both
-    yield field.invalid('spec.schedule', schedule, text)
-  }
-  const problem = scheduleProblem(schedule)
+  const problem = cronProblem(schedule)
   if (problem) yield field.invalid('spec.schedule', schedule, problem)
   if (timeZone !== undefined) yield* timeZoneErrors(timeZone)
+}
+
+/** Schedules may no longer name a zone; those that always did may go on, without the field that is there for it. */
+function* zoneInScheduleErrors(spec: CronJobSpec | undefined, old: CronJobSpec | undefined): Errors {
+  const { schedule = '', timeZone } = spec ?? {}
+  if (!schedule.includes('TZ')) return
+  if (!old?.schedule?.includes('TZ')) {
+    yield field.invalid('spec.schedule', schedule, 'cannot use TZ or CRON_TZ in schedule, use timeZone field instead')
+  } else if (timeZone !== undefined) {
+    yield field.invalid('spec.schedule', schedule, 'cannot use both timeZone field and TZ or CRON_TZ in schedule')
+  }
 }
 
 function* timeZoneErrors(zone: string): Errors {
@@ -59,17 +66,7 @@ function* timeZoneErrors(zone: string): Errors {
       zone,
       'timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones',
     )
-  } else if (!isTimeZone(zone)) yield field.invalid(path, zone, `unknown time zone ${zone}`)
-}
-
-/** Offsets such as "+01:00" are known to this runtime but are no zone names. */
-function isTimeZone(zone: string): boolean {
-  if (!/^[A-Za-z]/.test(zone)) return false
-  try {
-    return Boolean(new Intl.DateTimeFormat('en', { timeZone: zone }))
-  } catch {
-    return false
-  }
+  } else if (!zoneNamed(zone)) yield field.invalid(path, zone, `unknown time zone ${zone}`)
 }
 
 export const cronJob = strategy<CronJob>({
@@ -87,6 +84,8 @@ export const cronJob = strategy<CronJob>({
   },
   status: {},
   validate,
+  validateCreate: ({ spec }) => zoneInScheduleErrors(spec, undefined),
+  validateUpdate: ({ spec }, old) => zoneInScheduleErrors(spec, old.spec),
   warnings: object =>
     podSpecWarnings(object.spec?.jobTemplate?.spec?.template?.spec, 'spec.jobTemplate.spec.template.spec'),
   fieldNames: ['status.successful'],

@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
 import { errors } from '../../../../bootstrap/api/errors.ts'
+import { utc } from '../../../../bootstrap/api/time-zone.ts'
 import { type CronJob, cronJobs, type Job, jobs } from '../../../../bootstrap/client/resources.ts'
 import { nameOf } from '../../../runtime/apply.ts'
 import { Harness } from '../../../runtime/testing/harness.ts'
 import { timestamp } from '../../../runtime/time.ts'
 import { cronJobController } from './cron-job.ts'
-import { utc } from './time-zone.ts'
 
 let harness: Harness
 beforeEach(() => {
@@ -18,7 +18,7 @@ const hour = 60 * minute
 const at = { name: 'task', namespace: 'default' }
 /** Minutes from the epoch to the harness's start, 2026-01-01T00:00:00Z. */
 const epochMinutes = 29_453_760
-const start = () => harness.start(cronJobController(() => utc))
+const start = () => harness.start(cronJobController(utc))
 const jobsOf = () => [...harness.client.store.table('batch/jobs').values()] as unknown as Job[]
 const names = () => jobsOf().map(job => Number(job.metadata.name?.slice('task-'.length)) - epochMinutes)
 const status = async () => (await harness.client.get(cronJobs, at)).status ?? {}
@@ -153,6 +153,17 @@ describe('a CronJob', () => {
     })
   })
 
+  test('heeds a zone that an old schedule names itself, and warns of it', async () => {
+    await create({ schedule: 'CRON_TZ=Asia/Kolkata 0 9 * * *' })
+    await harness.advance(3.5 * hour + 100)
+    expect(names()).toEqual([3.5 * 60])
+    expect(harness.events()).toContainEqual(
+      expect.stringContaining(
+        'UnsupportedSchedule: CRON_TZ or TZ used in schedule "CRON_TZ=Asia/Kolkata 0 9 * * *" is not',
+      ),
+    )
+  })
+
   test('makes one Job a minute, however often it is due', async () => {
     await create({ schedule: '@every 20s' })
     for (let round = 0; round < 8; round++) await harness.advance(20_000)
@@ -174,7 +185,10 @@ describe('a CronJob', () => {
       { schedule: '0 0 31 2 *' },
       'InvalidSchedule: invalid schedule: 0 0 31 2 * : time difference between two schedules',
     ],
-    [{ schedule: 'x * * * *' }, 'UnparseableSchedule: unparseable schedule: "x * * * *" : failed to parse int from x'],
+    [
+      { schedule: 'x * * * *' },
+      'UnparseableSchedule: unparseable schedule: "x * * * *" : failed to parse int from x: strconv.Atoi: parsing "x": invalid syntax',
+    ],
     [{ timeZone: 'No/Where' }, 'UnknownTimeZone: invalid timeZone: "No/Where": unknown time zone No/Where'],
   ])('says what is wrong with %j', async (spec, event) => {
     await create(spec)

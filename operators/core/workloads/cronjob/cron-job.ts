@@ -1,6 +1,9 @@
 /** Makes Jobs on schedule (upstream pkg/controller/cronjob). */
+
+import { type CronSchedule, parseCron } from '../../../../bootstrap/api/cron/schedule.ts'
 import { isNotFound } from '../../../../bootstrap/api/errors.ts'
 import { keyOf, type ObjectKey } from '../../../../bootstrap/api/object.ts'
+import { systemZone, type TimeZone, timeZone } from '../../../../bootstrap/api/time-zone.ts'
 import { type CronJob, cronJobs, type Job, jobs } from '../../../../bootstrap/client/resources.ts'
 import { sameJson } from '../../../../bootstrap/client/same.ts'
 import { type Cluster, done, type Operator, on, type Result } from '../../../runtime/operator.ts'
@@ -11,11 +14,9 @@ import { Books } from './books.ts'
 import { countsFrom, dueTime, nextInMs } from './due.ts'
 import { findJob, removeActive, startJob, trimHistory } from './job-control.ts'
 import { jobName, outcomeOf } from './jobs.ts'
-import { parseSchedule, type Schedule } from './schedule.ts'
-import { systemZone, type TimeZone, timeZone } from './time-zone.ts'
 
 /** `localZone` is the time zone of schedules that name none. */
-export function cronJobController(localZone: () => TimeZone = systemZone): Operator {
+export function cronJobController(localZone: TimeZone = systemZone): Operator {
   const controller = new CronJobController(localZone)
   return {
     name: 'cronjob-controller',
@@ -35,17 +36,17 @@ export function cronJobController(localZone: () => TimeZone = systemZone): Opera
 
 interface Plan {
   readonly text: string
-  readonly schedule: Schedule
+  readonly schedule: CronSchedule
   /** Times up to this one are not made up for: the schedule was another then. */
   readonly since: number
 }
 
 class CronJobController {
-  readonly #localZone: () => TimeZone
+  readonly #localZone: TimeZone
   readonly #writes = new OwnWrites()
   readonly #plans = new Map<ObjectKey, Plan>()
 
-  constructor(localZone: () => TimeZone) {
+  constructor(localZone: TimeZone) {
     this.#localZone = localZone
   }
 
@@ -108,8 +109,9 @@ class CronJobController {
     const known = this.#plans.get(key)
     if (known?.text === text) return known
     try {
-      const plan = { text, schedule: parseSchedule(given, zone), since: known ? clock.now() : 0 }
+      const plan = { text, schedule: parseCron(given, zone), since: known ? clock.now() : 0 }
       this.#plans.set(key, plan)
+      if (given.includes('TZ')) warnOfZone(cronJob, events)
       return plan
     } catch (error) {
       const message = `unparseable schedule: ${JSON.stringify(given)} : ${(error as Error).message}`
@@ -141,15 +143,23 @@ class CronJobController {
   }
 }
 
-function zoneOf(cronJob: CronJob, localZone: () => TimeZone, { events }: Cluster): TimeZone | undefined {
+function zoneOf(cronJob: CronJob, localZone: TimeZone, { events }: Cluster): TimeZone | undefined {
   const { timeZone: name } = cronJob.spec
-  if (name === undefined) return localZone()
+  if (name === undefined) return localZone
   const zone = timeZone(name)
   if (!zone) {
     const text = `invalid timeZone: ${JSON.stringify(name)}: unknown time zone ${name}`
     events.event(cronJob, 'Warning', 'UnknownTimeZone', text)
   }
   return zone
+}
+
+/** From before the API server refused such schedules. */
+function warnOfZone(cronJob: CronJob, events: Cluster['events']): void {
+  const schedule = JSON.stringify(cronJob.spec.schedule)
+  const page = 'https://kubernetes.io/docs/concepts/workloads/controllers/cron-jobs/'
+  const text = `CRON_TZ or TZ used in schedule ${schedule} is not officially supported, see ${page} for more details`
+  events.event(cronJob, 'Warning', 'UnsupportedSchedule', text)
 }
 
 function warnOfMissed(cronJob: CronJob, { events }: Cluster): void {

@@ -1,9 +1,9 @@
 import { describe, expect, test } from '@jest/globals'
+import { parseCron } from '../../../../bootstrap/api/cron/schedule.ts'
+import { utc } from '../../../../bootstrap/api/time-zone.ts'
 import type { CronJob } from '../../../../bootstrap/client/resources.ts'
 import { timestamp } from '../../../runtime/time.ts'
 import { countsFrom, dueTime, nextInMs } from './due.ts'
-import { parseSchedule } from './schedule.ts'
-import { utc } from './time-zone.ts'
 
 const day = '2026-01-01T'
 const ms = (text: string) => Date.parse(text.length > 10 ? text : `${day}${text}Z`)
@@ -19,13 +19,13 @@ describe('what is due', () => {
     ['the latest of uneven ones', '30 6-16/4 * * *', '00:00:00', '15:00:00', '14:30:00', false],
     ['the latest interval, counted from the start', '@every 7m', '00:00:30', '00:30:00', '00:28:30', false],
   ])('%s', (_case, schedule, start, now, at, tooManyMissed) => {
-    const due = dueTime(parseSchedule(schedule, utc), ms(start), ms(now))
+    const due = dueTime(parseCron(schedule, utc), ms(start), ms(now))
     expect(shown(due.at)).toBe(at && `${day}${at}Z`)
     expect(due.tooManyMissed).toBe(tooManyMissed)
   })
 
   test('never anything of a day that does not exist', () => {
-    expect(dueTime(parseSchedule('0 0 30 2 *', utc), 0, ms('00:00:00'))).toEqual({
+    expect(dueTime(parseCron('0 0 30 2 *', utc), 0, ms('00:00:00'))).toEqual({
       problem: 'time difference between two schedules is less than 1 second',
     })
   })
@@ -39,7 +39,7 @@ describe('the next look', () => {
     ['within a day, as timers do not last', '@yearly', '00:00:00', '00:01:00', 86_400_000],
     ['not at all', '0 0 31 4 *', '00:00:00', '00:01:00', undefined],
   ])('%s', (_case, text, start, now, wait) => {
-    const schedule = parseSchedule(text, utc)
+    const schedule = parseCron(text, utc)
     expect(nextInMs(schedule, dueTime(schedule, ms(start), ms(now)), ms(start), ms(now))).toBe(wait)
   })
 })

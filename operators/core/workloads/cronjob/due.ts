@@ -1,7 +1,7 @@
 /** Which scheduled time is to be served, and when to look again (upstream cronjob/utils.go). */
+import type { CronSchedule } from '../../../../bootstrap/api/cron/schedule.ts'
 import type { CronJob } from '../../../../bootstrap/client/resources.ts'
 import { millis } from '../../../runtime/time.ts'
-import type { Schedule } from './schedule.ts'
 
 /** A timer may be late against the clock it was set by, but must not be early. */
 const paddingMs = 100
@@ -18,7 +18,7 @@ export interface Due {
 }
 
 /** The latest scheduled time since the last one served, or since `start`, that has come by `now`. */
-export function dueTime(schedule: Schedule, start: number, now: number): Due {
+export function dueTime(schedule: CronSchedule, start: number, now: number): Due {
   const first = schedule.next(start)
   if (first !== undefined && now < first) return {}
   const second = first === undefined ? undefined : schedule.next(first)
@@ -44,7 +44,7 @@ export function countsFrom({ spec, status, metadata }: CronJob, since: number, n
 }
 
 /** Milliseconds until the next time after what is `due` since `start`; undefined when there is none. */
-export function nextInMs(schedule: Schedule, due: Due, start: number, now: number): number | undefined {
+export function nextInMs(schedule: CronSchedule, due: Due, start: number, now: number): number | undefined {
   const noneMissed = due.tooManyMissed === undefined && due.problem === undefined
   const next = schedule.next(due.at ?? (noneMissed ? start : now))
   return next === undefined ? undefined : Math.min(Math.max(0, next + paddingMs - now), longestWaitMs)

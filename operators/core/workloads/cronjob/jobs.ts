@@ -1,10 +1,10 @@
 /** The Jobs a CronJob makes. */
 import { draftOf } from '../../../../bootstrap/api/object.ts'
+import { timeZone, utc, zonedTimestamp } from '../../../../bootstrap/api/time-zone.ts'
 import type { ObjectReference } from '../../../../bootstrap/api/types.gen.ts'
 import type { CronJob, Job } from '../../../../bootstrap/client/resources.ts'
 import { controllerReference } from '../../../runtime/apply.ts'
 import { millis } from '../../../runtime/time.ts'
-import { timeZone, utc, zonedTimestamp } from './time-zone.ts'
 
 const scheduledAnnotation = 'batch.kubernetes.io/cronjob-scheduled-timestamp'
 

@@ -1,4 +1,7 @@
-/** Local time of the IANA zones, as Go's time package reckons it. */
+/**
+ * Local time, as Go's time package reckons it: of this process, and of the IANA zones. Those are asked of `Intl`, which takes
+ * 9 MB when it is first asked anything, so it is asked for zones that somebody named, and for nothing else.
+ */
 
 /** Converts between points in time and wall clocks, both in milliseconds; a wall clock is written as if it were UTC. */
 export interface TimeZone {
@@ -24,15 +27,17 @@ export function timeZone(name: string): TimeZone | undefined {
   return zone
 }
 
-/** The zone this process runs in, which upstream's controller manager takes for schedules that name none. */
-export function systemZone(): TimeZone {
-  return timeZone(Intl.DateTimeFormat().resolvedOptions().timeZone) ?? utc
-}
+/** The zone this process runs in, which upstream's programs take for schedules that name none. */
+export const systemZone: TimeZone = zoneOf('Local', ms => -new Date(ms).getTimezoneOffset() * 60_000)
 
 function makeZone(name: string): TimeZone | undefined {
   if (utcNames.has(name)) return utc
   const offset = offsets(name)
-  if (!offset) return undefined
+  return offset && zoneOf(name, offset)
+}
+
+/** `offset` is in milliseconds east of UTC. */
+function zoneOf(name: string, offset: (ms: number) => number): TimeZone {
   return {
     name,
     local: ms => ms + offset(ms),

@@ -1,12 +1,11 @@
 import { describe, expect, test } from '@jest/globals'
-import { scheduleProblem } from '../../../../bootstrap/apiserver/kinds/batch/schedule.ts'
-import { parseSchedule } from './schedule.ts'
-import { type TimeZone, timeZone, zonedTimestamp } from './time-zone.ts'
+import { type TimeZone, timeZone, zonedTimestamp } from '../time-zone.ts'
+import { cronProblem, parseCron } from './schedule.ts'
 
 const zone = (name: string) => timeZone(name) as TimeZone
 
 function next(schedule: string, after: string, name = 'UTC'): string | undefined {
-  const time = parseSchedule(schedule, zone(name)).next(Date.parse(after))
+  const time = parseCron(schedule, zone(name)).next(Date.parse(after))
   return time === undefined ? undefined : zonedTimestamp(time, zone(name))
 }
 
@@ -38,6 +37,10 @@ describe('a schedule in UTC', () => {
     ['@every 90s', '2026-01-01T00:00:00.250Z', '2026-01-01T00:01:30Z'],
     ['@every 10ms', '2026-01-01T00:00:00Z', '2026-01-01T00:00:01Z'],
     ['@every 1.9s', '2026-01-01T00:00:00Z', '2026-01-01T00:00:01Z'],
+    ['@every -1h', '2026-01-01T00:00:00Z', '2026-01-01T00:00:01Z'],
+    [',5, * * * *', '2026-01-01T00:00:00Z', '2026-01-01T00:05:00Z'],
+    [', * * * *', '2026-01-01T00:00:00Z', undefined],
+    ['*-5 */1 ?/2 * *', '2026-01-02T00:00:00Z', '2026-01-03T00:00:00Z'],
   ])('%s after %s', (schedule, after, expected) => {
     expect(next(schedule, after)).toBe(expected)
   })
@@ -105,41 +108,71 @@ describe('a schedule in a zone that changes its clocks', () => {
   })
 })
 
-test.each([
-  '0 0 * * *',
-  ' 5  4 * * sun ',
-  '*/5,30-40/2 0-6 1,15 jan-MAR ?',
-  '0 0 1 13 *',
-  '0 0 * * 7',
-  '0 24 * * *',
-  '*/61 * * * *',
-  '1- * * * *',
-  ',1 * * * *',
-  '0 0 L * *',
-  '0 0 * * * *',
-  '@reboot',
-  '@every 1m30s',
-  '@every 5',
-  '',
-])('%j is read just when the API server takes it', schedule => {
-  const read = () => parseSchedule(schedule, zone('UTC'))
-  if (scheduleProblem(schedule) === undefined) expect(read().next(0)).toBeGreaterThan(0)
-  else expect(read).toThrow(SyntaxError)
+describe('a zone that the schedule names itself', () => {
+  test.each([
+    ['TZ=Asia/Kolkata 0 9 * * *', '2026-01-01T03:30:00Z'],
+    ['CRON_TZ=Asia/Kolkata   @daily ', '2026-01-01T18:30:00Z'],
+    ['TZ=Asia/Kolkata @every 1h', '2026-01-01T01:00:00Z'],
+    ['TZ=UTC 0 9 * * *', '2026-01-01T09:00:00Z'],
+    ['TZ= 0 9 * * *', '2026-01-01T09:00:00Z'],
+    ['TZ=Local 0 9 * * *', '2026-01-01T14:00:00Z'],
+    ['0 9 * * *', '2026-01-01T14:00:00Z'],
+  ])('%s', (schedule, expected) => {
+    const time = parseCron(schedule, zone('America/New_York')).next(Date.parse('2026-01-01T00:00:00Z'))
+    expect(new Date(time!)).toEqual(new Date(expected))
+  })
 })
 
-describe('a schedule that cannot be read', () => {
+test.each([
+  '*/5 * * * *',
+  ' 5  4 * * sun ',
+  '*/5,30-40/2 0-6 1,15 jan-MAR ?',
+  '*/61 * * * *',
+  '0 12 * JAN-MAR mon,fri',
+  '@hourly',
+  '@every 1h30m',
+])('%j is a schedule', schedule => expect(cronProblem(schedule)).toBeUndefined())
+
+const notANumber = (word: string) => `failed to parse int from ${word}: strconv.Atoi: parsing "${word}": invalid syntax`
+
+describe('what is wrong with', () => {
   test.each([
+    ['', 'empty spec string'],
+    [' ', 'expected exactly 5 fields, found 0: []'],
     ['* * * *', 'expected exactly 5 fields, found 4: [* * * *]'],
+    [' 0  0 * * * *', 'expected exactly 5 fields, found 6: [0 0 * * * *]'],
     ['60 * * * *', 'end of range (60) above maximum (59): 60'],
+    ['0 24 * * *', 'end of range (24) above maximum (23): 24'],
+    ['0 0 1 13 *', 'end of range (13) above maximum (12): 13'],
+    ['0 0 * * 7', 'end of range (7) above maximum (6): 7'],
     ['* * 0 * *', 'beginning of range (0) below minimum (1): 0'],
     ['5-1 * * * *', 'beginning of range (5) beyond end of range (1): 5-1'],
     ['*/0 * * * *', 'step of range should be a positive number: */0'],
+    ['*/-1 * * * *', 'negative number (-1) not allowed: -1'],
     ['1/2/3 * * * *', 'too many slashes: 1/2/3'],
     ['1-2-3 * * * *', 'too many hyphens: 1-2-3'],
-    ['x * * * *', 'failed to parse int from x'],
+    ['x * * * *', notANumber('x')],
+    ['x/2/3 * * * *', notANumber('x')],
+    ['1- * * * *', notANumber('')],
+    ['-5 * * * *', notANumber('')],
+    ['0 0 L * *', notANumber('L')],
+    [
+      '9999999999999999999 * * * *',
+      'failed to parse int from 9999999999999999999: strconv.Atoi: parsing "9999999999999999999": value out of range',
+    ],
     ['@never', 'unrecognized descriptor: @never'],
-    ['@every soon', 'failed to parse duration @every soon'],
-  ])('%s', (schedule, message) => {
-    expect(() => parseSchedule(schedule, zone('UTC'))).toThrow(new SyntaxError(message))
+    ['@every', 'unrecognized descriptor: @every'],
+    ['@toString', 'unrecognized descriptor: @toString'],
+    [' @daily', 'expected exactly 5 fields, found 1: [@daily]'],
+    ['@every soon', 'failed to parse duration @every soon: time: invalid duration "soon"'],
+    ['@every 5', 'failed to parse duration @every 5: time: missing unit in duration "5"'],
+    ['@every 1d', 'failed to parse duration @every 1d: time: unknown unit "d" in duration "1d"'],
+    ['@every ', 'failed to parse duration @every : time: invalid duration ""'],
+    ['TZ=0', 'invalid schedule format: runtime error: slice bounds out of range [:-1]'],
+    ['TZ=No/Where 0 0 * * *', 'provided bad location No/Where: unknown time zone No/Where'],
+    ['TZ=UTC ', 'expected exactly 5 fields, found 0: []'],
+  ])('%j', (schedule, message) => {
+    expect(cronProblem(schedule)).toBe(message)
+    expect(() => parseCron(schedule, zone('UTC'))).toThrow(new SyntaxError(message))
   })
 })

@@ -1,2 +1,0 @@
-/** A package, loaded on first use by way of this file: of a CommonJS one, a bundle in pieces has no names. */
-export { schedule } from 'node-cron'
