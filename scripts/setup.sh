@@ -25,8 +25,17 @@ debian_packages() {
   [[ " ${missing[*]} " != *" etcd-server "* ]] || systemctl disable --now etcd >/dev/null 2>&1 || true
 }
 
+node_version=24.21.0
+
 node_24() {
-  [ -x "$tools/node/bin/node" ] && return
+  if [ -x "$tools/node/bin/node" ]; then
+    # Of the npm package, and without its licence, as earlier set-ups left it: a release has the licence with it.
+    if [ -L "$tools/node/bin/node" ] || [ -s "$tools/node/LICENSE" ]; then return; fi
+    node_version=$("$tools/node/bin/node" --version)
+    node_version=${node_version#v}
+    fetch_node LICENSE
+    return
+  fi
   local have
   have=$(node --version 2>/dev/null | sed 's/^v\([0-9]*\).*/\1/') || true
   if [ "${have:-0}" -ge 24 ]; then
@@ -34,15 +43,19 @@ node_24() {
     ln -sf "$(command -v node)" "$tools/node/bin/node"
     return
   fi
+  fetch_node bin/node LICENSE
+}
+
+# fetch_node FILE...: these of Node's npm package, in .tools/node.
+fetch_node() {
   command -v npm >/dev/null || { echo "setup: npm is needed to fetch Node 24: install Debian's npm first" >&2; exit 1; }
-  say "fetching Node 24 from npm"
-  local arch work
+  say "fetching Node $node_version from npm"
+  local arch work file
   case $(uname -m) in x86_64) arch=x64 ;; aarch64) arch=arm64 ;; *) echo "setup: no Node package for $(uname -m)" >&2; exit 1 ;; esac
   work=$(mktemp -d)
-  npm install --silent --no-save --no-package-lock --prefix "$work" "node-linux-$arch@24.21.0"
+  npm install --silent --no-save --no-package-lock --ignore-scripts --prefix "$work" "node-linux-$arch@$node_version"
   mkdir -p "$tools/node/bin"
-  mv "$work/node_modules/node-linux-$arch/bin/node" "$tools/node/bin/node"
-  mv "$work/node_modules/node-linux-$arch/LICENSE" "$tools/node/" # a release has it with it
+  for file in "$@"; do mv "$work/node_modules/node-linux-$arch/$file" "$tools/node/$file"; done
   rm -rf "$work"
 }
 

@@ -13,7 +13,7 @@ import { changeNode, debtOf, releasing } from './cordons.ts'
 import { Finishing } from './finishing.ts'
 import { Foreigners } from './foreigners.ts'
 import { JobMaker } from './job-maker.ts'
-import { outcomeOf } from './job-outcome.ts'
+import { outcomeOf, troubleText } from './job-outcome.ts'
 import { hostnameOf, label, type Plan, planLabel, plans } from './plan.ts'
 import { Resolver } from './resolving.ts'
 import { debtorsOf, jobsOfPlan, type Round, type UpgradeOptions, type Writes } from './round.ts'
@@ -38,11 +38,11 @@ export class PlanController {
   readonly #writes: Writes
   #announced = false
 
-  constructor(options: UpgradeOptions, writes: Writes) {
+  constructor(options: UpgradeOptions, writes: Writes, wake: (plan: ObjectKey) => void) {
     this.#options = options
     this.#writes = writes
     this.#resolver = new Resolver(options.ask ?? askChannel)
-    this.#troubles = new Troubles(options.namespace, options.controller)
+    this.#troubles = new Troubles(options.namespace, options.controller, wake)
     this.#finishing = new Finishing(writes, this.#stopped, this.#troubles)
     this.#maker = new JobMaker(options.controller, writes, this.#stopped)
   }
@@ -55,7 +55,7 @@ export class PlanController {
     if (splitKey(key).namespace !== namespace) return this.#foreigners.tell(plan, namespace, cluster)
     // Somebody has installed the original controller: two must not work on the same plans.
     const original = informers.get(deployments).get(`${namespace}/${controller}`)
-    if (original && original.spec.replicas !== 0) return done
+    if (original && original.spec.replicas !== 0) return this.#foreigners.tellOfOriginal(plan, original, cluster)
     if (!plan || plan.metadata.deletionTimestamp) return this.#letGo(key, plan, cluster)
     this.#announce(cluster)
     this.#troubles.watch(cluster)
@@ -88,6 +88,7 @@ export class PlanController {
       const failure = await this.#finishing.finish(round, cluster)
       const selected = this.#select(round, failure, cluster)
       await this.#maker.work(round, selected, settings, cluster)
+      await this.#tellTrouble(round, cluster)
       await this.#releaseOthers(round, selected, cluster)
     } else
       this.#complete(round, { status: 'False', reason: 'NotReady', message: 'plan is not valid and resolved' }, cluster)
@@ -120,7 +121,7 @@ export class PlanController {
     try {
       selected = selectNodes(plan, status, round.nodes)
     } catch (error) {
-      const { message } = error as Error
+      const message = `spec.nodeSelector: ${(error as Error).message}`
       if (conditionOf(status, 'Complete')?.message !== message)
         events.event(plan, 'Warning', 'SelectNodesFailed', `Failed to select Nodes: ${message}`)
       this.#complete(round, { status: 'False', reason: 'SelectNodesFailed', message }, cluster)
@@ -144,6 +145,20 @@ export class PlanController {
     else if (conditionOf(status, 'Complete')?.reason === 'JobFailed' && !this.#stopped.is(round.key))
       this.#complete(round, { status: 'False', reason: 'SyncJob' }, cluster)
     return selected
+  }
+
+  /** Ours: what holds up a Job that is still at work, such as an image that cannot be pulled. */
+  async #tellTrouble(round: Round, cluster: Cluster): Promise<void> {
+    if (conditionOf(round.status, 'Complete')?.reason !== 'SyncJob') return
+    const unfinished = jobsOfPlan(round.key, cluster).filter(job => outcomeOf(job).kind === 'unfinished')
+    const texts = await Promise.all(
+      unfinished.map(async job => {
+        const node = round.nodes.find(({ metadata }) => metadata.name === job.metadata.labels?.[label.node])
+        return troubleText(job, await this.#troubles.of(job), node)
+      }),
+    )
+    const message = texts.filter(text => text !== undefined).join('; ')
+    this.#complete(round, { status: 'False', reason: 'SyncJob', ...(message === '' ? {} : { message }) }, cluster)
   }
 
   /** A plan that is at work goes on outside its window, but does not begin there. */

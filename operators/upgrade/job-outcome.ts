@@ -39,6 +39,12 @@ export function failureText(
   return `Job ${namespace}/${name} failed on Node ${labels[label.node]}: ${reason}: ${message}`
 }
 
+/** Ours: what holds a Job up, of its pods and of its node; undefined when nothing does. */
+export function troubleText(job: Job, ofPods: string | undefined, node: Node | undefined): string | undefined {
+  const troubles = [ofPods, node && nodeTrouble(node)].filter(text => text !== undefined)
+  return troubles.length === 0 ? undefined : `on Node ${job.metadata.labels?.[label.node]}: ${troubles.join('; ')}`
+}
+
 /** Ours: a node that went silent cannot say more of its Job, e.g. when the new version does not start there. */
 export function nodeTrouble({ status }: Node): string | undefined {
   const ready = findCondition(status?.conditions, 'Ready')

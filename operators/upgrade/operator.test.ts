@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
-import { deployments, jobs, type Node, nodes, type Pod, pods, secrets } from '../../bootstrap/client/resources.ts'
+import { deployments, jobs, type Node, nodes, pods, secrets } from '../../bootstrap/client/resources.ts'
 import { nameOf } from '../runtime/apply.ts'
 import { plans } from './plan.ts'
 import { nodeOf, planOf, Upgrades } from './testing.ts'
@@ -126,6 +126,10 @@ describe('a plan', () => {
     await h().addPlan()
     expect(h().jobs).toEqual([])
     expect(await h().status()).toEqual({})
+    await h().advance(minute)
+    expect(h().events()).toEqual([
+      'OtherController: Deployment system-upgrade/system-upgrade-controller is there (0 ready), so this plan is its business; without it, the server looks after plans itself',
+    ])
     await h().client.delete(deployments, metadata)
     await h().idle()
     expect(h().running).toEqual(['a'])
@@ -181,6 +185,14 @@ describe('a plan that cannot be applied', () => {
     expect(h().jobs).toEqual([])
     await h().changePlan({ spec: { version: 'v1.36.4+skiff2' } })
     expect(h().running).toEqual(['a'])
+  })
+
+  it('says which selector is wrong', async () => {
+    await h().begin()
+    await h().addPlan({ nodeSelector: { matchExpressions: [{ key: 'a', operator: 'Near' }] } })
+    const why = 'spec.nodeSelector: "Near" is not a valid label selector operator'
+    expect(await h().condition('Complete')).toBe(`False SelectNodesFailed: ${why}`)
+    expect(h().events()).toContain(`SelectNodesFailed: Failed to select Nodes: ${why}`)
   })
 
   it('says what the API has against its Jobs', async () => {
@@ -282,6 +294,43 @@ describe('a window', () => {
   })
 })
 
+describe('a Job at work', () => {
+  it('that is held up says by what, and no more when it goes on', async () => {
+    await h().addNodes('a')
+    await h().begin()
+    await h().addPlan()
+    const metadata = h().addPod('a')
+    const set = async (state: object) => {
+      const status = { containerStatuses: [{ name: 'upgrade', state }] }
+      await h().client.patch(pods, metadata, { status }, { type: 'merge', subresource: 'status' })
+      await h().idle()
+    }
+    await set({ waiting: { reason: 'ContainerCreating' } })
+    expect(await h().condition('Complete')).toBe('False SyncJob')
+    await set({ waiting: { reason: 'ImagePullBackOff', message: 'Back-off pulling image "x:v1"' } })
+    expect(await h().condition('Complete')).toBe(
+      'False SyncJob: on Node a: container upgrade: ImagePullBackOff: Back-off pulling image "x:v1"',
+    )
+    await set({ waiting: null, running: {} })
+    expect(await h().condition('Complete')).toBe('False SyncJob')
+    await h().end('a', 'Complete')
+    expect(await h().condition('Complete')).toBe('True Complete')
+  })
+
+  it('on a node that goes silent says so', async () => {
+    await h().addNodes('a')
+    await h().begin()
+    await h().addPlan()
+    const ready = { type: 'Ready', status: 'Unknown', message: 'Kubelet stopped posting node status.' }
+    const status = { status: { conditions: [ready] } }
+    await h().client.patch(nodes, { name: 'a' }, status, { type: 'merge', subresource: 'status' })
+    await h().idle()
+    expect(await h().condition('Complete')).toBe(
+      'False SyncJob: on Node a: the node is NotReady: Kubelet stopped posting node status.',
+    )
+  })
+})
+
 describe('the end of a Job', () => {
   it('is waited out for the delay after it; pods may come back at once', async () => {
     await h().addNodes('a', 'b')
@@ -356,11 +405,8 @@ describe('the end of a Job', () => {
     await h().addNodes('a')
     await h().begin()
     await h().addPlan()
-    const { name, uid } = h().job('a')!.metadata
-    const labels = { 'upgrade.cattle.io/controller': 'system-upgrade-controller' }
-    const owner = { apiVersion: 'batch/v1', kind: 'Job', name, uid, controller: true }
-    const metadata = { name: 'p', namespace: 'system-upgrade', labels, ownerReferences: [owner] }
-    h().client.seed(pods, { apiVersion: 'v1', kind: 'Pod', metadata, spec: { containers: [] } } as unknown as Pod)
+    const { name } = h().job('a')!.metadata
+    const metadata = h().addPod('a')
     const message = 'evicting pod default/web\nCannot evict pod\n'
     const drain = { name: 'drain', state: { terminated: { exitCode: 143, message } } }
     const status = { initContainerStatuses: [drain] }

@@ -6,6 +6,7 @@ import { type KubeObject, keyOf, type ObjectKey } from '../../bootstrap/api/obje
 import { selects } from '../../bootstrap/api/selectors.ts'
 import { deployments, type Job, jobs, type Node, nodes, secrets } from '../../bootstrap/client/resources.ts'
 import { sameJson } from '../../bootstrap/client/same.ts'
+import { findCondition } from '../runtime/conditions.ts'
 import { type Change, type Cluster, done, type Operator, on } from '../runtime/operator.ts'
 import { OwnWrites } from '../runtime/own-writes.ts'
 import type { PlanController } from './controller.ts'
@@ -19,8 +20,10 @@ export function upgradeOperator(options: UpgradeOptions): Operator {
   const { namespace, controller } = options
   const writes: Writes = { plans: new OwnWrites(), jobs: new OwnWrites(), nodes: new OwnWrites() }
   let loading: Promise<PlanController> | undefined
+  let enqueue: (key: ObjectKey) => void = () => {}
+  const wake = (key: ObjectKey) => enqueue(key)
   const load = () => {
-    loading ??= import('./controller.ts').then(({ PlanController }) => new PlanController(options, writes))
+    loading ??= import('./controller.ts').then(({ PlanController }) => new PlanController(options, writes, wake))
     return loading
   }
   const planOfJob = (job: Job) => jobKey(job, options)
@@ -59,6 +62,10 @@ export function upgradeOperator(options: UpgradeOptions): Operator {
             .map(({ name }) => `${metadata.namespace}/${name}`),
         )
     },
+    // Pods are watched from the first plan on only, so their news do not come by a watch of the operator's.
+    async run(_, add) {
+      enqueue = add
+    },
     async reconcile(key, cluster) {
       // Without plans there is nothing to load, unless one has left something behind.
       const known = cluster.informers.get(plans).get(key) ?? loading ?? hasLeftovers(key, cluster)
@@ -89,6 +96,7 @@ function plansOfNode(
     metadata.annotations,
     spec?.unschedulable,
     status?.nodeInfo?.kubeletVersion,
+    findCondition(status?.conditions, 'Ready')?.status,
   ]
   if (old && sameJson(seen(node), seen(old))) return []
   const either = old ? [node, old] : [node]

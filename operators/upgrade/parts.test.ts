@@ -122,7 +122,7 @@ describe('a plan is not valid', () => {
     ],
     [
       { drain: { podSelector: { matchExpressions: [{ key: 'a', operator: 'Near' }] } } },
-      '"Near" is not a valid label selector operator',
+      'spec.drain.podSelector: "Near" is not a valid label selector operator',
     ],
     [
       { drain: { timeout: 'soon' } },
@@ -138,10 +138,21 @@ describe('a plan is not valid', () => {
       { window: { days: ['mon'], ...time, timeZone: 'Mars/Base' } },
       'spec.window is invalid, unknown time zone Mars/Base',
     ],
+    [{ window: time }, 'spec.window is invalid, days are missing, so it would never be open'],
+    [{ upgrade: { image: '' } }, 'spec.upgrade.image is empty'],
+    [{ prepare: { image: '' } }, 'spec.prepare.image is empty'],
     [{ postCompleteDelay: '-5s' }, 'spec.postCompleteDelay is negative'],
     [{ secrets: [{ name: 'a' }, { name: 'b' }] }, 'secrets "a" not found, secrets "b" not found'],
   ])('%j: %s', (spec, problem) => {
     expect(planProblem(planOf(spec), () => undefined)).toBe(problem)
+  })
+
+  it('with a name that is too long for the label of its nodes', () => {
+    const named = (length: number) => planProblem(planOf({}, { name: 'a'.repeat(length) }), () => undefined)
+    expect(named(63)).toBeUndefined()
+    expect(named(64)).toBe(
+      'metadata.name has 64 characters, want at most 63: nodes get the label plan.upgrade.cattle.io/NAME',
+    )
   })
 })
 

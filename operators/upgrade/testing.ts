@@ -1,5 +1,5 @@
 /** Plans, nodes and what the Job controller does, for tests. */
-import { type Job, jobs, type Node, nodes } from '../../bootstrap/client/resources.ts'
+import { type Job, jobs, type Node, nodes, type Pod, pods } from '../../bootstrap/client/resources.ts'
 import { nameOf } from '../runtime/apply.ts'
 import { Harness } from '../runtime/testing/harness.ts'
 import { timestamp } from '../runtime/time.ts'
@@ -101,6 +101,20 @@ export class Upgrades extends Harness {
     const status = { conditions: [condition] }
     await this.client.patch(jobs, nameOf(this.job(node)!), { status }, { type: 'merge', subresource: 'status' })
     await this.idle()
+  }
+
+  /** What the Job controller makes of the node's Job. */
+  addPod(node: string): { readonly name: string; readonly namespace: string } {
+    const { name: job, uid } = this.job(node)!.metadata
+    const labels = {
+      'upgrade.cattle.io/controller': 'system-upgrade-controller',
+      'upgrade.cattle.io/plan': 'server-plan',
+    }
+    const owner = { apiVersion: 'batch/v1', kind: 'Job', name: job, uid, controller: true }
+    const [name, namespace] = ['p', 'system-upgrade']
+    const metadata = { name, namespace, labels, ownerReferences: [owner] }
+    this.client.seed(pods, { apiVersion: 'v1', kind: 'Pod', metadata, spec: { containers: [] } } as unknown as Pod)
+    return { name, namespace }
   }
 
   /** The garbage collector has seen the last pod of a deleted Job go. */

@@ -2,7 +2,7 @@
  * Ours: what the pods of plans' Jobs say of their trouble, e.g. the last lines of the container that ended one. When a Job has
  * failed its pods are often gone, so it is kept from when they were there. Pods are watched once there is a plan.
  */
-import { controllerOf } from '../../bootstrap/api/object.ts'
+import { controllerOf, type ObjectKey } from '../../bootstrap/api/object.ts'
 import type { ContainerStatus } from '../../bootstrap/api/types.gen.ts'
 import type { Informer } from '../../bootstrap/client/informer.ts'
 import { type Job, type Pod, pods } from '../../bootstrap/client/resources.ts'
@@ -17,13 +17,16 @@ const remembered = 200
 export class Troubles {
   readonly #namespace: string
   readonly #controller: string
+  readonly #wake: (plan: ObjectKey) => void
   /** By the uid of the Job: the last word of each of its pods, in the order in which they came. */
   readonly #words = new Map<string, Map<string, string>>()
   #pods: Informer<Pod> | undefined
 
-  constructor(namespace: string, controller: string) {
+  /** `wake` is told whose pods have something new to say. */
+  constructor(namespace: string, controller: string, wake: (plan: ObjectKey) => void) {
     this.#namespace = namespace
     this.#controller = controller
+    this.#wake = wake
   }
 
   watch({ informers }: Cluster): void {
@@ -44,10 +47,12 @@ export class Troubles {
     const job = controllerOf(pod)?.uid
     if (job === undefined) return
     const words = this.#words.get(job) ?? new Map<string, string>()
-    const text = podTrouble(pod)
-    if (text === undefined) words.delete(pod.metadata.uid ?? '')
-    else words.set(pod.metadata.uid ?? '', text)
+    const [uid, text] = [pod.metadata.uid ?? '', podTrouble(pod)]
+    if (words.get(uid) === text) return
+    if (text === undefined) words.delete(uid)
+    else words.set(uid, text)
     this.#words.set(job, words)
+    this.#wake(`${this.#namespace}/${pod.metadata.labels?.[label.plan] ?? ''}`)
     if (this.#words.size <= remembered) return
     const [oldest = ''] = this.#words.keys()
     this.#words.delete(oldest)
@@ -70,10 +75,12 @@ function containerTrouble({ name, state }: ContainerStatus): string | undefined 
     const said = oneLine(terminated.message ?? '')
     return `container ${name} ended with ${terminated.exitCode}${said === '' ? '' : `: ${said}`}`
   }
-  if (waiting?.reason === undefined || waiting.reason === 'PodInitializing') return undefined
+  if (waiting?.reason === undefined || isBeginning(waiting.reason)) return undefined
   const why = oneLine(waiting.message ?? '')
   return `container ${name}: ${waiting.reason}${why === '' ? '' : `: ${why}`}`
 }
+
+const isBeginning = (reason: string): boolean => reason === 'PodInitializing' || reason === 'ContainerCreating'
 
 /** The end of a text says more than its beginning. */
 function oneLine(text: string): string {

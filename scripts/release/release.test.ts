@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { stripped } from './elf.ts'
 import { buildFacts, dateOf } from './facts.ts'
+import { hostArch, nodeFiles } from './runtime.ts'
 import { archive, endOfArchive } from './tar.ts'
 
 const root = join(import.meta.dirname, '../..')
@@ -43,6 +44,11 @@ test('a stripped program is smaller and runs', () => {
   expect(spawnSync(path).status).toBe(0)
   expect(statSync(path).size).toBeLessThan(program.length)
   expect(() => stripped(Buffer.from('#!/bin/sh\n'))).toThrow('not a 64-bit little-endian ELF file')
+})
+
+test('a release has the licence of Node with it', () => {
+  const { content } = nodeFiles(root, hostArch).find(({ path }) => path === 'licenses/node')!
+  expect(content.toString()).toMatch(/^Node\.js is licensed for use as follows/)
 })
 
 describe('what a release tells of itself', () => {

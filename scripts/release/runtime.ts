@@ -53,12 +53,12 @@ function keep(path: string, content: Buffer): void {
   renameSync(`${path}.${process.pid}`, path)
 }
 
-function nodeFiles(root: string, arch: Arch): ArchivedFile[] {
+/** Node's program and its licence, which has to come with it. */
+export function nodeFiles(root: string, arch: Arch): ArchivedFile[] {
   const folder = nodeFolder(root, arch)
-  const licence = join(folder, 'LICENSE')
   return [
     { path: 'bin/node', content: stripped(readFileSync(join(folder, 'bin/node'))), executable: true },
-    ...(existsSync(licence) ? [{ path: 'licenses/node', content: readFileSync(licence) }] : []),
+    { path: 'licenses/node', content: readFileSync(join(folder, 'LICENSE')) },
   ]
 }
 
@@ -67,7 +67,8 @@ function nodeFolder(root: string, arch: Arch): string {
   mkdirSync(join(root, '.tools/release'), { recursive: true })
   const own = join(root, '.tools/node')
   // A link leads to a Node of the distribution, which may need libraries that other machines have not.
-  if (arch === hostArch && lstatSync(join(own, 'bin/node'), { throwIfNoEntry: false })?.isFile()) return own
+  const isFetched = lstatSync(join(own, 'bin/node'), { throwIfNoEntry: false })?.isFile()
+  if (arch === hostArch && isFetched && existsSync(join(own, 'LICENSE'))) return own
   const name = `node-linux-${nodeNames[arch]}`
   const kept = join(root, '.tools/release', `${name}-${process.versions.node}`)
   if (existsSync(kept)) return kept

@@ -6,7 +6,7 @@ import type { Pod } from '../../client/resources.ts'
 import { Probes } from '../probes/probes.ts'
 import { isRuntimeNotFound, type Runtime, type RuntimeEvent } from '../runtime.ts'
 import { containerPath } from './events.ts'
-import { containerAnnotation, mirrorAnnotation, podLabel, podUid } from './identity.ts'
+import { containerAnnotation, mirrorAnnotation, podLabel, podLogDirectory, podUid } from './identity.ts'
 import { Mirrors } from './mirrors.ts'
 import { settleExit } from './observe.ts'
 import type { PodServices } from './services.ts'
@@ -105,6 +105,11 @@ export class PodManager {
     return [...this.#workers.values()].flatMap(({ pod, view }) =>
       view.containers.filter(isRunning).map(({ id, logPath }) => ({ id, logPath, runtime: this.runtimeOf(pod) })),
     )
+  }
+
+  /** Where containers of the pod log to. */
+  logDirectoryOf(pod: Pod): string {
+    return podLogDirectory(this.#services.logRoot, pod)
   }
 
   runtimeOf(pod: Pod): Runtime {

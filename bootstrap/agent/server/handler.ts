@@ -5,11 +5,12 @@ import type { Duplex } from 'node:stream'
 import type { Pod } from '../../client/resources.ts'
 import type { Metric } from '../../metrics.ts'
 import { lastWords } from '../../streaming/http.ts'
+import { isGuest } from '../embedded/guests.ts'
 import type { LogOptions } from '../logs/reader.ts'
 import { readLog } from '../logs/reader.ts'
 import type { PodManager } from '../pods/manager.ts'
 import type { AgentLog } from '../pods/services.ts'
-import type { ViewedContainer } from '../pods/view.ts'
+import { newestContainer, type PodView, type ViewedContainer } from '../pods/view.ts'
 import type { Runtime } from '../runtime.ts'
 import type { Stats } from '../stats/summary.ts'
 
@@ -157,7 +158,9 @@ export class KubeletHandler {
     const worker = this.#deps.manager.find(namespace, name)
     if (!worker) throw new HttpError(404, `pod "${name}" not found`)
     const query = url.searchParams
-    const target = logTarget(worker.pod, worker.view.containers, container, query.get('previous') === 'true')
+    const target =
+      forgottenLog(worker, container, this.#deps.manager.logDirectoryOf(worker.pod)) ??
+      logTarget(worker.pod, worker.view.containers, container, query.get('previous') === 'true')
     await access(target.logPath).catch((error: Error) => {
       throw new HttpError(400, `failed to try resolving symlinks in path "${target.logPath}": ${error.message}`)
     })
@@ -190,6 +193,25 @@ export class KubeletHandler {
 /** The subresource of nodes a path is authorised as. */
 function subresourceOf(path: string): string {
   return { stats: 'stats', metrics: 'metrics', logs: 'log', healthz: 'healthz', pods: 'pods' }[path] ?? 'proxy'
+}
+
+/**
+ * An embedded container that ended before this process began, e.g. the drain of the upgrade that replaced it: no runtime knows
+ * of it any more, its log is still there. Undefined for any other.
+ */
+export function forgottenLog(
+  { pod, view }: { readonly pod: Pod; readonly view: PodView },
+  name: string,
+  directory: string,
+): Pick<ViewedContainer, 'id' | 'logPath'> | undefined {
+  if (newestContainer(view, name)) return undefined
+  const { initContainers = [], containers } = pod.spec
+  const container = [...initContainers, ...containers].find(each => each.name === name)
+  if (!container || !isGuest(pod, container)) return undefined
+  const all = [...(pod.status?.containerStatuses ?? []), ...(pod.status?.initContainerStatuses ?? [])]
+  const status = all.find(each => each.name === name)
+  if (!status?.state?.terminated) return undefined
+  return { id: status.state.terminated.containerID ?? '', logPath: `${directory}/${name}/${status.restartCount}.log` }
 }
 
 function logTarget(pod: Pod, containers: readonly ViewedContainer[], name: string, previous: boolean): ViewedContainer {

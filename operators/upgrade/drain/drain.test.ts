@@ -1,10 +1,14 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { errors, failure } from '../../../bootstrap/api/errors.ts'
+import type { CoreV1Event } from '../../../bootstrap/api/types.gen.ts'
 import { daemonSets, nodes, type Pod, pods } from '../../../bootstrap/client/resources.ts'
 import { FakeClock, turns } from '../../../bootstrap/client/testing/fake-clock.ts'
 import { type Call, MemoryClient } from '../../../bootstrap/client/testing/memory-client.ts'
+import { plans } from '../plan.ts'
+import { planOf } from '../testing.ts'
 import { parseCommand } from './arguments.ts'
 import { runKubectl } from './command.ts'
+import { refusalTeller } from './refusals.ts'
 
 let clock: FakeClock
 let client: MemoryClient
@@ -41,6 +45,16 @@ const run = (...args: string[]) =>
     signal: stop.signal,
     out: line => void lines.push(line),
     err: line => void lines.push(`! ${line}`),
+  })
+/** As a Plan's pod does it. */
+const drainFor = (plan: string | undefined) =>
+  runKubectl(['drain', 'n', '--force'], {
+    client,
+    clock,
+    signal: stop.signal,
+    out: () => {},
+    err: () => {},
+    refused: refusalTeller({ client, clock, namespace: 'system-upgrade', node: 'n', plan }),
   })
 const drain = (...flags: string[]) => run('drain', 'n', ...flags)
 const exists = (name: string) => client.store.table('/pods').has(`default/${name}`)
@@ -185,6 +199,29 @@ describe('drain', () => {
     expect(lines[1]).toBe(
       '! Warning: ignoring DaemonSet-managed Pods: default/agent-1; deleting Pods that declare no controller: default/bare',
     )
+  })
+
+  it('tells the Plan once for each pod that a disruption budget holds', async () => {
+    client.seed(plans, planOf())
+    add('web-1')
+    add('web-2')
+    const causes = [{ message: 'The disruption budget web needs 3 healthy pods and has 3 currently' }]
+    let refusals = 5
+    beforeEviction(() => (refusals-- > 0 ? failure(429, 'TooManyRequests', budget.message, { causes }) : undefined))
+    const draining = drainFor('server-plan')
+    while (refusals > 0) await clock.advance(5000)
+    await turns()
+    const said = [...client.store.table('/events').values()].map(event => {
+      const { involvedObject, reason, message } = event as unknown as CoreV1Event
+      return `${involvedObject.kind} ${involvedObject.name} ${reason}: ${message}`
+    })
+    const why = `has to stay for now: ${budget.message} ${causes[0]!.message}.`
+    expect(said.sort()).toEqual([
+      `Plan server-plan DrainWaiting: Node n is not drained yet, pod default/web-1 ${why}`,
+      `Plan server-plan DrainWaiting: Node n is not drained yet, pod default/web-2 ${why}`,
+    ])
+    stop.abort()
+    await draining.catch(() => {})
   })
 
   it('asks again every five seconds while a disruption budget forbids it', async () => {

@@ -15,6 +15,8 @@ export interface Surroundings {
   readonly signal: AbortSignal
   out(line: string): void
   err(line: string): void
+  /** An eviction was refused for now, for the reason that `refusal` gives. */
+  refused?(pod: Pod, refusal: Error): void
 }
 
 const retryMs = 5000
@@ -56,9 +58,10 @@ class Removal {
       if (isNotFound(refusal)) return undefined
       const terminating = isNamespaceTerminating(refusal)
       if (terminating && current.metadata.deletionTimestamp !== undefined) break
-      if (isStatusError(refusal, 'TooManyRequests'))
+      if (isStatusError(refusal, 'TooManyRequests')) {
+        this.#around.refused?.(pod, refusal)
         err(`error when evicting ${this.#title(pod)} (will retry after 5s): ${refusal.message}`)
-      else if (terminating)
+      } else if (terminating)
         err(
           `error when evicting pod "${name}" from terminating namespace "${namespace}" (will retry after 5s): ${refusal.message}`,
         )
