@@ -1,7 +1,7 @@
 /** What must hold before a server changes anything: each mistake is one ConfigError that says what would be right. */
 import { existsSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmdirSync, statSync } from 'node:fs'
 import { createServer } from 'node:net'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join, parse } from 'node:path'
 import { findProgram } from './cli/tools.ts'
 import type { AgentConfig } from './config/agent-config.ts'
 import { ConfigError } from './config/parse.ts'
@@ -102,7 +102,7 @@ async function checkPort(
   if (pid !== undefined && allowed(pid)) return
   // Who had it may have ended just now.
   if (pid === undefined && (await listenFailure(host, port)) === undefined) return
-  const holder = pid === undefined ? '' : ` by ${readFileSync(`/proc/${pid}/comm`, 'utf8').trim()} (pid ${pid})`
+  const holder = pid === undefined ? '' : ` by ${programOf(pid)} (pid ${pid})`
   throw new ConfigError(`port ${port} is already in use${holder}: ${remedy}`)
 }
 
@@ -112,6 +112,13 @@ function listenFailure(host: string, port: number): Promise<NodeJS.ErrnoExceptio
     probe.once('error', resolve)
     probe.listen({ host, port, exclusive: true }, () => probe.close(() => resolve(undefined)))
   })
+}
+
+/** Its program's name; of Node.js' programs that of the script, for their process is called after a thread. */
+function programOf(pid: string): string {
+  const [program = '', ...args] = commandLine(pid).split('\0')
+  const script = basename(program) === 'node' ? args.find(arg => arg !== '' && !arg.startsWith('-')) : undefined
+  return parse(script ?? program).name || 'another process'
 }
 
 function commandLine(pid: string): string {

@@ -153,6 +153,7 @@ describe('a snapshot of SQLite', () => {
     expect(await refusal(file, '--token', 'another')).toMatch(
       /^bootstrap data already found and encrypted with different token/,
     )
+    expect(await refusal(file, '--token', 'K10ab::server:secret')).toMatch(/^invalid token CA hash length/)
     expect(await contents()).toEqual(before)
   })
 })

@@ -17,7 +17,7 @@ import { previouslyReset, resetMessage } from '../etcd/reset.ts'
 import { snapshotPrograms } from '../kernel-snapshots.ts'
 import { lockDataDir } from '../lock.ts'
 import type { Logger } from '../log.ts'
-import { ensureToken } from '../pki/token.ts'
+import { ensureToken, TokenError } from '../pki/token.ts'
 import { openSnapshot } from '../snapshots/open.ts'
 import { readPassphrase } from '../snapshots/passphrase.ts'
 import { SnapshotError } from '../snapshots/snapshot.ts'
@@ -61,7 +61,7 @@ export async function restoreCluster(config: ServerConfig, effects: RestoreEffec
   }
 }
 
-const userErrors = [SnapshotError, RestoreTokenError, EndpointError]
+const userErrors = [SnapshotError, RestoreTokenError, TokenError, EndpointError]
 /** The machine's, not ours: disk full, over quota, read-only, failing, not allowed. */
 const machineErrors = /\b(ENOSPC|EDQUOT|EROFS|EIO|EACCES|EPERM|SQLITE_FULL|SQLITE_IOERR|disk is full|disk I\/O error)\b/
 
@@ -125,7 +125,9 @@ async function locate(
     try {
       await fetchSnapshot(config, source, to, signal)
     } catch (error) {
-      throw new ConfigError((error as Error).message)
+      const isPath = source.includes('/') && existsSync(source)
+      const hint = isPath ? ': for the file of this machine give --etcd-s3=false, too' : ''
+      throw new ConfigError(`${(error as Error).message}${hint}`)
     }
     log.info({}, `S3 download complete for ${source}`)
     return to

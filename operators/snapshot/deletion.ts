@@ -14,10 +14,11 @@ export async function finish(object: EtcdSnapshotFile, context: Context): Promis
   if (!object.metadata.finalizers?.includes(finalizer)) return
   const snapshot = snapshotOf(object)
   const storage = object.metadata.labels?.[storageLabel]
-  if (storage === inS3) await deleteInS3(snapshot, context)
+  let left: string | undefined
+  if (storage === inS3) left = await deleteInS3(snapshot, context)
   else if (storage === context.node) await deleteFile(snapshot, context)
   else if (storage !== undefined && (await serverNodes(context)).has(storage)) return
-  await release(object, context)
+  await release(object, context, left)
 }
 
 async function deleteFile(snapshot: Snapshot, { folder, engine, log }: Context): Promise<void> {
@@ -45,20 +46,23 @@ function isNamedAsOurs({ name, node }: Snapshot): boolean {
   return before?.endsWith(`-${node}`) ?? false
 }
 
-async function deleteInS3({ name, location, ready, s3 }: Snapshot, context: Context): Promise<void> {
+/** Resolves with what to say of a snapshot that stays in S3. */
+async function deleteInS3({ name, location, ready, s3 }: Snapshot, context: Context): Promise<string | undefined> {
   const { client, log, signal, state } = context
   const given = state.buckets.get(name) ?? context.s3
   state.buckets.delete(name)
-  if (!ready) return
+  if (!ready) return undefined
   const settings = given && (await settingsOf(given, { client, log }))
   if (!settings || settings.endpoint !== s3?.endpoint || locationIn(settings, name) !== location) {
-    log.warn({ snapshot: name }, `${location} stays where it is: this server is not configured for that bucket`)
-    return
+    const left = `${location} stays where it is: this server is not configured for that bucket`
+    log.warn({ snapshot: name }, left)
+    return left
   }
   const bucket = await context.connect(settings)
   try {
     await removeFrom(bucket, name, signal)
     log.info({ snapshot: name }, `Snapshot ${name} deleted from S3`)
+    return undefined
   } finally {
     bucket.close()
   }

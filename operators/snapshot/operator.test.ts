@@ -202,7 +202,7 @@ describe('S3', () => {
     bench.store.trouble = 'connection refused'
     await bench.tick()
     expect(bench.summary()).toEqual([`local ${name} ready`, `s3 ${name} failed: connection refused`])
-    expect(events()).toContain(`ETCDSnapshotFailed: Failed to save snapshot ${name} on n1: connection refused`)
+    expect(events()).toContain(`ETCDSnapshotFailed: Failed to save snapshot ${name} on S3: connection refused`)
     for (let round = 0; round < 3; round++) {
       await bench.advance(600_000)
     }
@@ -212,7 +212,7 @@ describe('S3', () => {
     expect(bench.summary()).toEqual([`local ${name} ready`, `s3 ${name} ready`])
     expect(await bench.store.keys()).toEqual([`prod/${name}`])
     expect(bench.objects().find(({ spec }) => spec?.s3)!.status!.error).toBeUndefined()
-    expect(events()).toContain(`ETCDSnapshotCreated: Snapshot ${name} saved on n1`)
+    expect(events()).toContain(`ETCDSnapshotCreated: Snapshot ${name} saved on S3`)
   })
 
   test('an upload that failed is made up for by the next process', async () => {
@@ -256,6 +256,17 @@ describe('S3', () => {
     bench.store.trouble = undefined
     await bench.advance(3_600_000)
     expect(await bench.store.keys()).toEqual([])
+  })
+
+  test('what this server is not configured for stays in S3, and the deletion says so', async () => {
+    await start()
+    await bench.ask({ operation: 'save', s3: s3Config })
+    const saved = `on-demand-n1-${epoch}`
+    await deleteObject('s3-')
+    expect(await bench.store.keys()).toEqual([`prod/${saved}`])
+    expect(events()).toContain(
+      `ETCDSnapshotDeleted: s3://backups/prod/${saved} stays where it is: this server is not configured for that bucket`,
+    )
   })
 
   test('an object in the bucket appears, with the node that S3 names, and goes with it', async () => {
@@ -339,6 +350,15 @@ describe('on request', () => {
     bench.verifyFails = 'cut off'
     const bad = await bench.ask({ operation: 'verify', name: [] })
     expect(bad.body).toMatchObject({ verified: [], failed: [{ message: expect.stringContaining('cut off') }] })
+  })
+
+  test('verify tries the copy in S3, too, whatever is the matter with that on disk', async () => {
+    await start({ s3: s3Config })
+    await bench.ask({ operation: 'save', s3: s3Config })
+    bench.verifyFails = 'cut off'
+    const { body } = await bench.ask({ operation: 'verify', s3: s3Config })
+    const { failed } = body as { failed: { location: string }[] }
+    expect(failed.map(({ location }) => location.slice(0, 4))).toEqual(['file', 's3:/'])
   })
 
   test('a bucket that cannot be had is refused before anything is done', async () => {

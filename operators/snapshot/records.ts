@@ -53,10 +53,10 @@ function isNews(before: EtcdSnapshotFile | undefined, { status = {} }: EtcdSnaps
   return status.readyToUse === true && old?.readyToUse !== true
 }
 
-/** k3s-io/k3s pkg/etcd/snapshot.go, emitEvent. */
+/** k3s-io/k3s pkg/etcd/snapshot.go, emitEvent; of S3 as K3s' guide shows it, whichever server has sent it. */
 function announce(object: EtcdSnapshotFile, events: EventRecorder): void {
   const { name, node, error, s3 } = snapshotOf(object)
-  const where = node === 's3' && s3 ? 'S3' : node
+  const where = s3 ? 'S3' : node
   if (error)
     events.event(
       object,
@@ -67,15 +67,23 @@ function announce(object: EtcdSnapshotFile, events: EventRecorder): void {
   else events.event(object, 'Normal', 'ETCDSnapshotCreated', `Snapshot ${name} saved on ${where}`)
 }
 
-/** Takes the finalizer off an object that is being deleted, and tells of it. Nothing when somebody else has. */
-export async function release(object: EtcdSnapshotFile, { client, events }: RecordEffects): Promise<void> {
+/**
+ * Takes the finalizer off an object that is being deleted, and tells of it; `left` says what the deletion has left behind.
+ * Nothing when somebody else has.
+ */
+export async function release(
+  object: EtcdSnapshotFile,
+  { client, events }: RecordEffects,
+  left?: string,
+): Promise<void> {
   await retryOnConflict(async () => {
     const current = await client.get(etcdSnapshotFiles, { name: object.metadata.name! }).catch(ignoreNotFound)
     const { finalizers = [] } = current?.metadata ?? {}
     if (!current || !finalizers.includes(finalizer)) return
-    const left = finalizers.filter(each => each !== finalizer)
-    await client.update(etcdSnapshotFiles, { ...current, metadata: { ...current.metadata, finalizers: left } })
-    events.event(current, 'Normal', 'ETCDSnapshotDeleted', `Snapshot ${current.spec?.snapshotName} deleted`)
+    const others = finalizers.filter(each => each !== finalizer)
+    await client.update(etcdSnapshotFiles, { ...current, metadata: { ...current.metadata, finalizers: others } })
+    const done = `Snapshot ${current.spec?.snapshotName} deleted`
+    events.event(current, left === undefined ? 'Normal' : 'Warning', 'ETCDSnapshotDeleted', left ?? done)
   })
 }
 

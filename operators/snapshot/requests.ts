@@ -153,7 +153,7 @@ async function remove(
 
 interface VerifyResult {
   readonly verified: readonly { name: string; location: string; form: string; revision: number; keys: number }[]
-  readonly failed: readonly { name: string; message: string }[]
+  readonly failed: readonly { name: string; location?: string; message: string }[]
 }
 
 /** All there are, where none is named. */
@@ -167,18 +167,23 @@ async function verify(
   const known = await knownByLocation(context)
   const asked = names.length > 0 ? names : await allNames(folder, opened, context)
   for (const name of asked) {
+    const fail = (error: Error, location?: string) => {
+      if (!isOneLine(error)) throw error
+      failed.push({ name, ...(location === undefined ? {} : { location }), message: error.message })
+    }
     let found = false
     try {
       for await (const { path, location } of copiesOf(name, folder, opened, context)) {
         found = true
-        verified.push({ name, location, ...(await context.engine.verify(path, context.signal)) })
+        const good = await context.engine.verify(path, context.signal).catch(error => fail(error, location))
+        if (!good) continue
+        verified.push({ name, location, ...good })
         const record = known.get(location)
         if (record) await putRecord({ ...record, verifiedAt: context.clock.now() }, context)
       }
       if (!found) failed.push({ name, message: `there is no snapshot ${name}` })
     } catch (error) {
-      if (!isOneLine(error)) throw error
-      failed.push({ name, message: (error as Error).message })
+      fail(error as Error)
     }
   }
   return { verified, failed }

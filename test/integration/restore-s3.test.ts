@@ -87,6 +87,8 @@ suite('a snapshot in S3', () => {
       )
     const missing = await restore('no-such-snapshot', '--token', 'secret')
     expect([missing.code, missing.output]).toEqual([1, expect.stringContaining('there is no snapshot')])
+    const path = await restore(join(first.dataDir, 'server/db/snapshots', name), '--token', 'secret')
+    expect([path.code, path.output]).toEqual([1, expect.stringContaining('file of this machine give --etcd-s3=false')])
     const wrong = await restore(name, '--token', 'another')
     expect([wrong.code, wrong.output]).toEqual([1, expect.stringContaining('encrypted with different token')])
     const done = await restore(name, '--token', 'secret')

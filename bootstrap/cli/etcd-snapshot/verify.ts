@@ -6,8 +6,13 @@ import type { Invocation } from './command.ts'
 import { logLine } from './print.ts'
 import { askServer } from './request.ts'
 
-interface Good {
+interface Copy {
   readonly name: string
+  /** As in the snapshot's object; a path tells where it is itself. */
+  readonly location?: string
+}
+
+interface Good extends Copy {
   readonly form: string
   readonly revision: number
   readonly keys: number
@@ -15,7 +20,7 @@ interface Good {
 
 interface Answer {
   readonly verified: readonly Good[]
-  readonly failed: readonly { readonly name: string; readonly message: string }[]
+  readonly failed: readonly (Copy & { readonly message: string })[]
 }
 
 /** Resolves with exit code 1 when any of them cannot be restored. */
@@ -26,12 +31,16 @@ export async function verifySnapshots(invocation: Invocation): Promise<number> {
   const answers = await Promise.all(paths.map(path => verifyHere(path, invocation)))
   if (names.length > 0 || paths.length === 0)
     answers.push((await askServer({ operation: 'verify', name: names }, values, host)) as Answer)
-  for (const { name, form, revision, keys } of answers.flatMap(({ verified }) => verified))
-    logLine(host, 'info', `Snapshot ${name} can be restored: ${form}, revision ${revision}, ${keys} keys.`)
+  for (const { form, revision, keys, ...copy } of answers.flatMap(({ verified }) => verified))
+    logLine(host, 'info', `Snapshot ${nameOf(copy)} can be restored: ${form}, revision ${revision}, ${keys} keys.`)
   const failed = answers.flatMap(answer => answer.failed)
-  for (const { name, message } of failed) logLine(host, 'error', `Snapshot ${name} cannot be restored: ${message}`)
+  for (const { message, ...copy } of failed)
+    logLine(host, 'error', `Snapshot ${nameOf(copy)} cannot be restored: ${message}`)
   return failed.length > 0 ? 1 : 0
 }
+
+/** The one in S3 by its address: that on disk has the same name. */
+const nameOf = ({ name, location }: Copy) => (location?.startsWith('s3://') ? location : name)
 
 async function verifyHere(path: string, { values }: Invocation): Promise<Answer> {
   const [{ verifySnapshot }, { readPassphrase }, { snapshotPrograms: programs }] = await Promise.all([
