@@ -1,9 +1,9 @@
 /** The pods' own cgroups: cgroup v1 controllers, the unified hierarchy, or both side by side. */
 import { access, mkdir, readdir, readFile, rmdir, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
+import { mountsBelow } from '../mounts.ts'
 import { cpuWeight, type PodCgroupLimits } from './qos.ts'
 
-const root = '/sys/fs/cgroup'
 const managed = ['cpu', 'memory', 'pids', 'hugetlb']
 
 export interface Cgroups {
@@ -13,16 +13,16 @@ export interface Cgroups {
   remove(cgroup: string): Promise<void>
 }
 
-/** Finds out what this machine mounts. */
-export async function openCgroups(): Promise<Cgroups> {
+/** Finds out what this machine mounts. systemd leaves empty folders for controllers that the kernel does not have. */
+export async function openCgroups(root = '/sys/fs/cgroup', mounts = mountsBelow): Promise<Cgroups> {
   const isUnified = await access(join(root, 'cgroup.controllers')).then(
     () => true,
     () => false,
   )
-  if (isUnified) return unified()
-  const present = await readdir(root).catch(() => [])
-  const v1 = present.filter(name => name !== 'unified' && name !== 'systemd')
-  return hierarchies(new Set(v1.flatMap(name => name.split(','))))
+  if (isUnified) return unified(root)
+  const mounted = (await mounts(root)).filter(point => dirname(point) === root).map(point => basename(point))
+  const v1 = mounted.filter(name => name !== 'unified' && name !== 'systemd')
+  return hierarchies(root, new Set(v1.flatMap(name => name.split(','))))
 }
 
 async function set(directory: string, file: string, value: string | number): Promise<void> {
@@ -31,7 +31,7 @@ async function set(directory: string, file: string, value: string | number): Pro
   })
 }
 
-function hierarchies(controllers: ReadonlySet<string>): Cgroups {
+function hierarchies(root: string, controllers: ReadonlySet<string>): Cgroups {
   const mounted = managed.filter(name => controllers.has(name))
   return {
     controllers,
@@ -51,7 +51,7 @@ function hierarchies(controllers: ReadonlySet<string>): Cgroups {
   }
 }
 
-async function unified(): Promise<Cgroups> {
+async function unified(root: string): Promise<Cgroups> {
   const text = await readFile(join(root, 'cgroup.controllers'), 'utf8')
   const controllers = new Set(text.trim().split(/\s+/))
   const enable = [...managed, 'cpuset', 'io']

@@ -42,14 +42,17 @@ export async function createSandbox(
     throw new StartError('NetworkNotReady', networkNotReady)
   }
   for (const sandbox of run.view.sandboxes) await runtime.stopPodSandbox(sandbox.id)
-  await mkdir(run.directory, { recursive: true, mode: 0o750 })
+  await mkdir(run.directory, { recursive: true, mode: 0o750 }).catch(error => {
+    services.events.pod(pod, 'Warning', 'Failed', `error making pod data directories: ${(error as Error).message}`)
+    throw error
+  })
   try {
     await services.volumes.mount(pod, { podIps: [], hostIps: services.hostIps() }, changed)
   } catch (error) {
     if (error instanceof VolumeError) services.events.pod(pod, 'Warning', 'FailedMount', error.message)
     throw error
   }
-  await services.cgroups.apply(podCgroup(pod), podCgroupLimits(pod.spec, services.nodeLimits))
+  await applyCgroup(run)
   const config = await sandboxConfigOf(run, attempt)
   await mkdir(config.logDirectory, { recursive: true, mode: 0o755 })
   try {
@@ -59,6 +62,17 @@ export async function createSandbox(
   } catch (error) {
     const message = `Failed to create pod sandbox: rpc error: code = Unknown desc = ${(error as Error).message}`
     if (!signal.aborted) services.events.pod(pod, 'Warning', 'FailedCreatePodSandBox', message)
+    throw error
+  }
+}
+
+async function applyCgroup({ pod, services }: PodRun): Promise<void> {
+  const cgroup = podCgroup(pod)
+  try {
+    await services.cgroups.apply(cgroup, podCgroupLimits(pod.spec, services.nodeLimits))
+  } catch (error) {
+    const reason = `failed to create container for ${cgroup} : ${(error as Error).message}`
+    services.events.pod(pod, 'Warning', 'FailedCreatePodContainer', `unable to ensure pod container exists: ${reason}`)
     throw error
   }
 }
