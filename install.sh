@@ -86,7 +86,10 @@ choose_names() {
 
 choose_places() {
   sudo=
-  [ "$(id -u)" = 0 ] || sudo=sudo
+  if [ "$(id -u)" != 0 ]; then
+    has sudo || fatal 'this needs root, and there is no sudo: run it as root'
+    sudo=sudo
+  fi
   bin=${INSTALL_K3S_BIN_DIR:-/usr/local/bin}
   if [ -z "${INSTALL_K3S_BIN_DIR:-}" ] && [ -d /opt/bin ] && ! $sudo sh -c "touch $bin/.k3s-test && rm $bin/.k3s-test" 2>/dev/null; then
     bin=/opt/bin
@@ -173,7 +176,11 @@ install_file() {
     if [ ! -x "$bin/k3s" ] && [ -x "$bin/skiff" ]; then $sudo ln -sf skiff "$bin/k3s"; fi
     [ -x "$bin/k3s" ] || fatal "the file is not there: put it at $bin/k3s and make it executable"
   elif [ -n "${INSTALL_K3S_ARTIFACT_URL:-}" ]; then download
-  elif [ -f "$here/dist/skiff" ]; then place "$here/dist/skiff"
+  elif [ -f "$here/dist/skiff" ]; then
+    built=$(head -n 3 "$here/dist/skiff" | sed -n 's/^# version=\([^ ]*\).*/\1/p')
+    [ "${INSTALL_K3S_VERSION:-$built}" = "$built" ] ||
+      fatal "$here/dist/skiff is $built, not $INSTALL_K3S_VERSION: VERSION=$INSTALL_K3S_VERSION make release, or set INSTALL_K3S_ARTIFACT_URL"
+    place "$here/dist/skiff"
   else
     fatal "there is no download server for Skiff yet: set INSTALL_K3S_ARTIFACT_URL, or put the file at $bin/k3s and set INSTALL_K3S_SKIP_DOWNLOAD=true"
   fi
@@ -446,6 +453,21 @@ TEXT
 
 state() { $sudo sha256sum "$bin/k3s" "$unit" "$environment" 2>&1 || true; }
 
+# Whether the service runs, and from the file as it is now: it may have been replaced before this script was called.
+runs_file() {
+  hash=$(head -n 8 "$bin/k3s" | tr -d '\0' | sed -n 's/^hash=//p')
+  [ -n "$hash" ] || return 0
+  # Processes of test beds and containers see other mounts.
+  # shellcheck disable=SC2016
+  $sudo sh -c 'ours=$(readlink /proc/self/ns/mnt)
+    for folder in /proc/[0-9]*; do
+      case $(readlink "$folder/exe") in */data/"$1"/bin/node) ;; *) continue ;; esac
+      [ "$(readlink "$folder/ns/mnt")" = "$ours" ] || continue
+      case $(tr "\0" " " <"$folder/cmdline") in "$2 $3"*) exit 0 ;; esac
+    done 2>/dev/null
+    exit 1' sh "$hash" "$bin/k3s" "$command"
+}
+
 enable_and_start() {
   [ "${INSTALL_K3S_SKIP_ENABLE:-}" != true ] || return 0
   info "Enabling $service"
@@ -459,7 +481,7 @@ enable_and_start() {
     return 0
   fi
   [ $manager != systemd ] || $sudo systemctl daemon-reload
-  if [ "$before_install" = "$(state)" ] && [ "${INSTALL_K3S_FORCE_RESTART:-}" != true ]; then
+  if [ "$before_install" = "$(state)" ] && [ "${INSTALL_K3S_FORCE_RESTART:-}" != true ] && runs_file; then
     info 'Nothing has changed: the service is not restarted'
     return 0
   fi

@@ -2,7 +2,7 @@
 
 import type { ChildProcess } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { copyFileSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals'
 import { sourceVersion } from '../../bootstrap/version.ts'
@@ -144,6 +144,25 @@ describeInBed('install.sh', () => {
       code: 1,
       stderr: expect.stringContaining('must begin with https://'),
     })
+    const folder = join(server.bed.dir, 'tools')
+    const names = ['sh', 'id', 'sed', 'awk', 'grep']
+    await server.sh(`chmod 711 ${server.bed.dir} && mkdir ${folder}
+      for name in ${names.join(' ')}; do ln -s $(command -v $name) ${folder}/; done`)
+    const asNobody = ['setpriv', '--reuid=65534', '--clear-groups', join(folder, 'sh')]
+    const { stderr } = await server.bed.run([...asNobody, '-c', `PATH=${folder} sh ${server.bed.dir}/install.sh`])
+    expect(stderr).toBe('[ERROR]  this needs root, and there is no sudo: run it as root\n')
+    expect(await server.traces()).toEqual(before)
+  })
+
+  test('from a source tree takes the file that has been built, if it is the version that is wanted', async () => {
+    const tree = mkdir(join(server.bed.dir, 'tree'))
+    copyFileSync(installer, join(tree, 'install.sh'))
+    copyFileSync(await releaseFile(), join(mkdir(join(tree, 'dist')), 'skiff'))
+    const wanted = { INSTALL_K3S_BIN_DIR: server.bin(), INSTALL_K3S_VERSION: 'v1.28.5+k3s1' }
+    expect(await server.bed.run(['sh', join(tree, 'install.sh')], { env: wanted })).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(`dist/skiff is ${sourceVersion.replace('+', '.')}, not v1.28.5.k3s1: `),
+    })
     expect(await server.traces()).toEqual(before)
   })
 
@@ -216,6 +235,34 @@ describeInBed('install.sh', () => {
     agent.start('k3s-agent')
     await server.cluster.waitFor('--for=condition=Ready node/agent-1', 300)
     await server.cluster.waitFor('--for=jsonpath={.metadata.labels.role}=worker node/agent-1', 300)
+  })
+
+  test('installing again restarts the service only if it does not run from the file as it is now', async () => {
+    const calls = join(server.bed.dir, 'systemctl')
+    const again = async () => {
+      writeFileSync(calls, '')
+      const env = { INSTALL_K3S_SKIP_DOWNLOAD: 'true', PATH: `${server.bin()}:${process.env.PATH}` }
+      const { code, stdout } = await server.install([], env)
+      expect(code).toBe(0)
+      const restarts = readFileSync(calls, 'utf8').includes('restart k3s\n')
+      expect(stdout.includes('Nothing has changed: the service is not restarted')).toBe(!restarts)
+      return restarts
+    }
+    writeFileSync(server.bin('systemctl'), `#!/bin/sh\necho "$*" >>${calls}\n`, { mode: 0o755 })
+    await server.sh('mkdir -p /run/systemd/system')
+    try {
+      expect(await again()).toBe(true) // other flags than before
+      expect(await again()).toBe(false)
+      // As the guides upgrade machines without a network: first the file, then the script.
+      renameSync(server.bin('k3s'), server.bin('kept'))
+      copyFileSync(await releaseFile('v1.36.9+skiff1'), server.bin('k3s'))
+      expect(await again()).toBe(true)
+      renameSync(server.bin('kept'), server.bin('k3s'))
+      expect(await again()).toBe(false)
+    } finally {
+      rmSync(server.bin('systemctl'))
+      await server.sh('rmdir /run/systemd/system')
+    }
   })
 
   test('k3s-killall.sh ends all that runs and keeps the data', async () => {
