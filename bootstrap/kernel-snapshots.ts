@@ -63,7 +63,9 @@ export function kernelSnapshots({ config, datastore, etcd, tokens }: SnapshotPar
       }
     },
     async notReady() {
-      const member = (await etcd?.members())?.find(({ name }) => name === etcd?.name)
+      // Without a majority nobody answers; what this member has may be all there is to save then.
+      const members = await etcd?.members().catch(() => undefined)
+      const member = members?.find(({ name }) => name === etcd?.name)
       return member?.isLearner ? 'this server is still a learner of the etcd cluster' : undefined
     },
   }

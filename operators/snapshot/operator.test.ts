@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, describe, expect, test } from '@jest/globals'
+import { failure } from '../../bootstrap/api/errors.ts'
 import { configMaps, nodes } from '../../bootstrap/client/resources.ts'
 import { node } from '../runtime/testing/builders.ts'
 import { etcdSnapshotFiles } from './etcd-snapshot-file.ts'
@@ -313,6 +314,20 @@ describe('on request', () => {
       body: `failed to take snapshot on-demand-n1-${epoch}: disk full`,
     })
     expect(bench.summary()).toEqual([`local on-demand-n1-${epoch} failed: disk full`])
+  })
+
+  test('a datastore that is away is said to be, though no object can tell of the failure', async () => {
+    await start()
+    bench.apiFails = failure(500, 'InternalError', 'datastore unavailable: etcd')
+    expect(await bench.ask({ operation: 'list' })).toEqual({
+      status: 500,
+      body: 'the API does not answer: datastore unavailable: etcd',
+    })
+    bench.takeFails = 'no majority'
+    expect(await bench.ask({ operation: 'save' })).toEqual({
+      status: 500,
+      body: expect.stringMatching(/^failed to take snapshot on-demand-n1-\d+: no majority$/),
+    })
   })
 
   test('list, prune and delete', async () => {

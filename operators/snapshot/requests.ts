@@ -2,6 +2,7 @@
 
 import { rm } from 'node:fs/promises'
 import { basename, dirname } from 'node:path'
+import { isStatusError } from '../../bootstrap/api/errors.ts'
 import { parseDuration } from '../../bootstrap/api/time.ts'
 import type { Kernel } from '../../bootstrap/userland.ts'
 import { pruneIn, removeFrom, snapshotsIn } from './cloud.ts'
@@ -36,6 +37,7 @@ export async function answer(body: Buffer, context: Context): Promise<RouteAnswe
   } catch (error) {
     if (error instanceof Refusal) return { status: error.status, body: error.message }
     if (isOneLine(error)) return { status: 500, body: (error as Error).message }
+    if (isStatusError(error)) return { status: 500, body: `the API does not answer: ${error.message}` }
     throw error
   }
 }

@@ -90,7 +90,10 @@ async function takeOne(
     const { message } = error as Error
     log.error({ snapshot: name }, `Failed to take etcd snapshot: ${message}`)
     const failure = { ...base, location: '', size: 0, ready: false, error: { at: clock.now(), message } }
-    await putRecord(failure, context)
+    // The datastore that cannot be saved, or its full disk, may not take this either.
+    await putRecord(failure, context).catch(cause => {
+      log.warn({ snapshot: name }, `Failed to sync ETCDSnapshotFile: ${(cause as Error).message}`)
+    })
     throw new Refusal(500, `failed to take snapshot ${name}: ${message}`, { cause: error })
   }
 }

@@ -123,6 +123,8 @@ export class Bench {
   readonly folder: string
   /** Taking fails with it. */
   takeFails: string | undefined
+  /** Whatever is asked of the API fails with it. */
+  apiFails: Error | undefined
   /** Every snapshot is found damaged. */
   verifyFails: string | undefined
   /** The schedule's moment has come. */
@@ -200,7 +202,7 @@ export class Bench {
   #context({ client, clock, log, signal, random, events }: Cluster): Context {
     const { node = 'n1', s3, agentless = true, disabled = false, retention = 5, isMine } = this.#options
     return {
-      client,
+      client: this.#failing(client),
       clock,
       log,
       signal,
@@ -227,6 +229,15 @@ export class Bench {
       isMine: isMine ?? (async () => true),
       state: newState(),
     }
+  }
+
+  #failing(client: Cluster['client']): Cluster['client'] {
+    const get = (target: object, name: string | symbol) => {
+      if (this.apiFails) return () => Promise.reject(this.apiFails)
+      const found: unknown = Reflect.get(target, name)
+      return typeof found === 'function' ? found.bind(target) : found
+    }
+    return new Proxy<Cluster['client']>(client, { get })
   }
 
   /** What POST /db/snapshot answers. */
