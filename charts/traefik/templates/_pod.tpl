@@ -71,6 +71,18 @@ spec:
       resources:
         {{- toYaml . | nindent 8 }}
       {{- end }}
+      startupProbe:
+        {{- with .Values.startupProbe }}
+        {{- toYaml . | nindent 8 }}
+        {{- else }}
+        httpGet:
+          path: /ping
+          port: {{ $ports.traefik.port }}
+          scheme: HTTP
+        periodSeconds: 1
+        timeoutSeconds: 2
+        failureThreshold: 120
+        {{- end }}
       readinessProbe:
         httpGet:
           path: /ping
