@@ -24,6 +24,8 @@ import { Troubles } from './troubles.ts'
 import { isWithin, parseWindow } from './window.ts'
 
 const windowCheckMs = 60_000
+/** A Job has its pod sooner than this, if nothing is in the way. */
+const podCheckMs = 10_000
 /** The event that shows a write of ours may say nothing else that is news to a plan. */
 const soon: Result = { requeueAfterMs: 1000 }
 
@@ -154,11 +156,20 @@ export class PlanController {
     const texts = await Promise.all(
       unfinished.map(async job => {
         const node = round.nodes.find(({ metadata }) => metadata.name === job.metadata.labels?.[label.node])
-        return troubleText(job, await this.#troubles.of(job), node)
+        return troubleText(job, await this.#troubleOf(round, job, cluster), node)
       }),
     )
     const message = texts.filter(text => text !== undefined).join('; ')
     this.#complete(round, { status: 'False', reason: 'SyncJob', ...(message === '' ? {} : { message }) }, cluster)
+  }
+
+  /** A Job that may run and has no pod is told of by events alone. */
+  async #troubleOf(round: Round, job: Job, cluster: Cluster): Promise<string | undefined> {
+    const { active = 0, failed = 0, succeeded = 0 } = job.status ?? {}
+    const ofPods = await this.#troubles.of(job)
+    if (ofPods !== undefined || job.spec.parallelism === 0 || active + failed + succeeded > 0) return ofPods
+    round.againInMs = Math.min(round.againInMs, podCheckMs)
+    return this.#troubles.ofCreation(job, cluster)
   }
 
   /** A plan that is at work goes on outside its window, but does not begin there. */

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
-import { deployments, jobs, type Node, nodes, pods, secrets } from '../../bootstrap/client/resources.ts'
+import { deployments, events, jobs, type Node, nodes, pods, secrets } from '../../bootstrap/client/resources.ts'
 import { nameOf } from '../runtime/apply.ts'
 import { plans } from './plan.ts'
 import { nodeOf, planOf, Upgrades } from './testing.ts'
@@ -315,6 +315,33 @@ describe('a Job at work', () => {
     expect(await h().condition('Complete')).toBe('False SyncJob')
     await h().end('a', 'Complete')
     expect(await h().condition('Complete')).toBe('True Complete')
+  })
+
+  it('that can have no pod says why', async () => {
+    await h().addNodes('a')
+    await h().begin()
+    await h().addPlan()
+    const { name = '', namespace, uid } = h().job('a')!.metadata
+    const message = 'Error creating: pods "x-" is forbidden: error looking up service account'
+    h().client.seed(events, {
+      apiVersion: 'v1',
+      kind: 'Event',
+      metadata: { name: 'e', namespace: 'system-upgrade' },
+      involvedObject: { kind: 'Job', name, namespace, uid },
+      reason: 'FailedCreate',
+      message,
+    } as never)
+    expect(await h().condition('Complete')).toBe('False SyncJob')
+    await h().advance(10_000)
+    expect(await h().condition('Complete')).toBe(`False SyncJob: on Node a: ${message}`)
+    await h().client.patch(
+      jobs,
+      { name, namespace: 'system-upgrade' },
+      { status: { active: 1 } },
+      { type: 'merge', subresource: 'status' },
+    )
+    await h().idle()
+    expect(await h().condition('Complete')).toBe('False SyncJob')
   })
 
   it('on a node that goes silent says so', async () => {

@@ -5,9 +5,10 @@
 import { controllerOf, type ObjectKey } from '../../bootstrap/api/object.ts'
 import type { ContainerStatus } from '../../bootstrap/api/types.gen.ts'
 import type { Informer } from '../../bootstrap/client/informer.ts'
-import { type Job, type Pod, pods } from '../../bootstrap/client/resources.ts'
+import { events, type Job, type Pod, pods } from '../../bootstrap/client/resources.ts'
 import { findCondition } from '../runtime/conditions.ts'
 import type { Cluster } from '../runtime/operator.ts'
+import { millis } from '../runtime/time.ts'
 import { label } from './plan.ts'
 
 const longestDetail = 300
@@ -41,6 +42,14 @@ export class Troubles {
   async of({ metadata: { uid = '' } }: Job): Promise<string | undefined> {
     await this.#pods?.whenSynced()
     return [...(this.#words.get(uid)?.values() ?? [])].at(-1)
+  }
+
+  /** Why the Job cannot have a pod, e.g. for want of its service account, by the Job controller's events. */
+  async ofCreation({ metadata: { namespace, uid = '' } }: Job, { client }: Cluster): Promise<string | undefined> {
+    const fieldSelector = `involvedObject.uid=${uid},reason=FailedCreate`
+    const { items } = await client.list(events, { ...(namespace ? { namespace } : {}), fieldSelector })
+    const last = items.toSorted((a, b) => millis(a.lastTimestamp) - millis(b.lastTimestamp)).at(-1)
+    return last?.message === undefined ? undefined : oneLine(last.message)
   }
 
   #look(pod: Pod): void {
