@@ -5,7 +5,7 @@ import type { Pod } from '../../client/resources.ts'
 import { isGuest } from '../embedded/guests.ts'
 import type { RuntimeContainerStatus } from '../runtime.ts'
 import { isSidecar } from './identity.ts'
-import { containersNamed, hasEnded, type PodView, restartCountOf, shouldRestart } from './view.ts'
+import { containersNamed, hasEnded, type PodView, restartCountOf, shouldRestart, type ViewedContainer } from './view.ts'
 
 export interface WaitingReason {
   readonly reason: string
@@ -61,6 +61,17 @@ function lost({ containerID }: ContainerStatus): ContainerState {
   }
 }
 
+function lastStateOf(
+  newest: ViewedContainer | undefined,
+  older: ViewedContainer | undefined,
+  previous: ContainerStatus | undefined,
+): ContainerState {
+  if (older) return hasEnded(older) ? terminated(older) : {}
+  const ended = previous?.state?.terminated
+  const isOfAnother = newest && ended?.containerID && ended.containerID !== `containerd://${newest.id}`
+  return isOfAnother ? { terminated: ended } : (previous?.lastState ?? {})
+}
+
 /** `previous` is the entry last published: it keeps what the runtime has forgotten. */
 export function containerStatus(
   pod: Pod,
@@ -71,14 +82,11 @@ export function containerStatus(
 ): ContainerStatus {
   const [newest, older] = containersNamed(facts.view, container.name)
   const initial = kind === 'app' && (pod.spec.initContainers?.length ?? 0) > 0 ? 'PodInitializing' : 'ContainerCreating'
-  const forgotten = !newest && isGuest(pod, container)
-  const kept = forgotten ? previous?.state?.terminated : undefined
+  // An end that was told stays told, whatever becomes of the container.
+  const kept = newest ? undefined : previous?.state?.terminated
   let state: ContainerState = newest ? stateOf(newest) : kept ? { terminated: kept } : { waiting: { reason: initial } }
-  let lastState: ContainerState = older && hasEnded(older) ? terminated(older) : {}
-  if (forgotten) lastState = previous?.lastState ?? {}
-  else if (!newest && previous?.state?.terminated) lastState = { terminated: previous.state.terminated }
-  else if (!newest && previous?.state?.running) lastState = lost(previous)
-  else if (!older && previous?.lastState?.terminated) lastState = previous.lastState
+  let lastState = lastStateOf(newest, older, previous)
+  if (!newest && previous?.state?.running && !isGuest(pod, container)) lastState = lost(previous)
   const waiting = facts.waiting.get(container.name)
   const succeeded = newest?.state === 'CONTAINER_EXITED' ? newest.exitCode === 0 : kept?.exitCode === 0
   const initSucceeded = kind === 'init' && succeeded && !isSidecar(container)
@@ -101,9 +109,10 @@ export function containerStatus(
     image: newest?.image.image || container.image || '',
     imageID: newest?.imageRef ?? previous?.imageID ?? '',
     ...(newest ? { containerID: `containerd://${newest.id}` } : {}),
+    ...(kept?.containerID ? { containerID: kept.containerID } : {}),
     started: kind === 'init' && !isSidecar(container) ? running : started,
     ...resourcesOf(container, running),
-    ...(newest && container.volumeMounts ? { volumeMounts: mountStatuses(container) } : {}),
+    ...((newest || kept) && container.volumeMounts ? { volumeMounts: mountStatuses(container) } : {}),
   }
 }
 

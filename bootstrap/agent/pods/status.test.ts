@@ -280,6 +280,44 @@ describe('container statuses', () => {
     })
   })
 
+  describe('an end that was told', () => {
+    const ended = (exitCode: number) => ({
+      name: 'c',
+      image: 'embedded/m',
+      imageID: 'x',
+      ready: false,
+      restartCount: 2,
+      containerID: 'containerd://y',
+      state: { terminated: { exitCode, reason: 'Completed', containerID: 'containerd://y' } },
+      lastState: { terminated: { exitCode: 7, reason: 'Error', containerID: 'containerd://x' } },
+    })
+
+    test('stays as it was when the runtime has forgotten the container', () => {
+      const known = ended(0)
+      const spec: Partial<PodSpec> = { restartPolicy: 'Never', containers: [{ name: 'c', image: 'embedded/m' }] }
+      const status = statusOf(testPod(spec), [], { terminal: true, previous: { containerStatuses: [known] } })
+      expect(status.phase).toBe('Succeeded')
+      expect(status.containerStatuses).toEqual([{ ...known, started: false }])
+    })
+
+    test('is the last state of the container that follows', () => {
+      const previous = { containerStatuses: [ended(1)] }
+      expect(first(testPod(), [run('c')], { previous })).toMatchObject({
+        state: { running: {} },
+        lastState: { terminated: { exitCode: 1, containerID: 'containerd://y' } },
+      })
+    })
+
+    test('is not its own last state', () => {
+      const previous = { containerStatuses: [{ ...ended(1), containerID: 'containerd://c-0' }] }
+      previous.containerStatuses[0]!.state.terminated.containerID = 'containerd://c-0'
+      expect(first(testPod(), [failed('c')], { previous })).toMatchObject({
+        state: { terminated: { containerID: 'containerd://c-0' } },
+        lastState: { terminated: { exitCode: 7 } },
+      })
+    })
+  })
+
   test('not ready before the startup probe has passed', () => {
     expect(first(testPod(), [run('c')], { isStarted: () => false })).toMatchObject({ started: false, ready: false })
   })
