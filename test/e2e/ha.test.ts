@@ -164,8 +164,8 @@ suite('three servers', () => {
     const attempt = async (hostname: string, host: number, args: readonly string[]) => {
       const bed = await Bed.create({ network: { network, host }, hostname })
       try {
-        const command = ['timeout', '10', skiff, ...args, '--server', url, '--data-dir', `${bed.dir}/data`]
-        const { code, stderr } = await bed.run(command, { timeoutMs: 30_000 })
+        const command = ['timeout', '60', skiff, ...args, '--server', url, '--data-dir', `${bed.dir}/data`]
+        const { code, stderr } = await bed.run(command, { timeoutMs: 90_000 })
         return `${code}: ${stderr.trim().split('\n').at(-1)}`
       } finally {
         await bed.destroy()
