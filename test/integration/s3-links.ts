@@ -13,6 +13,8 @@ export interface FaultyLink extends Closing {
   /** Bytes that clients have sent, and that the server has answered, since the last `reset`. */
   readonly sent: number
   readonly answered: number
+  /** Connections of clients since the last `reset`. */
+  readonly connections: number
   /** Counts from zero, without faults. */
   reset(): void
   /** Breaks the connection that carries the byte of this count; later ones are whole. */
@@ -27,6 +29,9 @@ export interface FaultyLink extends Closing {
 
 type Direction = 'sent' | 'answered'
 
+/** What a limited link may catch up: its timers come so late, on a busy machine, while data waits. */
+const latenessMs = 10
+
 export async function faultyLink(to: number): Promise<FaultyLink> {
   const counts = { sent: 0, answered: 0 }
   let breaks: { [direction in Direction]: number[] } = { sent: [], answered: [] }
@@ -34,12 +39,13 @@ export async function faultyLink(to: number): Promise<FaultyLink> {
   let end = Number.POSITIVE_INFINITY
   let rate = Number.POSITIVE_INFINITY
   let free = 0
+  let connections = 0
   const sockets = new Set<Socket>()
 
   /** Resolves when the link has carried that much. */
   const carried = async (bytes: number) => {
     if (rate === Number.POSITIVE_INFINITY) return
-    free = Math.max(free, performance.now()) + (bytes / rate) * 1000
+    free = Math.max(free, performance.now() - latenessMs) + (bytes / rate) * 1000
     // Timers are coarse: what is due within them passes at once.
     const wait = free - performance.now()
     if (wait > 4) await new Promise(resolve => setTimeout(resolve, wait))
@@ -66,6 +72,7 @@ export async function faultyLink(to: number): Promise<FaultyLink> {
   }
   const server = createServer({ allowHalfOpen: true }, client => {
     if (counts.sent >= end) return void client.resetAndDestroy()
+    connections++
     const upstream = connect({ port: to, host: '127.0.0.1', allowHalfOpen: true })
     for (const socket of [client, upstream]) {
       sockets.add(socket)
@@ -87,6 +94,7 @@ export async function faultyLink(to: number): Promise<FaultyLink> {
     freeze = { at: Number.POSITIVE_INFINITY, times: 0 }
     end = rate = Number.POSITIVE_INFINITY
     free = 0
+    connections = 0
   }
   return {
     port: await listen(server),
@@ -95,6 +103,9 @@ export async function faultyLink(to: number): Promise<FaultyLink> {
     },
     get answered() {
       return counts.answered
+    },
+    get connections() {
+      return connections
     },
     reset,
     breakAt: ({ sent = [], answered = [] }) => {

@@ -412,6 +412,15 @@ suite('a bucket', () => {
       expect(await unfinished()).toEqual([])
     })
 
+    test('is used by three parts at a time, over connections that are kept', async () => {
+      const { path } = await fileOf('together', 50 * mebibyte)
+      await withBucket(overLink(), async bucket => {
+        link.limit(30 * mebibyte)
+        await bucket.upload(path, 'together', {}, never)
+        expect(link.connections).toBe(3)
+      })
+    })
+
     test('is patient with a slow one that moves', async () => {
       const { path, content } = await fileOf('slow', 9 * mebibyte)
       await withBucket(overLink({ timeoutMs: 30_000 }), async bucket => {

@@ -1,10 +1,12 @@
 /**
- * Sends a file. Up to one part it is a single request, else several, two at a time; each is repeated by itself. A part is
- * read twice, once for its checksum, which the signature covers, and once for the network: memory holds none of it.
+ * Sends a file. Up to one part it is a single request, else several, three at a time; each is repeated by itself. A part is
+ * read twice, once for its checksum, which the signature covers, and once for the network: memory holds none of it. The
+ * checksums of the next parts are made while others are on their way, so that the link never waits for the disk.
  */
 import { createHash } from 'node:crypto'
 import { type FileHandle, open } from 'node:fs/promises'
 import { Readable } from 'node:stream'
+import { type Ahead, ahead } from './ahead.ts'
 import type { PutObjectCommand, UploadPartCommand } from './sdk.ts'
 import { type Operation, operation, type Session } from './session.ts'
 
@@ -12,9 +14,11 @@ const mebibyte = 1024 * 1024
 /** What is lost at most when a connection breaks. S3 wants 5 MiB at least, and 10,000 parts at most. */
 const usualPartBytes = 8 * mebibyte
 const mostParts = 10_000
-/** Enough to keep the link busy while one part waits for its answer. */
-const sendersAtOnce = 2
+/** Enough to keep the link busy while one part waits for its answer and another begins. */
+const sendersAtOnce = 3
 const readBytes = 128 * 1024
+/** Larger, for it costs one buffer alone: fewer ways to the disk and back. Slow machines hash it in some milliseconds. */
+const checksumReadBytes = 512 * 1024
 const cleanUpMs = 30_000
 
 /** Where the object goes. */
@@ -61,7 +65,7 @@ type ObjectToBe = Target & { readonly ContentType: string; readonly Metadata: { 
 
 async function putWhole({ client, sdk }: Session, file: FileHandle, size: number, object: ObjectToBe, task: Operation) {
   await task.attempt(signal =>
-    sendStretch(file, { number: 1, start: 0, bytes: size }, signal, (body, hash, sending) =>
+    sendStretch(file, { number: 1, start: 0, bytes: size }, undefined, signal, (body, hash, sending) =>
       client.send(signed(new sdk.PutObjectCommand({ ...object, Body: body, ContentLength: size }), hash), {
         abortSignal: sending,
       }),
@@ -70,15 +74,36 @@ async function putWhole({ client, sdk }: Session, file: FileHandle, size: number
 }
 
 async function putParts(session: Session, file: FileHandle, size: number, object: ObjectToBe, task: Operation) {
-  const { client, sdk } = session
   const target = { Bucket: object.Bucket, Key: object.Key }
-  await dropAbandoned(session, target, task)
+  const stretches = ahead(stretchesOf(size), sendersAtOnce, (stretch, stop) =>
+    checksumOf(file, stretch, AbortSignal.any([task.signal, stop])),
+  )
+  try {
+    await dropAbandoned(session, target, task)
+    await putStretches(session, file, stretches, size, object, task)
+  } finally {
+    // A read under way ends before the file may be closed.
+    await stretches.end()
+  }
+}
+
+type Stretches = Ahead<Stretch, string>
+
+async function putStretches(
+  session: Session,
+  file: FileHandle,
+  stretches: Stretches,
+  size: number,
+  object: ObjectToBe,
+  task: Operation,
+) {
+  const { client, sdk } = session
   const { UploadId } = await task.attempt(abortSignal =>
     client.send(new sdk.CreateMultipartUploadCommand(object), { abortSignal }),
   )
-  const upload = { ...target, UploadId }
+  const upload = { Bucket: object.Bucket, Key: object.Key, UploadId }
   try {
-    const Parts = await sendAll(session, file, size, upload, task)
+    const Parts = await sendAll(session, file, stretches, upload, task)
     await complete(session, { ...upload, MultipartUpload: { Parts } }, size, task)
   } catch (error) {
     await abandon(session, upload)
@@ -89,19 +114,29 @@ async function putParts(session: Session, file: FileHandle, size: number, object
 type Upload = Target & { readonly UploadId: string | undefined }
 
 /** Parts in order. The first that fails for good stops the others. */
-async function sendAll({ client, sdk }: Session, file: FileHandle, size: number, upload: Upload, task: Operation) {
-  const stretches = stretchesOf(size)
+async function sendAll(
+  { client, sdk }: Session,
+  file: FileHandle,
+  stretches: Stretches,
+  upload: Upload,
+  task: Operation,
+) {
   const done: { PartNumber: number; ETag: string | undefined }[] = []
   const stop = new AbortController()
   const sender = async () => {
-    for (let next = stretches.next(); !next.done && !stop.signal.aborted; next = stretches.next()) {
-      const stretch = next.value
-      const { ETag } = await task.attempt(signal =>
-        sendStretch(file, stretch, AbortSignal.any([signal, stop.signal]), (body, hash, sending) => {
+    for (let next = stretches.next(); next && !stop.signal.aborted; next = stretches.next()) {
+      const { item: stretch, made } = next
+      // Whose bytes were refused may have been read wrong the first time.
+      let checksum: Promise<string> | undefined = made
+      const { ETag } = await task.attempt(signal => {
+        const first = checksum
+        checksum = undefined
+        const both = AbortSignal.any([signal, stop.signal])
+        return sendStretch(file, stretch, first, both, (body, hash, sending) => {
           const part = { ...upload, PartNumber: stretch.number, Body: body, ContentLength: stretch.bytes }
           return client.send(signed(new sdk.UploadPartCommand(part), hash), { abortSignal: sending })
-        }),
-      )
+        })
+      })
       done.push({ PartNumber: stretch.number, ETag })
     }
   }
@@ -149,14 +184,18 @@ async function complete(
   })
 }
 
-/** Reads a stretch of the file for its checksum, then hands it to `send`; a file that cannot be read ends the sending. */
+/**
+ * Hands a stretch of the file to `send`, with its checksum, for which it is read where there is none. A file that cannot be
+ * read ends the sending.
+ */
 async function sendStretch<T>(
   file: FileHandle,
   { start, bytes }: Stretch,
+  checksum: Promise<string> | undefined,
   signal: AbortSignal,
   send: (body: Readable, hash: string, sending: AbortSignal) => Promise<T>,
 ): Promise<T> {
-  const sha256 = await checksumOf(file, { start, bytes }, signal)
+  const sha256 = await (checksum ?? checksumOf(file, { start, bytes }, signal))
   const body = Readable.from(chunksOf(file, start, bytes), { objectMode: false, highWaterMark: readBytes })
   const unreadable = new AbortController()
   body.once('error', error => unreadable.abort(error))
@@ -178,7 +217,7 @@ async function checksumOf(
   signal: AbortSignal,
 ): Promise<string> {
   const hash = createHash('sha256')
-  const buffer = Buffer.allocUnsafeSlow(Math.min(readBytes, bytes))
+  const buffer = Buffer.allocUnsafeSlow(Math.min(checksumReadBytes, bytes))
   for await (const chunk of chunksOf(file, start, bytes, () => buffer)) {
     signal.throwIfAborted()
     hash.update(chunk)
