@@ -4,7 +4,12 @@ import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3'
+import {
+  AbortMultipartUploadCommand,
+  CreateBucketCommand,
+  CreateMultipartUploadCommand,
+  S3Client,
+} from '@aws-sdk/client-s3'
 import { defaultS3Config } from '../../bootstrap/config/s3-config.ts'
 import type { S3Settings } from '../../operators/snapshot/s3/settings.ts'
 import { faultyLink } from '../integration/s3-links.ts'
@@ -17,6 +22,8 @@ const megabytes = 1000
 /** Of the thin link, in MB/s: 1 Gbit/s is 125. */
 const thin = 60
 const thinMegabytes = 150
+/** In turn with the floor, the best of each: the machine is not the same all the time. */
+const thinRounds = 3
 
 const { configSecret: _, ...defaults } = defaultS3Config
 
@@ -59,8 +66,11 @@ async function withServer(use: (server: S3Server, settings: S3Settings) => Promi
       credentials,
     })
     await admin.send(new CreateBucketCommand({ Bucket: 'backups' }))
+    // The first object makes the server's pools, the first upload in parts another: that takes it more than a second each.
+    const parts = { Bucket: 'backups', Key: 'first' }
+    const { UploadId } = await admin.send(new CreateMultipartUploadCommand(parts))
+    await admin.send(new AbortMultipartUploadCommand({ ...parts, UploadId }))
     admin.destroy()
-    // The first object makes the pools.
     await curl(server, server.port, ['-T', '/etc/hostname'], 'first')
     await use(server, { ...defaults, endpoint, insecure: true, bucket: 'backups', accessKey, secretKey })
   } finally {
@@ -100,13 +110,17 @@ async function thinLink(file: string): Promise<void> {
   await withServer(async (server, settings) => {
     const link = await faultyLink(server.port)
     link.limit(thin * 1e6)
-    const floor = await curl(server, link.port, ['-T', file], 'floor')
-    const { upMs } = await ours({ ...settings, endpoint: `127.0.0.1:${link.port}` }, file)
+    const [floors, times]: [number[], number[]] = [[], []]
+    for (let round = 0; round < thinRounds; round++) {
+      floors.push(await curl(server, link.port, ['-T', file], 'floor'))
+      times.push((await ours({ ...settings, endpoint: `127.0.0.1:${link.port}` }, file)).upMs)
+    }
+    const rate = (ms: readonly number[]) => (thinMegabytes / Math.min(...ms)) * 1000
     report({
       figure: `S3: upload of ${thinMegabytes} MB over a link of ${thin} MB/s`,
       unit: 'MB/s',
-      skiff: (thinMegabytes / upMs) * 1000,
-      floor: { value: (thinMegabytes / floor) * 1000, what: 'one PUT by curl' },
+      skiff: rate(times),
+      floor: { value: rate(floors), what: 'one PUT by curl, its content not signed' },
     })
     await link.destroy()
   })
