@@ -128,7 +128,7 @@ suite('snapshots in S3', () => {
       () => user.ok('get', 'events', '-A'),
       text => text.includes('ETCDSnapshotFailed'),
     )
-    expect(lines).toMatch(new RegExp(`Warning +ETCDSnapshotFailed +\\S+ +Failed to save snapshot ${lost} on n1: `))
+    expect(lines).toMatch(new RegExp(`Warning +ETCDSnapshotFailed +\\S+ +Failed to save snapshot ${lost} on S3: `))
     await server.kill9()
     expect(await keys()).toEqual([])
 

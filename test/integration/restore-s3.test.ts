@@ -1,6 +1,5 @@
 /** From one machine to another by way of S3: a snapshot saved there, restored by its name. */
-import { execFile } from 'node:child_process'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3'
@@ -8,19 +7,9 @@ import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals
 import { freePort } from '../../bootstrap/client/testing/ports.ts'
 import { noS3, type S3Server, startS3 } from '../testbed/s3.ts'
 import { HttpClient } from './http-client.ts'
-import { type RunningServer, startServer } from './server.ts'
+import { type RunningServer, skiff, startServer } from './server.ts'
 
 jest.setTimeout(600_000)
-const program = join(import.meta.dirname, '../../skiff.ts')
-
-/** Any subcommand, as a user runs it. */
-function skiff(...args: string[]): Promise<{ code: number; output: string }> {
-  return new Promise(resolve => {
-    execFile(process.execPath, [program, ...args], { timeout: 300_000 }, (error, stdout, stderr) => {
-      resolve({ code: error ? Number(error.code ?? 1) : 0, output: stdout + stderr })
-    })
-  })
-}
 
 const suite = noS3 === undefined ? describe : describe.skip
 suite('a snapshot in S3', () => {
@@ -57,8 +46,13 @@ suite('a snapshot in S3', () => {
     await s3?.destroy()
   }, 120_000)
 
-  test('is restored on a machine that has nothing but the flags and the token', async () => {
-    const first = await start(['--token', 'secret', ...flags])
+  test('is restored on a machine that has nothing but the flags, the passphrase and the token', async () => {
+    const secrets = await mkdtemp(join(tmpdir(), 'skiff-restore-s3-'))
+    folders.push(secrets)
+    await writeFile(join(secrets, 'right'), 'correct horse\n')
+    await writeFile(join(secrets, 'wrong'), 'battery staple\n')
+    const passphrase = (name: string) => ['--etcd-snapshot-passphrase-file', join(secrets, name)]
+    const first = await start(['--token', 'secret', ...flags, ...passphrase('right')])
     const api = new HttpClient(first)
     const body = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'kept' } }
     expect((await api.post('/api/v1/namespaces/default/configmaps', body)).status).toBe(201)
@@ -74,6 +68,7 @@ suite('a snapshot in S3', () => {
     )
     expect([saved.code, saved.output]).toEqual([0, expect.stringContaining('saved')])
     const name = /Snapshot (\S+) saved/.exec(saved.output)![1]!
+    expect(name).toMatch(/\.enc$/)
     const ca = await readFile(join(first.dataDir, 'server/tls/server-ca.crt'), 'utf8')
     await first.stop()
 
@@ -89,9 +84,13 @@ suite('a snapshot in S3', () => {
     expect([missing.code, missing.output]).toEqual([1, expect.stringContaining('there is no snapshot')])
     const path = await restore(join(first.dataDir, 'server/db/snapshots', name), '--token', 'secret')
     expect([path.code, path.output]).toEqual([1, expect.stringContaining('file of this machine give --etcd-s3=false')])
-    const wrong = await restore(name, '--token', 'another')
+    const wrong = await restore(name, '--token', 'another', ...passphrase('right'))
     expect([wrong.code, wrong.output]).toEqual([1, expect.stringContaining('encrypted with different token')])
-    const done = await restore(name, '--token', 'secret')
+    const locked = await restore(name, '--token', 'secret')
+    expect([locked.code, locked.output]).toEqual([1, expect.stringContaining('give the passphrase with')])
+    const another = await restore(name, '--token', 'secret', ...passphrase('wrong'))
+    expect([another.code, another.output]).toEqual([1, expect.stringContaining('encrypted with another passphrase')])
+    const done = await restore(name, '--token', 'secret', ...passphrase('right'))
     expect([done.code, done.output]).toEqual([0, expect.stringContaining('restart without --cluster-reset flag now')])
 
     const second = await start([], other)

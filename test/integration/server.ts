@@ -1,5 +1,5 @@
 /** Starts the program as a user would, as its own process with its own data directory, and clears everything away again. */
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createWriteStream, existsSync, readFileSync } from 'node:fs'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
@@ -68,6 +68,15 @@ export async function startServer(flags: readonly string[] = [], dataDir?: strin
     await remove()
     throw new Error(`the server did not start: ${(error as Error).message}\n${text}`)
   }
+}
+
+/** Any subcommand, as a user runs it; with both its outputs. */
+export function skiff(...args: string[]): Promise<{ code: number; output: string }> {
+  return new Promise(resolve => {
+    execFile(process.execPath, [program, ...args], { timeout: 300_000 }, (error, stdout, stderr) => {
+      resolve({ code: error ? Number(error.code ?? 1) : 0, output: stdout + stderr })
+    })
+  })
 }
 
 async function untilReady(child: ChildProcess, ready: () => boolean): Promise<void> {
