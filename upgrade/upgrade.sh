@@ -88,6 +88,9 @@ started_from() {
 
 checksum() { sha256sum "$1" | cut -d ' ' -f 1; }
 
+# Whether the host's file is the new one already; files of different sizes need not be read.
+is_new() { [ "$(stat -c %s "$host$file")" = "$(stat -L -c %s "$new")" ] && [ "$(checksum "$host$file")" = "$new_sum" ]; }
+
 # What a release file of Skiff says of itself in its third line: "# version=v1.36.4+skiff1 ... built=2026-11-20T10:00:00Z".
 about() { head -n 3 "$1" | tr -d '\0' | sed -n "s/^# .*\b$2=\([^ ]*\).*/\1/p"; }
 
@@ -179,11 +182,11 @@ is_outdated() {
 
 end_process() {
   kill -TERM "$pid" || fatal "cannot end process $pid"
-  waited=0
+  looks=0
   while [ -d "$host/proc/$pid" ] && ! grep -q '^State:.*Z' "$host/proc/$pid/status" 2>/dev/null; do
-    [ "$waited" -lt "$patience" ] || fatal "process $pid was asked to end and still runs after $patience s"
-    sleep 1
-    waited=$((waited + 1))
+    [ "$looks" -lt $((patience * 10)) ] || fatal "process $pid was asked to end and still runs after $patience s"
+    sleep 0.1
+    looks=$((looks + 1))
   done
   info "process $pid has ended: its service starts the new file"
 }
@@ -192,7 +195,7 @@ upgrade() {
   [ -f "$new" ] || fatal "this image has no $new"
   find_process
   new_sum=$(checksum "$new")
-  if [ "$(checksum "$host$file")" != "$new_sum" ]; then
+  if ! is_new; then
     replace_file
   elif is_outdated; then
     info "$file has been replaced before, but process $pid is older"

@@ -42,7 +42,7 @@ describeWithContainers('an agent with a real containerd', () => {
       { type: 'InternalIP', address: '127.0.0.1' },
       { type: 'Hostname', address: 'host-1' },
     ])
-    expect(node.metadata.labels).toMatchObject({ 'kubernetes.io/hostname': 'host-1', 'kubernetes.io/os': 'linux' })
+    expect(node.metadata.labels).toMatchObject({ 'kubernetes.io/hostname': 'node-1', 'kubernetes.io/os': 'linux' })
     expect(node.status?.conditions?.map(({ type, status }) => [type, status])).toEqual([
       ['MemoryPressure', 'False'],
       ['DiskPressure', 'False'],

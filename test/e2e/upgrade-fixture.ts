@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { expect } from '@jest/globals'
 import type { CoreV1Event, Job, Node, Pod } from '../../bootstrap/api/types.gen.ts'
 import { upgradeImage } from '../../upgrade/image.ts'
 import type { Cluster } from '../testbed/cluster.ts'
@@ -58,44 +59,50 @@ const dayMs = 86_400_000
 
 export class UpgradeCluster {
   readonly nodes: Nodes
-  readonly #images: ReadonlyMap<string, string>
   readonly #dir: string
 
-  private constructor(nodes: Nodes, images: ReadonlyMap<string, string>, dir: string) {
+  private constructor(nodes: Nodes, dir: string) {
     this.nodes = nodes
-    this.#images = images
     this.#dir = dir
   }
 
-  /** Machines that run `version` as a service, and have the upgrade images of `next` where their agents import from. */
+  /** Machines that run `version` as a service, and have imported the upgrade image of `next`. */
   static async start(
     shape: { servers: number; agents: number },
     version: string,
     next: string,
   ): Promise<UpgradeCluster> {
     const dir = mkdtempSync(join(tmpdir(), `skiff-bed-${process.pid}-upgrade-`))
+    let nodes: Nodes | undefined
     try {
-      const images = new Map([[next, await writeImage(dir, next)]])
       const release = await releaseFile(version)
-      const nodes = await startNodes({
+      const image = writeImage(dir, next) // while the machines start
+      image.catch(() => {})
+      nodes = await startNodes({
         ...shape,
         process: { program: installedPath, restartSeconds: 5 },
-        prepare: async bed => {
-          await installRelease(bed, release)
-          placeImages(bed, ...images.values())
-        },
+        prepare: bed => installRelease(bed, release),
       })
-      return new UpgradeCluster(nodes, images, dir)
+      const cluster = new UpgradeCluster(nodes, dir)
+      await cluster.offer(next, nodes.all, image)
+      return cluster
     } catch (error) {
+      await nodes?.destroy()
       rmSync(dir, { recursive: true, force: true })
       throw error
     }
   }
 
-  /** Gives machines the upgrade image of a further version; they import it while they run. */
-  async offer(version: string, machines: readonly Cluster[]): Promise<void> {
-    const image = this.#images.get(version) ?? (await writeImage(this.#dir, version))
-    for (const { bed } of machines) placeImages(bed, image)
+  /** Gives machines the upgrade image of a further version, which they import while they run. */
+  async offer(
+    version: string,
+    machines: readonly Cluster[],
+    image: Promise<string> = writeImage(this.#dir, version),
+  ): Promise<void> {
+    const archive = await image
+    for (const { bed } of machines) placeImages(bed, archive)
+    const imported = async (machine: Cluster) => expect(await imagesOf(machine)).toContain(version.replace('+', '-'))
+    await Promise.all(machines.map(machine => this.eventually(() => imported(machine), 300)))
   }
 
   /** kubectl by the first server that answers. Throws what the last one has said. */
@@ -204,6 +211,11 @@ async function writeImage(dir: string, version: string): Promise<string> {
   const file = join(dir, `k3s-upgrade-${version}.tar`)
   writeFileSync(file, await upgradeImage({ release: await releaseFile(version), version }))
   return file
+}
+
+const imagesOf = (machine: Cluster) => {
+  const names = ['--address', '/run/k3s/containerd/containerd.sock', '--namespace', 'k8s.io']
+  return machine.exec(['ctr', ...names, 'images', 'ls', '-q'])
 }
 
 const tail = (cluster: Cluster) => `--- ${cluster.nodeName}\n${cluster.logs().slice(-2000)}`

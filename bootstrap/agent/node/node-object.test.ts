@@ -42,7 +42,7 @@ test('a new node', () => {
   expect(newNode(settings, machine)).toMatchObject({
     metadata: {
       labels: {
-        'kubernetes.io/hostname': 'h1',
+        'kubernetes.io/hostname': settings.name,
         'kubernetes.io/arch': 'amd64',
         'node-role.kubernetes.io/control-plane': 'true',
       },

@@ -36,7 +36,8 @@ export function nodeLabels(settings: NodeSettings, machine: Machine): { [key: st
     'beta.kubernetes.io/arch': machine.architecture,
     'beta.kubernetes.io/os': 'linux',
     'kubernetes.io/arch': machine.architecture,
-    'kubernetes.io/hostname': settings.hostname,
+    // Machines may share a host name, nodes have names of their own: kubelet gets it as --hostname-override.
+    'kubernetes.io/hostname': settings.name,
     'kubernetes.io/os': 'linux',
     ...settings.labels,
   }
