@@ -24,9 +24,34 @@ const apart: Plugin = {
   },
 }
 
+/**
+ * Node.js' own modules, by the names that are used. An import of one reads all it has, also what it makes when first read: of
+ * node:http that is a client of WebSockets, of node:crypto another crypto; 4 MB of an idle server, and time at each start.
+ */
+const builtins: Plugin = {
+  name: 'builtins',
+  setup: ({ onResolve, onLoad }) => {
+    onResolve({ filter: /^node:/ }, ({ kind, path }) =>
+      kind === 'import-statement' ? { path, namespace: 'builtin', sideEffects: false } : undefined,
+    )
+    onLoad({ filter: /./, namespace: 'builtin' }, ({ path }) => ({ contents: builtinByName(path) }))
+  },
+}
+
+/** What is not imported is left out by esbuild. */
+function builtinByName(path: string): string {
+  const names = Object.keys(process.getBuiltinModule(path) ?? {}).filter(name => name !== 'default')
+  return [
+    `const builtin = process.getBuiltinModule('${path}')`,
+    'const __named = name => builtin[name]',
+    'export default builtin',
+    ...names.map(name => `export const ${name} = /* @__PURE__ */ __named('${name}')`),
+  ].join('\n')
+}
+
 const settings = {
   absWorkingDir: root,
-  plugins: [apart],
+  plugins: [apart, builtins],
   outdir: dist,
   outExtension: { '.js': '.mjs' },
   bundle: true,
@@ -61,7 +86,7 @@ const programs = await build({
 // Of its modules, unlike of its CommonJS form, what is not used can be left out.
 const s3 = await build({
   ...settings,
-  plugins: [],
+  plugins: [builtins],
   mainFields: ['module', 'main'],
   entryPoints: { s3: 'operators/snapshot/s3/sdk.ts' },
 })

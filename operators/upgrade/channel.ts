@@ -1,6 +1,8 @@
 /** Asking a channel server for the latest version (upstream pkg/upgrade/plan ResolveChannel). */
-import type { ClientRequest, IncomingMessage } from 'node:http'
+import { type ClientRequest, type IncomingMessage, Agent as PlainAgent, request as requestPlain } from 'node:http'
+import { request as requestSecure, Agent as SecureAgent } from 'node:https'
 import { posix } from 'node:path'
+import { getCACertificates } from 'node:tls'
 
 export interface ChannelQuery {
   readonly url: string
@@ -49,7 +51,7 @@ export const askChannel: AskChannel = async ({ url, latestVersion, clusterId }, 
     ...(latestVersion ? { 'X-SUC-Latest-Version': latestVersion } : {}),
   }
   const options = { method: 'GET', headers, signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]) }
-  const request = await (target.protocol === 'https:' ? secure(target, options) : plain(target, options))
+  const request = target.protocol === 'https:' ? secure(target, options) : plain(target, options)
   return new Promise((resolve, reject) => {
     request.on('error', error => reject(new Error(`Get "${url}": ${error.message}`)))
     request.on('response', (response: IncomingMessage) => {
@@ -63,13 +65,11 @@ export const askChannel: AskChannel = async ({ url, latestVersion, clusterId }, 
 
 type Options = { readonly method: string; readonly headers: { [name: string]: string }; readonly signal: AbortSignal }
 
-async function secure(target: URL, options: Options): Promise<ClientRequest> {
-  const [{ Agent, request }, { getCACertificates }] = await Promise.all([import('node:https'), import('node:tls')])
+function secure(target: URL, options: Options): ClientRequest {
   const ca = [...new Set([...getCACertificates('default'), ...getCACertificates('system')])]
-  return request(target, { ...options, ca, agent: new Agent({ proxyEnv: process.env } as object) })
+  return requestSecure(target, { ...options, ca, agent: new SecureAgent({ proxyEnv: process.env } as object) })
 }
 
-async function plain(target: URL, options: Options): Promise<ClientRequest> {
-  const { Agent, request } = await import('node:http')
-  return request(target, { ...options, agent: new Agent({ proxyEnv: process.env } as object) })
+function plain(target: URL, options: Options): ClientRequest {
+  return requestPlain(target, { ...options, agent: new PlainAgent({ proxyEnv: process.env } as object) })
 }

@@ -20,6 +20,7 @@ become() {
   SKIFF_ARGV0=$name SKIFF_FILE=$file SKIFF_HOME=$home NODE_COMPILE_CACHE=${NODE_COMPILE_CACHE:-$home/cache}
   export SKIFF_ARGV0 SKIFF_FILE SKIFF_HOME NODE_COMPILE_CACHE
   # As in bin/skiff.
+  MALLOC_ARENA_MAX=${MALLOC_ARENA_MAX:-2}; export MALLOC_ARENA_MAX
   space=16 program=skiff
   case $SKIFF_ARGV0:${1:-} in
     kubectl:* | crictl:* | ctr:* | *: | *:agent | *:kubectl | *:crictl | *:ctr | *:token | *:help | *:--help | *:-h | *:--version | *:-v) space=2 program=agent ;;

@@ -1,5 +1,6 @@
 /** Reaches pods and services: from this machine's own network, which is part of the cluster's, unless told another way. */
-import type { IncomingMessage, RequestOptions } from 'node:http'
+import { type IncomingMessage, type RequestOptions, request as requestPlain } from 'node:http'
+import { request as requestSecure } from 'node:https'
 import type { Duplex } from 'node:stream'
 import { connect as tlsConnect } from 'node:tls'
 import type { RequestHeaders } from '../http/message.ts'
@@ -10,7 +11,7 @@ export function clusterDialer(via?: ConnectVia): ProxyDialer {
   return {
     async request(target, method, path, headers, signal, body) {
       const secure = target.scheme === 'https'
-      const { request: open } = secure ? await import('node:https') : await import('node:http')
+      const open = secure ? requestSecure : requestPlain
       const { host, port } = target
       const given = await via?.(host, port)
       if (given && signal.aborted) given.destroy()
