@@ -74,8 +74,10 @@ unpack() {
     flock 9
     [ ! -x "$1/$hash/bin/node" ] || return 0
   fi
-  said=$({ tail -c +$offset "$file" | gzip -dc | tar -x -f - -C "$temporary"; } 2>&1) ||
+  # A pipe ends as its last part does; what gzip has found wrong may be in the very program that checks the rest.
+  said=$({ tail -c +$offset "$file" | { gzip -dc || echo 'gzip: damaged' >&2; } | tar -x -f - -C "$temporary"; } 2>&1) ||
     fail "cannot unpack $file into $1: $(reason "$said")"
+  case $said in *'gzip: damaged'*) fail "cannot unpack $file into $1: $(reason "$said")" ;; esac
   said=$("$temporary/bin/node" "$temporary/dist/settle.mjs" "$temporary" "$1" $hash 2>&1) ||
     fail "cannot unpack $file into $1: $(reason "$said")"
 }
