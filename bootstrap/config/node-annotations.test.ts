@@ -8,6 +8,7 @@ test('arguments and variables are told without their secrets', () => {
     '--token=abc',
     '--datastore-endpoint',
     'postgres://me:pw@h/db',
+    '--etcd-s3-proxy=http://me:pw@h:3128',
     '--debug',
   ]
   const env = {
@@ -18,7 +19,7 @@ test('arguments and variables are told without their secrets', () => {
   }
   const told = configAnnotations(args, env)
   expect(told['k3s.io/node-args']).toBe(
-    '["server","--disable","traefik","--token","********","--datastore-endpoint","********","--debug"]',
+    '["server","--disable","traefik","--token","********","--datastore-endpoint","********","--etcd-s3-proxy","********","--debug"]',
   )
   expect(told['k3s.io/node-env']).toBe(
     '{"K3S_DATASTORE_ENDPOINT":"********","K3S_TOKEN":"********","K3S_URL":"https://a:6443"}',

@@ -13,6 +13,7 @@ const secretFlags = new Set([
   '--etcd-s3-access-key',
   '--etcd-s3-secret-key',
   '--etcd-s3-session-token',
+  '--etcd-s3-proxy',
 ])
 const secretVariables = new Set([
   'K3S_TOKEN',

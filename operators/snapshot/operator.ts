@@ -8,6 +8,7 @@ import { watchFolders } from '../runtime/watch-folders.ts'
 import { type Context, contextOf } from './context.ts'
 import { finish } from './deletion.ts'
 import { etcdSnapshotFiles } from './etcd-snapshot-file.ts'
+import { FolderError } from './folder.ts'
 import { snapshotMetrics } from './metrics.ts'
 import { isPending, retryUpload } from './pending.ts'
 import { reconcileSnapshots } from './reconcile.ts'
@@ -70,7 +71,12 @@ async function keepReconciled(context: Context): Promise<void> {
   const { clock, folder, log, settings, signal } = context
   const look = (s3: Context['s3']) =>
     reconcileSnapshots(context, s3).catch(error => {
-      if (!signal.aborted) log.warn({ err: error }, 'cannot reconcile ETCDSnapshotFile resources')
+      if (signal.aborted) return
+      const isOurs = error instanceof FolderError
+      log.warn(
+        isOurs ? {} : { err: error },
+        `cannot reconcile ETCDSnapshotFile resources${isOurs ? `: ${error.message}` : ''}`,
+      )
     })
   await look(context.s3)
   // What changes on disk says nothing of S3.

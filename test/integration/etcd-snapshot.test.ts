@@ -1,6 +1,8 @@
 /** `skiff etcd-snapshot` and ETCDSnapshotFiles against a real server on SQLite, with kubectl. */
 import { existsSync } from 'node:fs'
 import { copyFile, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:https'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals'
 import { parse } from 'yaml'
@@ -174,6 +176,19 @@ describe('etcd-snapshot', () => {
       expect.stringContaining(message),
     ])
   })
+})
+
+test('a server that ends meanwhile is said to have', async () => {
+  const tls = (name: string) => readFile(join(server.dataDir, 'server/tls', name))
+  const [cert, key] = [await tls('serving-kube-apiserver.crt'), await tls('serving-kube-apiserver.key')]
+  const dying = createServer({ cert, key }, ({ url, socket }, response) =>
+    url === '/cacerts' ? response.end(server.tls.ca) : socket.destroy(),
+  )
+  await new Promise<void>(resolve => dying.listen(0, '127.0.0.1', resolve))
+  const { port } = dying.address() as AddressInfo
+  const { code, err } = await etcdSnapshot({ ...server, url: `https://127.0.0.1:${port}` }, 'save')
+  dying.close()
+  expect([code, err]).toEqual([1, 'socket hang up: the server ended before it had answered, see its log\n'])
 })
 
 test('who is on the machine, but has no token, may neither list nor save', async () => {

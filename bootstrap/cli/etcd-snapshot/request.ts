@@ -50,11 +50,13 @@ export async function askServer(asked: Asked, values: FlagValues, host: NodeJS.P
   }
 }
 
-/** Most often the server was stopped; a snapshot needs it to run. */
+/** Most often the server was stopped, before or meanwhile; a snapshot needs it to run. */
 function advice(error: unknown): string {
-  const isRefused = ({ code, cause }: NodeJS.ErrnoException): boolean =>
-    code === 'ECONNREFUSED' || (cause !== undefined && isRefused(cause as Error))
-  return isRefused(error as Error) ? ': the server has to run; --etcd-server says where it does' : ''
+  const causes = (each: unknown): string[] =>
+    each ? [(each as NodeJS.ErrnoException).code ?? '', ...causes((each as Error).cause)] : []
+  const codes = causes(error)
+  if (codes.includes('ECONNREFUSED')) return ': the server has to run; --etcd-server says where it does'
+  return codes.includes('ECONNRESET') ? ': the server ended before it had answered, see its log' : ''
 }
 
 /** With the field names of K3s' config.EtcdS3. */
