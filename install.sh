@@ -118,7 +118,7 @@ ignored() {
 
 # get URL FILE
 get() {
-  if has curl; then curl -sfL -o "$2" "$1"
+  if has curl; then curl -sSfL -o "$2" "$1"
   elif has wget; then wget -qO "$2" "$1"
   else fatal 'curl or wget is needed to download'
   fi || fatal "cannot download $1"
@@ -130,7 +130,7 @@ choose_version() {
   [ -n "${INSTALL_K3S_CHANNEL_URL:-}" ] || fatal 'which version? Set INSTALL_K3S_VERSION, or INSTALL_K3S_CHANNEL_URL'
   has curl || fatal 'curl is needed to follow a channel; set INSTALL_K3S_VERSION instead'
   channel=$INSTALL_K3S_CHANNEL_URL/${INSTALL_K3S_CHANNEL:-stable}
-  version=$(curl -sfL -o /dev/null -w '%{url_effective}' "$channel") || fatal "cannot follow the channel $channel"
+  version=$(curl -sSfL -o /dev/null -w '%{url_effective}' "$channel") || fatal "cannot follow the channel $channel"
   version=${version##*/}
 }
 
@@ -163,10 +163,10 @@ sum_of() { sha256sum "$1" 2>/dev/null | cut -d' ' -f1; }
 # place FILE: makes it BIN_DIR/k3s, whole or not at all.
 place() {
   info "Installing $bin/k3s"
-  $sudo mkdir -p "$bin"
-  $sudo cp "$1" "$bin/.k3s.new"
-  $sudo chmod 755 "$bin/.k3s.new"
-  $sudo mv -f "$bin/.k3s.new" "$bin/k3s"
+  if ! { $sudo mkdir -p "$bin" && $sudo cp "$1" "$bin/.k3s.new" && $sudo chmod 755 "$bin/.k3s.new" && $sudo mv -f "$bin/.k3s.new" "$bin/k3s"; }; then
+    $sudo rm -f "$bin/.k3s.new"
+    fatal "cannot write $bin/k3s: make room there, or set INSTALL_K3S_BIN_DIR"
+  fi
 }
 
 install_file() {

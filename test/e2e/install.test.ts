@@ -164,6 +164,16 @@ describeInBed('install.sh', () => {
       stderr: expect.stringMatching(`dist/skiff is ${sourceVersion.replace('+', '.')}, not v1.28.5.k3s1: `),
     })
     expect(await server.traces()).toEqual(before)
+    const full = mkdir(join(server.bed.dir, 'full'))
+    await server.sh(`mount -t tmpfs -o size=10m tmpfs ${full}`)
+    const intoFull = { INSTALL_K3S_BIN_DIR: join(full, 'bin') }
+    expect(await server.bed.run(['sh', join(tree, 'install.sh')], { env: intoFull })).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(
+        /No space left.*\n\[ERROR\] {2}cannot write .*\/full\/bin\/k3s: make room there, or/,
+      ),
+    })
+    expect((await server.sh(`ls -A ${full}/bin; umount ${full}`)).trim()).toBe('')
   })
 
   test('installs a server from a place for releases, checked by its checksum', async () => {
