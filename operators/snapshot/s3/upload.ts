@@ -5,7 +5,7 @@
  */
 import { createHash } from 'node:crypto'
 import { type FileHandle, open } from 'node:fs/promises'
-import { Readable } from 'node:stream'
+import { getDefaultHighWaterMark, Readable } from 'node:stream'
 import { type Ahead, ahead } from './ahead.ts'
 import type { PutObjectCommand, UploadPartCommand } from './sdk.ts'
 import { type Operation, operation, type Session } from './session.ts'
@@ -16,7 +16,13 @@ const usualPartBytes = 8 * mebibyte
 const mostParts = 10_000
 /** Enough to keep the link busy while one part waits for its answer and another begins. */
 const sendersAtOnce = 3
-const readBytes = 128 * 1024
+/** More than sockets take without waiting. */
+const readBytes = 2 * getDefaultHighWaterMark(false)
+/**
+ * A chunk is out of this process before the next but one is read, for sockets ask to wait after each; twice as many for safety.
+ * Bytes that were overwritten all the same would not have the checksum, and S3 would refuse them.
+ */
+const bodyBuffers = 4
 /** Larger, for it costs one buffer alone: fewer ways to the disk and back. Slow machines hash it in some milliseconds. */
 const checksumReadBytes = 512 * 1024
 const cleanUpMs = 30_000
@@ -196,7 +202,10 @@ async function sendStretch<T>(
   send: (body: Readable, hash: string, sending: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const sha256 = await (checksum ?? checksumOf(file, { start, bytes }, signal))
-  const body = Readable.from(chunksOf(file, start, bytes), { objectMode: false, highWaterMark: readBytes })
+  const body = Readable.from(chunksOf(file, start, bytes, ringOf(bodyBuffers)), {
+    objectMode: false,
+    highWaterMark: readBytes,
+  })
   const unreadable = new AbortController()
   body.once('error', error => unreadable.abort(error))
   try {
@@ -225,19 +234,31 @@ async function checksumOf(
   return hash.digest('hex')
 }
 
+/** Every chunk but the last fills its buffer. */
 async function* chunksOf(
   file: FileHandle,
   start: number,
   bytes: number,
-  buffer: () => Buffer = () => Buffer.allocUnsafeSlow(readBytes),
+  buffer: () => Buffer,
 ): AsyncGenerator<Buffer, void> {
   for (let at = start; at < start + bytes; ) {
-    const chunk = buffer()
-    const { bytesRead } = await file.read(chunk, 0, Math.min(chunk.length, start + bytes - at), at)
-    if (bytesRead === 0) throw new Error('the file became shorter while it was sent')
-    yield chunk.subarray(0, bytesRead)
-    at += bytesRead
+    const room = buffer()
+    const wanted = Math.min(room.length, start + bytes - at)
+    for (let filled = 0; filled < wanted; ) {
+      const { bytesRead } = await file.read(room, filled, wanted - filled, at + filled)
+      if (bytesRead === 0) throw new Error('the file became shorter while it was sent')
+      filled += bytesRead
+    }
+    yield room.subarray(0, wanted)
+    at += wanted
   }
+}
+
+/** The same buffers again and again: new ones would be garbage faster than it is collected. */
+function ringOf(length: number): () => Buffer {
+  const buffers: Buffer[] = []
+  let turn = 0
+  return () => (buffers[turn++ % length] ??= Buffer.allocUnsafeSlow(readBytes))
 }
 
 /** The checksum of a body that can be read once only, for the signature. */
