@@ -353,6 +353,15 @@ describe('on request', () => {
     expect(bench.summary()).toEqual(['local on-demand-n1-3 ready'])
   })
 
+  test('a name that no file can have is refused in one line', async () => {
+    await start()
+    const tail = `-n1-${epoch}`.length
+    expect((await bench.ask({ operation: 'save', name: ['ü'.repeat((255 - tail) / 2)] })).status).toBe(200)
+    const name = 'x'.repeat(255 - tail + 2)
+    const body = `invalid snapshot name "${name}": 2 bytes too long for the name of a file`
+    expect(await bench.ask({ operation: 'save', name: [name] })).toEqual({ status: 400, body })
+  })
+
   test('verify says of each whether it can be restored', async () => {
     await start()
     await bench.ask({ operation: 'save' })

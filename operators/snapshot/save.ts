@@ -11,6 +11,9 @@ import type { S3Config } from './s3/settings.ts'
 import { fileNameOf } from './snapshot.ts'
 import { send } from './upload.ts'
 
+/** In bytes: of every file system of Linux that matters. */
+const longestName = 255
+
 export interface SaveRequest {
   /** The first part of the name. */
   readonly name: string
@@ -67,6 +70,9 @@ async function takeOne(
   const { clock, engine, node, log, signal } = context
   const suffix = engine.suffix(compress)
   let created = Math.round(clock.now() / 1000) * 1000
+  const tooLong = Buffer.byteLength(fileNameOf(request.name, node, created, suffix)) - longestName
+  if (tooLong > 0)
+    throw new Refusal(400, `invalid snapshot name "${request.name}": ${tooLong} bytes too long for the name of a file`)
   while (await folder.find(fileNameOf(request.name, node, created, suffix))) created += 1000
   const name = fileNameOf(request.name, node, created, suffix)
   const path = folder.file(name)
