@@ -112,6 +112,12 @@ suite('upgrade plans', () => {
       expect(await cluster.kubectl('get deployment web -o jsonpath={.status.readyReplicas}')).toBe('1')
       const [pod] = await podsOf('server-plan')
       expect(pod?.spec.initContainers?.map(({ image }) => image)).toEqual(['embedded/kubectl'])
+      const [blocked] = JSON.parse(await cluster.kubectl('get pods -l app=web -o json')).items as readonly Pod[]
+      await untilTold(
+        'server-plan',
+        'DrainWaiting',
+        `pod default/${blocked!.metadata.name} has to stay for now: Cannot evict pod as it would violate the pod's disruption budget. The disruption budget web needs 1 healthy pods and has 1 currently.`,
+      )
 
       await cluster.stopServer()
       await cluster.restart()
@@ -130,6 +136,10 @@ suite('upgrade plans', () => {
       expect(log).toMatch(/^pod\/web-\S+ evicted$/m)
       expect(log).toContain(`node/${cluster.nodeName} drained\n`)
       await cluster.kubectl('rollout status deployment/web')
+      // What ran inside the process is gone with it, what it said is not: an upgrade ends the process that has drained.
+      await cluster.stopServer()
+      await cluster.restart()
+      expect(await drainLog('server-plan')).toBe(log)
       const events = await cluster.kubectl('describe plan -n system-upgrade server-plan')
       for (const reason of ['Validated', 'Resolved', 'SyncJob', 'JobComplete', 'Complete'])
         expect(events).toContain(reason)

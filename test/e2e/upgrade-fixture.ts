@@ -2,7 +2,6 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { expect } from '@jest/globals'
 import type { CoreV1Event, Job, Node, Pod } from '../../bootstrap/api/types.gen.ts'
 import { upgradeImage } from '../../upgrade/image.ts'
 import type { Cluster } from '../testbed/cluster.ts'
@@ -101,7 +100,9 @@ export class UpgradeCluster {
   ): Promise<void> {
     const archive = await image
     for (const { bed } of machines) placeImages(bed, archive)
-    const imported = async (machine: Cluster) => expect(await imagesOf(machine)).toContain(version.replace('+', '-'))
+    const imported = async (machine: Cluster) => {
+      if (!(await imagesOf(machine)).includes(version.replace('+', '-'))) throw new Error(`no image of ${version} yet`)
+    }
     await Promise.all(machines.map(machine => this.eventually(() => imported(machine), 300)))
   }
 
