@@ -63,6 +63,24 @@ test('a port in use names who holds it', async () => {
   )
 })
 
+test.each([
+  ['a script', 'skiff.mjs', 'skiff'],
+  ['a text', '-e', 'node'],
+])('of Node.js with %s: it, not the name of a thread', async (_, how, name) => {
+  await freePort()
+  const text = `require("net").createServer().listen(${taken}, "127.0.0.1", () => console.log())`
+  const script = join(folder, how)
+  writeFileSync(script, text.replace('require("net")', '(await import("net"))'))
+  const other = spawn(process.execPath, how === '-e' ? [how, text] : [script])
+  await once(other.stdout, 'data')
+  try {
+    await expect(check([])).rejects.toThrow(`port ${taken} is already in use by ${name} (pid ${other.pid}): `)
+  } finally {
+    other.kill()
+    await once(other, 'exit')
+  }
+})
+
 test("a port of the embedded etcd in use ends the start, unless it is this server's own etcd of a moment ago", async () => {
   await freePort()
   const args = ['--cluster-init', '--node-ip=127.0.0.77', '--disable-agent']

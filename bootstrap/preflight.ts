@@ -117,7 +117,7 @@ function listenFailure(host: string, port: number): Promise<NodeJS.ErrnoExceptio
 /** Its program's name; of Node.js' programs that of the script, for their process is called after a thread. */
 function programOf(pid: string): string {
   const [program = '', ...args] = commandLine(pid).split('\0')
-  const script = basename(program) === 'node' ? args.find(arg => arg !== '' && !arg.startsWith('-')) : undefined
+  const script = basename(program) === 'node' ? args.find(arg => /\.[cm]?[jt]s$/.test(arg)) : undefined
   return parse(script ?? program).name || 'another process'
 }
 

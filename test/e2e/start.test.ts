@@ -65,7 +65,7 @@ suite('refused starts', () => {
       const before = await files()
       const { code, stderr } = await server([])
       expect(code).toBe(1)
-      expect(stderr).toMatch(/^skiff: port 6443 is already in use by \S+ \(pid \d+\): .*\n$/)
+      expect(stderr).toMatch(/^skiff: port 6443 is already in use by node \(pid \d+\): .*\n$/)
       expect(await files()).toBe(before)
     } finally {
       holder.kill()
