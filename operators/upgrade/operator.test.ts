@@ -60,6 +60,23 @@ describe('a plan', () => {
     expect(h().running).toHaveLength(2)
   })
 
+  it('is paused by a concurrency of 0: what was begun is finished, nothing else begins', async () => {
+    await h().addNodes('a', 'b')
+    await h().begin()
+    await h().addPlan()
+    const [first = ''] = h().running
+    await h().changePlan({ spec: { concurrency: 0 } })
+    expect(h().running).toEqual([first])
+    await h().end(first, 'Complete')
+    expect(await labelOf(first)).toBeDefined()
+    expect(h().running).toEqual([])
+    expect(await h().condition('Complete')).toBe(
+      'True Complete: no node is worked on: spec.concurrency is 0, want at least 1',
+    )
+    await h().changePlan({ spec: { concurrency: 1 } })
+    expect(h().running).toEqual([first === 'a' ? 'b' : 'a'])
+  })
+
   it('has a Job wait until its status names the node', async () => {
     await h().addNodes('a')
     const seen: unknown[] = []
