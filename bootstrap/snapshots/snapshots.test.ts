@@ -330,6 +330,26 @@ test('taking one removes what a killed process has left there, and nothing else'
 })
 
 const withEtcd = canOpenEtcd ? test : test.skip
+withEtcd('of etcd is read within the folder that is given, wherever that is', async () => {
+  const source = await storeOf('etcd')
+  try {
+    await fill(source.store, 3)
+    const file = join(dir, 'read-within')
+    await takeSnapshot(source.store, { file, compress: false, signal })
+    const opened = await openSnapshot(file, options())
+    const [folder = ''] = await readdir(unpacked)
+    expect(await readdir(join(unpacked, folder))).toEqual(expect.arrayContaining(['client:1', 'data']))
+    await opened.close()
+    // The path of a socket may be no longer than this.
+    const deep = join(unpacked, 'd'.repeat(100))
+    await mkdir(deep)
+    expect(await verifySnapshot(file, options({ dir: deep }))).toMatchObject({ keys: 3 })
+    await rm(deep, { recursive: true })
+  } finally {
+    await source.close()
+  }
+})
+
 withEtcd('of etcd with moved revisions shows those that clients saw, and nothing of what moves them', async () => {
   const server = await startEtcdServer()
   const open = () => openEtcd({ endpoints: [server.endpoint], clock: systemClock })

@@ -20,6 +20,8 @@ const exec = promisify(execFile)
 const nowhere = 'http://127.0.0.1:1'
 /** etcd wants a host and a port, and makes a socket of this name in its working directory. */
 const socketName = 'client:1'
+/** What the kernel takes as the path of one, in bytes, with the zero at its end. */
+const longestSocket = 108
 /** Reading a gigabyte at the start takes it a while on a slow disk. */
 const startMs = 10 * 60 * 1000
 const answerMs = 60_000
@@ -39,8 +41,9 @@ export async function openEtcdFile(
       `${name} is a snapshot of etcd, which takes etcd to read, and ${etcd === undefined ? 'etcd' : 'etcdctl'} is not in PATH (on Debian: apt-get install etcd-server etcd-client)`,
     )
   const data = await mkdtemp(join(dir, 'etcd-'))
-  // A socket's path may have 108 bytes only; the folder is ours alone, and so is what etcd tells.
-  const sockets = await mkdtemp(join(tmpdir(), 'skiff-etcd-'))
+  // Beside the data, where what a killed process leaves is found again. Either folder is ours alone, and so is what etcd tells.
+  const fits = Buffer.byteLength(join(data, socketName)) < longestSocket
+  const sockets = fits ? data : await mkdtemp(join(tmpdir(), 'skiff-etcd-'))
   const remove = async () => {
     for (const folder of [data, sockets]) await rm(folder, { recursive: true, force: true })
   }
