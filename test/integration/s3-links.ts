@@ -17,6 +17,8 @@ export interface FaultyLink extends Closing {
   readonly connections: number
   /** Counts from zero, without faults. */
   reset(): void
+  /** Ends all connections: what is still on its way on them is counted no more. */
+  disconnect(): void
   /** Breaks the connection that carries the byte of this count; later ones are whole. */
   breakAt(count: { readonly sent?: readonly number[]; readonly answered?: readonly number[] }): void
   /** The connection that carries this byte stays, and nothing moves on it any more; so it is with as many as told. */
@@ -108,6 +110,9 @@ export async function faultyLink(to: number): Promise<FaultyLink> {
       return connections
     },
     reset,
+    disconnect: () => {
+      for (const socket of sockets) socket.destroy()
+    },
     breakAt: ({ sent = [], answered = [] }) => {
       breaks = { sent: [...sent], answered: [...answered] }
     },

@@ -123,6 +123,7 @@ suite('a bucket', () => {
   }, 120_000)
 
   beforeEach(() => {
+    link.disconnect()
     link.reset()
     proxy.asked.length = 0
     warnings.length = 0

@@ -3,40 +3,21 @@
  * read twice, once for its checksum, which the signature covers, and once for the network: memory holds none of it. The
  * checksums of the next parts are made while others are on their way, so that the link never waits for the disk.
  */
-import { createHash } from 'node:crypto'
-import { type FileHandle, open } from 'node:fs/promises'
-import { getDefaultHighWaterMark, Readable } from 'node:stream'
+import { open } from 'node:fs/promises'
+import type { Readable } from 'node:stream'
 import { type Ahead, ahead } from './ahead.ts'
 import type { PutObjectCommand, UploadPartCommand } from './sdk.ts'
 import { type Operation, operation, type Session } from './session.ts'
+import { type Stretch, type StretchReader, stretchesOf, stretchReader, usualPartBytes } from './stretches.ts'
 
-const mebibyte = 1024 * 1024
-/** What is lost at most when a connection breaks. S3 wants 5 MiB at least, and 10,000 parts at most. */
-const usualPartBytes = 8 * mebibyte
-const mostParts = 10_000
 /** Enough to keep the link busy while one part waits for its answer and another begins. */
 const sendersAtOnce = 3
-/** More than sockets take without waiting. */
-const readBytes = 2 * getDefaultHighWaterMark(false)
-/**
- * A chunk is out of this process before the next but one is read, for sockets ask to wait after each; twice as many for safety.
- * Bytes that were overwritten all the same would not have the checksum, and S3 would refuse them.
- */
-const bodyBuffers = 4
-/** Larger, for it costs one buffer alone: fewer ways to the disk and back. Slow machines hash it in some milliseconds. */
-const checksumReadBytes = 512 * 1024
 const cleanUpMs = 30_000
 
 /** Where the object goes. */
 export interface Target {
   readonly Bucket: string
   readonly Key: string
-}
-
-interface Stretch {
-  readonly number: number
-  readonly start: number
-  readonly bytes: number
 }
 
 /** `location` names the object in errors. Rejects as Bucket.upload. */
@@ -53,8 +34,9 @@ export async function upload(
     const handle = await open(file, 'r')
     try {
       const { size } = await handle.stat()
-      if (size <= usualPartBytes) await putWhole(session, handle, size, object, task)
-      else await putParts(session, handle, size, object, task)
+      const reader = stretchReader(handle)
+      if (size <= usualPartBytes) await putWhole(session, reader, size, object, task)
+      else await putParts(session, reader, size, object, task)
       return { bytes: size }
     } finally {
       await handle.close()
@@ -69,9 +51,15 @@ function contentType(key: string): string {
 
 type ObjectToBe = Target & { readonly ContentType: string; readonly Metadata: { [name: string]: string } }
 
-async function putWhole({ client, sdk }: Session, file: FileHandle, size: number, object: ObjectToBe, task: Operation) {
+async function putWhole(
+  { client, sdk }: Session,
+  reader: StretchReader,
+  size: number,
+  object: ObjectToBe,
+  task: Operation,
+) {
   await task.attempt(signal =>
-    sendStretch(file, { number: 1, start: 0, bytes: size }, undefined, signal, (body, hash, sending) =>
+    sendStretch(reader, { number: 1, start: 0, bytes: size }, undefined, signal, (body, hash, sending) =>
       client.send(signed(new sdk.PutObjectCommand({ ...object, Body: body, ContentLength: size }), hash), {
         abortSignal: sending,
       }),
@@ -79,14 +67,14 @@ async function putWhole({ client, sdk }: Session, file: FileHandle, size: number
   )
 }
 
-async function putParts(session: Session, file: FileHandle, size: number, object: ObjectToBe, task: Operation) {
+async function putParts(session: Session, reader: StretchReader, size: number, object: ObjectToBe, task: Operation) {
   const target = { Bucket: object.Bucket, Key: object.Key }
   const stretches = ahead(stretchesOf(size), sendersAtOnce, (stretch, stop) =>
-    checksumOf(file, stretch, AbortSignal.any([task.signal, stop])),
+    reader.checksum(stretch, AbortSignal.any([task.signal, stop])),
   )
   try {
     await dropAbandoned(session, target, task)
-    await putStretches(session, file, stretches, size, object, task)
+    await putStretches(session, reader, stretches, size, object, task)
   } finally {
     // A read under way ends before the file may be closed.
     await stretches.end()
@@ -97,7 +85,7 @@ type Stretches = Ahead<Stretch, string>
 
 async function putStretches(
   session: Session,
-  file: FileHandle,
+  reader: StretchReader,
   stretches: Stretches,
   size: number,
   object: ObjectToBe,
@@ -109,7 +97,7 @@ async function putStretches(
   )
   const upload = { Bucket: object.Bucket, Key: object.Key, UploadId }
   try {
-    const Parts = await sendAll(session, file, stretches, upload, task)
+    const Parts = await sendAll(session, reader, stretches, upload, task)
     await complete(session, { ...upload, MultipartUpload: { Parts } }, size, task)
   } catch (error) {
     await abandon(session, upload)
@@ -122,7 +110,7 @@ type Upload = Target & { readonly UploadId: string | undefined }
 /** Parts in order. The first that fails for good stops the others. */
 async function sendAll(
   { client, sdk }: Session,
-  file: FileHandle,
+  reader: StretchReader,
   stretches: Stretches,
   upload: Upload,
   task: Operation,
@@ -138,7 +126,7 @@ async function sendAll(
         const first = checksum
         checksum = undefined
         const both = AbortSignal.any([signal, stop.signal])
-        return sendStretch(file, stretch, first, both, (body, hash, sending) => {
+        return sendStretch(reader, stretch, first, both, (body, hash, sending) => {
           const part = { ...upload, PartNumber: stretch.number, Body: body, ContentLength: stretch.bytes }
           return client.send(signed(new sdk.UploadPartCommand(part), hash), { abortSignal: sending })
         })
@@ -156,12 +144,6 @@ async function sendAll(
   if (stop.signal.aborted) throw stop.signal.reason
   for (const result of results) if (result.status === 'rejected') throw result.reason
   return done.sort((a, b) => a.PartNumber - b.PartNumber)
-}
-
-function* stretchesOf(size: number): Generator<Stretch, void> {
-  const bytes = Math.max(usualPartBytes, Math.ceil(size / mostParts / mebibyte) * mebibyte)
-  for (let number = 1, start = 0; start < size; number++, start += bytes)
-    yield { number, start, bytes: Math.min(bytes, size - start) }
 }
 
 type Completion = Upload & {
@@ -195,70 +177,23 @@ async function complete(
  * read ends the sending.
  */
 async function sendStretch<T>(
-  file: FileHandle,
-  { start, bytes }: Stretch,
+  reader: StretchReader,
+  stretch: Stretch,
   checksum: Promise<string> | undefined,
   signal: AbortSignal,
   send: (body: Readable, hash: string, sending: AbortSignal) => Promise<T>,
 ): Promise<T> {
-  const sha256 = await (checksum ?? checksumOf(file, { start, bytes }, signal))
-  const body = Readable.from(chunksOf(file, start, bytes, ringOf(bodyBuffers)), {
-    objectMode: false,
-    highWaterMark: readBytes,
-  })
-  const unreadable = new AbortController()
-  body.once('error', error => unreadable.abort(error))
-  try {
-    return await send(body, sha256, AbortSignal.any([signal, unreadable.signal]))
-  } catch (error) {
-    if (unreadable.signal.aborted) throw unreadable.signal.reason
-    throw error
-  } finally {
-    body.destroy()
-    // A read under way ends before the file may be closed.
-    if (!body.closed) await new Promise(resolve => body.once('close', resolve))
-  }
-}
-
-async function checksumOf(
-  file: FileHandle,
-  { start, bytes }: Omit<Stretch, 'number'>,
-  signal: AbortSignal,
-): Promise<string> {
-  const hash = createHash('sha256')
-  const buffer = Buffer.allocUnsafeSlow(Math.min(checksumReadBytes, bytes))
-  for await (const chunk of chunksOf(file, start, bytes, () => buffer)) {
-    signal.throwIfAborted()
-    hash.update(chunk)
-  }
-  return hash.digest('hex')
-}
-
-/** Every chunk but the last fills its buffer. */
-async function* chunksOf(
-  file: FileHandle,
-  start: number,
-  bytes: number,
-  buffer: () => Buffer,
-): AsyncGenerator<Buffer, void> {
-  for (let at = start; at < start + bytes; ) {
-    const room = buffer()
-    const wanted = Math.min(room.length, start + bytes - at)
-    for (let filled = 0; filled < wanted; ) {
-      const { bytesRead } = await file.read(room, filled, wanted - filled, at + filled)
-      if (bytesRead === 0) throw new Error('the file became shorter while it was sent')
-      filled += bytesRead
+  const sha256 = await (checksum ?? reader.checksum(stretch, signal))
+  return reader.withBody(stretch, async body => {
+    const unreadable = new AbortController()
+    body.once('error', error => unreadable.abort(error))
+    try {
+      return await send(body, sha256, AbortSignal.any([signal, unreadable.signal]))
+    } catch (error) {
+      if (unreadable.signal.aborted) throw unreadable.signal.reason
+      throw error
     }
-    yield room.subarray(0, wanted)
-    at += wanted
-  }
-}
-
-/** The same buffers again and again: new ones would be garbage faster than it is collected. */
-function ringOf(length: number): () => Buffer {
-  const buffers: Buffer[] = []
-  let turn = 0
-  return () => (buffers[turn++ % length] ??= Buffer.allocUnsafeSlow(readBytes))
+  })
 }
 
 /** The checksum of a body that can be read once only, for the signature. */
