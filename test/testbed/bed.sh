@@ -6,6 +6,7 @@
 # DIR is a folder on a real file system. The only other thing it leaves is the cgroup /NAME, for the caller to remove.
 # With HOST and NETWORK it is 198.51.100.HOST and 2001:db8:100::HOST on the bridge of the network (network.ts) that the
 # process NETWORK holds; else it has a network of its own, where it is 198.51.100.10.
+# With INIT=systemd in the environment its first process is systemd, which runs nothing but what is installed inside.
 # Prints "PID OUTSIDE": the first process as the outer machine sees it, and the one that holds the outside of a network of
 # its own as this machine sees it.
 set -eu
@@ -104,6 +105,17 @@ join_network() {
   ip -6 route add default via 2001:db8:100::1
 }
 
+# No unit of this machine's own, and of systemd's those alone without which it starts none.
+prepare_systemd() {
+  rm -rf /etc/systemd/system
+  mkdir -p /etc/systemd/system /run/units
+  echo "$hostname" >/etc/hostname
+  for target in default sysinit basic shutdown multi-user; do
+    printf '[Unit]\nDefaultDependencies=no\n' >"/run/units/$target.target"
+  done
+  printf 'Wants=multi-user.target\nAfter=multi-user.target\n' >>/run/units/default.target
+}
+
 case $step in
   '')
     read -r pid _ </proc/self/stat
@@ -116,7 +128,12 @@ case $step in
     mount_files
     hostname "$hostname"
     [ -n "$network" ] || connect
+    case ${INIT:-} in
+      systemd) prepare_systemd ;;
+    esac
     echo "$step ${outside:-}"
+    [ "${INIT:-}" != systemd ] ||
+      exec env -i container=bed PATH="$PATH" SYSTEMD_UNIT_PATH=/etc/systemd/system:/run/units /lib/systemd/systemd --system </dev/null >/run/systemd.log 2>&1
     exec catatonit -P
     ;;
 esac

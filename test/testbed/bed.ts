@@ -1,12 +1,15 @@
 /** A machine of its own inside this one: namespaces, cgroups and file layers that leave nothing behind. See bed.sh. */
 import { type ChildProcess, execFile, type SpawnOptions, spawn, spawnSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Network } from './network.ts'
 
 /** Whether this machine can hold test beds: root, containerd and the tools of `make setup`. */
 export const canRunClusters = process.getuid?.() === 0 && spawnSync('containerd', ['--version']).status === 0
+
+/** Whether beds can have systemd as their first process. */
+export const canRunSystemd = canRunClusters && existsSync('/lib/systemd/systemd')
 
 export interface Output {
   readonly code: number
@@ -27,6 +30,8 @@ export interface BedOptions {
   readonly network?: { readonly network: Network; readonly host: number }
   /** Its host name; that of its cgroups unless told. */
   readonly hostname?: string
+  /** Its first process is systemd, for services that are installed on it. */
+  readonly systemd?: boolean
 }
 
 const prefix = 'skiff-bed-'
@@ -41,16 +46,18 @@ export class Bed {
   readonly dir: string
   readonly network: Network | undefined
   readonly #host: number
+  readonly #systemd: boolean
   #holder!: ChildProcess
   #pid = ''
   #outside = ''
 
-  private constructor(name: string, dir: string, { hostname, network }: BedOptions) {
+  private constructor(name: string, dir: string, { hostname, network, systemd = false }: BedOptions) {
     this.name = name
     this.dir = dir
     this.hostname = hostname ?? name
     this.network = network?.network
     this.#host = network?.host ?? 10
+    this.#systemd = systemd
     this.address = `198.51.100.${this.#host}`
   }
 
@@ -80,7 +87,10 @@ export class Bed {
     const script = join(import.meta.dirname, 'bed.sh')
     const place = this.network ? [String(this.#host), String(this.network.pid)] : []
     const command = ['unshare', ...isolate, script, this.name, this.dir, this.hostname, ...place]
-    const holder = spawn('setpriv', ['--pdeathsig', 'KILL', ...command], { stdio: ['ignore', 'pipe', 'pipe'] })
+    const holder = spawn('setpriv', ['--pdeathsig', 'KILL', ...command], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, ...(this.#systemd ? { INIT: 'systemd' } : {}) },
+    })
     let stderr = ''
     holder.stderr!.on('data', data => (stderr += data))
     const pids = await new Promise<string>((resolve, reject) => {
