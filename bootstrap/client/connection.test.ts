@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { createSecureServer, type Http2SecureServer } from 'node:http2'
 import { type AddressInfo, createServer, type Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
-import { afterEach, beforeEach, expect, test } from '@jest/globals'
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
 import { issueCertificate, keyPem, newKey } from '../pki/certificate.ts'
 import { selfSigned } from '../pki/self-signed.ts'
 import { Connection } from './connection.ts'
@@ -29,10 +29,13 @@ beforeEach(async () => {
   sockets = new Set()
   server = createSecureServer({ ...serving, ca, requestCert: true, rejectUnauthorized: false })
   server.on('connection', socket => sockets.add(socket))
-  server.on('stream', stream => {
+  server.on('stream', (stream, headers) => {
     const socket = stream.session!.socket as TLSSocket
     stream.respond({ ':status': 200 })
-    stream.write(socket.getPeerCertificate().subject?.CN ?? 'nobody')
+    if (headers[':path'] === '/whole') stream.end('all of it')
+    else if (headers[':path'] === '/empty') stream.end()
+    else if (headers[':path'] === '/broken') stream.write('half', () => stream.session!.destroy())
+    else stream.write(socket.getPeerCertificate().subject?.CN ?? 'nobody')
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -43,12 +46,37 @@ afterEach(() => {
   for (const socket of sockets) socket.destroy()
 })
 
-/** The stream of a request, and what the server says first: who it is talking to. */
+/** What the server says first, who it is talking to, and then. */
 async function ask(connection: Connection) {
   const { stream } = await connection.send({ method: 'GET', path: '/', headers: {} })
-  const [name] = await once(stream, 'data')
-  return { stream, name: String(name) }
+  const body = stream[Symbol.asyncIterator]()
+  return { name: String((await body.next()).value), next: body.next() }
 }
+
+describe('a body', () => {
+  /** Read after `ms`. */
+  const bodyAt = async (path: string, ms: number) => {
+    const connection = new Connection({ server: url, ca: serving.cert })
+    const { stream } = await connection.send({ method: 'GET', path, headers: {} })
+    await new Promise(resolve => setTimeout(resolve, ms))
+    const chunks: Buffer[] = []
+    try {
+      for await (const chunk of stream) chunks.push(chunk)
+    } finally {
+      connection.close()
+    }
+    return Buffer.concat(chunks).toString()
+  }
+
+  test.each([0, 100])('that has come before it is read (%d ms) is whole', async ms => {
+    expect(await bodyAt('/whole', ms)).toBe('all of it')
+    expect(await bodyAt('/empty', ms)).toBe('')
+  })
+
+  test.each([0, 100])('that breaks off (%d ms) is an error', async ms => {
+    await expect(bodyAt('/broken', ms)).rejects.toThrow()
+  })
+})
 
 test('a renewed connection has the identity of that moment, and ends what ran on the old one', async () => {
   let identity = client('before')
@@ -56,22 +84,20 @@ test('a renewed connection has the identity of that moment, and ends what ran on
   const first = await ask(connection)
   expect(first.name).toBe('before')
   identity = client('after')
-  const ended = new Promise(resolve => first.stream.once('close', resolve))
-  first.stream.on('error', () => {})
   connection.renew()
-  await ended
+  await first.next.catch(() => {})
   expect((await ask(connection)).name).toBe('after')
   connection.renew()
 })
 
 test('a server that falls silent is given up', async () => {
   const connection = new Connection({ server: url, ca: serving.cert, pingEveryMs: () => 20, pingTimeoutMs: 50 })
-  const { stream } = await ask(connection)
-  const failed = new Promise<Error>(resolve => stream.once('error', resolve))
+  const { next } = await ask(connection)
+  const failed = expect(next).rejects.toThrow('ping timed out')
   // What is sent arrives nowhere, as behind a firewall that swallows.
   for (const socket of sockets) socket.pause()
   for (const socket of sockets) (socket as unknown as { _handle: { readStop(): void } })._handle.readStop()
-  expect((await failed).message).toContain('ping timed out')
+  await failed
 })
 
 test('so is one that takes the connection and never says a word', async () => {

@@ -1,4 +1,5 @@
 /** One HTTP/2 connection to an API server, made when needed and again when lost. */
+import { on } from 'node:events'
 import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants } from 'node:http2'
 
 export interface ConnectionOptions {
@@ -32,7 +33,8 @@ export interface Request {
 export interface Response {
   readonly status: number
   readonly headers: { readonly [name: string]: unknown }
-  readonly stream: ClientHttp2Stream
+  /** The body, read once; rejects when it breaks off. */
+  readonly stream: AsyncIterable<Buffer> & { close(): void }
 }
 
 const usualPingEveryMs = () => 30_000
@@ -59,7 +61,9 @@ export class Connection {
     const response = new Promise<Response>((resolve, reject) => {
       stream.once('error', reject)
       stream.once('close', () => reject(new Error('the connection was closed before a response came')))
-      stream.once('response', headers => resolve({ status: Number(headers[':status']), headers, stream }))
+      stream.once('response', headers =>
+        resolve({ status: Number(headers[':status']), headers, stream: bodyOf(stream) }),
+      )
     })
     if (request.body !== undefined) stream.end(request.body)
     return response
@@ -104,6 +108,24 @@ export class Connection {
     this.#session = session
     return session
   }
+}
+
+function bodyOf(stream: ClientHttp2Stream): Response['stream'] {
+  return { close: () => stream.close(), [Symbol.asyncIterator]: () => chunksOf(stream) }
+}
+
+/** Node's own iteration takes a body that has come whole, and is unread, for one that broke off: both are "closed" to it. */
+async function* chunksOf(stream: ClientHttp2Stream): AsyncGenerator<Buffer, undefined> {
+  if (!stream.readableEnded && !stream.destroyed) {
+    const events = on(stream, 'data', { close: ['end', 'close'], highWaterMark: 64, lowWaterMark: 16 })
+    try {
+      for await (const [chunk] of events) yield chunk as Buffer
+    } finally {
+      if (!stream.readableEnded) stream.close()
+    }
+  }
+  if (!stream.readableEnded)
+    throw stream.errored ?? new Error('the connection was closed before all of the response came')
 }
 
 /** Notices a peer that has vanished without a word, or never said one. */
