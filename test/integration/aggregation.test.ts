@@ -147,7 +147,7 @@ describe('an APIService with a Service', () => {
       return body.items.find((item: Json) => item.metadata.name === group)
     }
     await http.until('/apis', () => true)
-    for (let tries = 0; (await group2()).versions[0].freshness !== 'Current' && tries < 100; tries++)
+    for (let tries = 0; (await group2()).versions[0].freshness !== 'Current' && tries < 1000; tries++)
       await new Promise(resolve => setTimeout(resolve, 20))
     expect(await group2()).toMatchObject({
       versions: [

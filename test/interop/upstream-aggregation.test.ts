@@ -140,7 +140,7 @@ else {
         const { body } = await api.get('/apis', { accept: discoveryV2 })
         return body.items.find((item: Json) => item.metadata.name === group)
       }
-      for (let tries = 0; (await current()).versions[0].freshness !== 'Current' && tries < 500; tries++)
+      for (let tries = 0; (await current()).versions[0].freshness !== 'Current' && tries < 1000; tries++)
         await new Promise(resolve => setTimeout(resolve, 50))
       const { metadata, versions } = await current()
       return { name: metadata.name, versions }
