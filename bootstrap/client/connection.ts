@@ -33,7 +33,7 @@ export interface Request {
 export interface Response {
   readonly status: number
   readonly headers: { readonly [name: string]: unknown }
-  /** The body, read once; rejects when it breaks off. */
+  /** The body, read once. Rejects when it fails; a server that ends the connection ends it early. */
   readonly stream: AsyncIterable<Buffer> & { close(): void }
 }
 
@@ -59,7 +59,7 @@ export class Connection {
       { endStream: request.body === undefined, ...(signal ? { signal } : {}) },
     )
     const response = new Promise<Response>((resolve, reject) => {
-      stream.once('error', reject)
+      stream.once('error', error => reject(causeOf(error)))
       stream.once('close', () => reject(new Error('the connection was closed before a response came')))
       stream.once('response', headers =>
         resolve({ status: Number(headers[':status']), headers, stream: bodyOf(stream) }),
@@ -108,6 +108,12 @@ export class Connection {
     this.#session = session
     return session
   }
+}
+
+/** What kept the connection from being made, where Node says only that its streams are cancelled. */
+function causeOf(error: Error): Error {
+  const isCancelled = (error as NodeJS.ErrnoException).code === 'ERR_HTTP2_STREAM_CANCEL'
+  return isCancelled && error.cause ? (error.cause as Error) : error
 }
 
 function bodyOf(stream: ClientHttp2Stream): Response['stream'] {
