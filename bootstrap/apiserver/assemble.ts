@@ -129,7 +129,7 @@ export async function assembleApiServer(given: AssembleOptions): Promise<Assembl
     ...(options.requestHeaderNames === undefined ? {} : { requestHeaderNames: options.requestHeaderNames }),
     tokens,
     reader,
-    ...(store.shared ? { catchUp: () => catchUp(store) } : {}),
+    catchUp: () => catchUp(store),
     anonymous: options.anonymous ?? false,
     ...(options.passwd ? { passwd: options.passwd } : {}),
     clock,

@@ -365,10 +365,7 @@ describe('a Job at work', () => {
     await h().addNodes('a')
     await h().begin()
     await h().addPlan()
-    const ready = { type: 'Ready', status: 'Unknown', message: 'Kubelet stopped posting node status.' }
-    const status = { status: { conditions: [ready] } }
-    await h().client.patch(nodes, { name: 'a' }, status, { type: 'merge', subresource: 'status' })
-    await h().idle()
+    await h().silence('a')
     expect(await h().condition('Complete')).toBe(
       'False SyncJob: on Node a: the node is NotReady: Kubelet stopped posting node status.',
     )
@@ -432,10 +429,7 @@ describe('the end of a Job', () => {
     await h().addNodes('a')
     await h().begin()
     await h().addPlan()
-    const ready = { type: 'Ready', status: 'Unknown', message: 'Kubelet stopped posting node status.' }
-    const status = { status: { conditions: [ready] } }
-    await h().client.patch(nodes, { name: 'a' }, status, { type: 'merge', subresource: 'status' })
-    await h().idle()
+    await h().silence('a')
     await h().end('a', 'FailureTarget', {
       reason: 'DeadlineExceeded',
       message: 'Job was active longer than specified deadline',

@@ -103,6 +103,14 @@ export class Upgrades extends Harness {
     await this.idle()
   }
 
+  /** What becomes of a node whose agent reports no more. */
+  async silence(name: string): Promise<void> {
+    const ready = { type: 'Ready', status: 'Unknown', message: 'Kubelet stopped posting node status.' }
+    const status = { status: { conditions: [ready] } }
+    await this.client.patch(nodes, { name }, status, { type: 'merge', subresource: 'status' })
+    await this.idle()
+  }
+
   /** What the Job controller makes of the node's Job. */
   addPod(node: string): { readonly name: string; readonly namespace: string } {
     const { name: job, uid } = this.job(node)!.metadata

@@ -128,9 +128,7 @@ case $step in
     mount_files
     hostname "$hostname"
     [ -n "$network" ] || connect
-    case ${INIT:-} in
-      systemd) prepare_systemd ;;
-    esac
+    [ "${INIT:-}" != systemd ] || prepare_systemd
     echo "$step ${outside:-}"
     [ "${INIT:-}" != systemd ] ||
       exec env -i container=bed PATH="$PATH" SYSTEMD_UNIT_PATH=/etc/systemd/system:/run/units /lib/systemd/systemd --system </dev/null >/run/systemd.log 2>&1

@@ -8,7 +8,7 @@ import { resolveSubPath } from '../volumes/subpath.ts'
 import type { MountedVolumes } from '../volumes/volumes.ts'
 import { ConfigurationError, containerEnvironment, type EnvironmentSources } from './environment.ts'
 import { expand, missingReferences } from './expand.ts'
-import { containerAnnotation, containerHash, podLabel, podUid } from './identity.ts'
+import { containerAnnotation, containerHash, containerLogPath, podLabel, podUid } from './identity.ts'
 import { containerResources, type NodeLimits } from './qos.ts'
 import { containerSecurity } from './security.ts'
 
@@ -53,7 +53,7 @@ export async function containerConfig(
       [containerAnnotation.terminationMessagePolicy]: container.terminationMessagePolicy ?? 'File',
       [containerAnnotation.podGracePeriod]: String(pod.spec.terminationGracePeriodSeconds ?? 30),
     },
-    logPath: `${container.name}/${restartCount}.log`,
+    logPath: containerLogPath(container.name, restartCount),
     stdin: container.stdin === true,
     stdinOnce: container.stdinOnce === true,
     tty: container.tty === true,

@@ -4,7 +4,7 @@ import type { Container, ContainerState, ContainerStatus, VolumeMountStatus } fr
 import type { Pod } from '../../client/resources.ts'
 import { isGuest } from '../embedded/guests.ts'
 import type { RuntimeContainerStatus } from '../runtime.ts'
-import { isSidecar } from './identity.ts'
+import { containerId, isSidecar } from './identity.ts'
 import { containersNamed, hasEnded, type PodView, restartCountOf, shouldRestart, type ViewedContainer } from './view.ts'
 
 export interface WaitingReason {
@@ -36,7 +36,7 @@ function terminated(status: RuntimeContainerStatus): ContainerState {
       ...(message === '' ? {} : { message }),
       startedAt: time(status.startedAt),
       finishedAt: time(status.finishedAt),
-      containerID: `containerd://${status.id}`,
+      containerID: containerId(status.id),
     },
   }
 }
@@ -68,7 +68,7 @@ function lastStateOf(
 ): ContainerState {
   if (older) return hasEnded(older) ? terminated(older) : {}
   const ended = previous?.state?.terminated
-  const isOfAnother = newest && ended?.containerID && ended.containerID !== `containerd://${newest.id}`
+  const isOfAnother = newest && ended?.containerID && ended.containerID !== containerId(newest.id)
   return isOfAnother ? { terminated: ended } : (previous?.lastState ?? {})
 }
 
@@ -99,6 +99,7 @@ export function containerStatus(
   const started = running && facts.isStarted(newest.id)
   const ready =
     kind === 'init' && !isSidecar(container) ? initSucceeded : running && started && facts.isReady(newest.id)
+  const containerID = newest ? containerId(newest.id) : kept?.containerID
   const restartCount = newest ? restartCountOf(newest) : (previous?.restartCount ?? 0)
   return {
     name: container.name,
@@ -108,8 +109,7 @@ export function containerStatus(
     restartCount,
     image: newest?.image.image || container.image || '',
     imageID: newest?.imageRef ?? previous?.imageID ?? '',
-    ...(newest ? { containerID: `containerd://${newest.id}` } : {}),
-    ...(kept?.containerID ? { containerID: kept.containerID } : {}),
+    ...(containerID ? { containerID } : {}),
     started: kind === 'init' && !isSidecar(container) ? running : started,
     ...resourcesOf(container, running),
     ...((newest || kept) && container.volumeMounts ? { volumeMounts: mountStatuses(container) } : {}),

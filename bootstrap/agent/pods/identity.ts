@@ -49,6 +49,14 @@ export function podLogDirectory(root: string, pod: Pod): string {
   return `${root}/${pod.metadata.namespace}_${pod.metadata.name}_${podUid(pod)}`
 }
 
+/** Below the pod's log directory. */
+export function containerLogPath(name: string, restartCount: number): string {
+  return `${name}/${restartCount}.log`
+}
+
+/** As the API has a container's id of the runtime's. */
+export const containerId = (id: string): string => `containerd://${id}`
+
 export const isSidecar = (container: Container): boolean => container.restartPolicy === 'Always'
 
 /** Mirrors of static pods carry this annotation, static pods themselves the source. */

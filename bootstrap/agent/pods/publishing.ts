@@ -1,7 +1,9 @@
 /** From what a worker knows to the status in the API. */
+
 import { rfc3339 } from '../../api/time.ts'
 import type { PodStatus } from '../../api/types.gen.ts'
 import type { Pod } from '../../client/resources.ts'
+import { containerId } from './identity.ts'
 import type { PodRun } from './pod-run.ts'
 import { podStatus } from './status.ts'
 import { isRunning, type ViewedContainer } from './view.ts'
@@ -66,5 +68,5 @@ export function probeRunning(run: PodRun): void {
 /** What the API already said about this very container. */
 function knownStatus(pod: Pod, container: ViewedContainer) {
   const all = [...(pod.status?.containerStatuses ?? []), ...(pod.status?.initContainerStatuses ?? [])]
-  return all.find(({ containerID }) => containerID === `containerd://${container.id}`)
+  return all.find(({ containerID }) => containerID === containerId(container.id))
 }

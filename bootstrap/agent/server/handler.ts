@@ -8,6 +8,7 @@ import { lastWords } from '../../streaming/http.ts'
 import { isGuest } from '../embedded/guests.ts'
 import type { LogOptions } from '../logs/reader.ts'
 import { readLog } from '../logs/reader.ts'
+import { containerLogPath } from '../pods/identity.ts'
 import type { PodManager } from '../pods/manager.ts'
 import type { AgentLog } from '../pods/services.ts'
 import { newestContainer, type PodView, type ViewedContainer } from '../pods/view.ts'
@@ -211,7 +212,10 @@ export function forgottenLog(
   const all = [...(pod.status?.containerStatuses ?? []), ...(pod.status?.initContainerStatuses ?? [])]
   const status = all.find(each => each.name === name)
   if (!status?.state?.terminated) return undefined
-  return { id: status.state.terminated.containerID ?? '', logPath: `${directory}/${name}/${status.restartCount}.log` }
+  return {
+    id: status.state.terminated.containerID ?? '',
+    logPath: `${directory}/${containerLogPath(name, status.restartCount)}`,
+  }
 }
 
 function logTarget(pod: Pod, containers: readonly ViewedContainer[], name: string, previous: boolean): ViewedContainer {

@@ -60,14 +60,14 @@ const tokensWith = (signing: string) =>
     clock,
   })
 const tokens = tokensWith(currentKey)
-const authenticator = (anonymous = false, catchUp?: () => Promise<void>) =>
+const authenticator = (anonymous = false, catchUp = async () => {}) =>
   createAuthenticator({
     clientCaPem: clientCa.pem,
     requestHeaderCaPem: proxyCa.pem,
     requestHeaderNames: ['system:auth-proxy'],
     tokens,
     reader,
-    ...(catchUp ? { catchUp } : {}),
+    catchUp,
     anonymous,
     clock,
     passwd: () => [{ password: 'secret', name: 'node', uid: 'node', role: 'k3s:agent' }],

@@ -24,8 +24,8 @@ export interface AuthenticatorOptions {
   readonly requestHeaderNames?: readonly string[]
   readonly tokens: ServiceAccountTokens
   readonly reader: ObjectReader
-  /** Resolves once `reader` shows what any server has acknowledged so far; absent where there is one server. */
-  readonly catchUp?: () => Promise<void>
+  /** Resolves once `reader` shows what any server has acknowledged so far. */
+  readonly catchUp: () => Promise<void>
   readonly passwd?: () => readonly PasswdEntry[]
   /** Requests without credentials become system:anonymous; K3s has this off. */
   readonly anonymous?: boolean
@@ -83,7 +83,6 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
   /** Another server may have made the account, or the token's pod, a moment ago (upstream reads past its cache, too). */
   async function isThere(bearer: TokenBearer): Promise<boolean> {
     if (bearer.isThere()) return true
-    if (!options.catchUp) return false
     await options.catchUp()
     return bearer.isThere()
   }
